@@ -1,0 +1,126 @@
+// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011), keyed by the seed. A number depends
+// only on (seed, purpose, index), never on the order in which numbers are drawn.
+#ifndef VQ4J_CORE_RANDOM_HPP
+#define VQ4J_CORE_RANDOM_HPP
+
+#include "core/arithmetic.hpp"
+
+namespace vq4j {
+
+// What a number is drawn for; sets of numbers with different purposes are independent.
+namespace purpose {
+constexpr uint64_t seeding = 1ull << 40;
+constexpr uint64_t repetition_noise = 2ull << 40;
+constexpr uint64_t replacement_row = 3ull << 40;
+constexpr uint64_t replacement_noise = 4ull << 40;
+}  // namespace purpose
+
+struct RandomBits {
+    uint32_t word[4];
+};
+
+VQ4J_SHARED RandomBits philox(uint64_t seed, uint64_t index, uint64_t purpose, uint32_t attempt) {
+    uint32_t c0 = static_cast<uint32_t>(index);
+    uint32_t c1 = static_cast<uint32_t>(index >> 32);
+    uint32_t c2 = static_cast<uint32_t>(purpose);
+    // Purposes stay below 2^48: the attempt has the upper 16 bits to itself.
+    uint32_t c3 = static_cast<uint32_t>(purpose >> 32) + (attempt << 16);
+    uint32_t k0 = static_cast<uint32_t>(seed);
+    uint32_t k1 = static_cast<uint32_t>(seed >> 32);
+    for (int round = 0; round < 10; ++round) {
+        const uint64_t p0 = 0xD2511F53ull * c0;
+        const uint64_t p1 = 0xCD9E8D57ull * c2;
+        const uint32_t n0 = static_cast<uint32_t>(p1 >> 32) ^ c1 ^ k0;
+        const uint32_t n2 = static_cast<uint32_t>(p0 >> 32) ^ c3 ^ k1;
+        c1 = static_cast<uint32_t>(p1);
+        c3 = static_cast<uint32_t>(p0);
+        c0 = n0;
+        c2 = n2;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return {{c0, c1, c2, c3}};
+}
+
+VQ4J_SHARED uint64_t random_64(uint64_t seed, uint64_t index, uint64_t purpose) {
+    const RandomBits bits = philox(seed, index, purpose, 0);
+    return (static_cast<uint64_t>(bits.word[1]) << 32) | bits.word[0];
+}
+
+// Uniform in [0, 1), 53 bits.
+VQ4J_SHARED double uniform(uint64_t seed, uint64_t index, uint64_t purpose) {
+    return static_cast<double>(random_64(seed, index, purpose) >> 11) * (1.0 / 9007199254740992.0);
+}
+
+// Uniform integer below bound (bound < 2^53: the bias is below 2^-53 * bound).
+VQ4J_SHARED int64_t uniform_below(uint64_t seed, uint64_t index, uint64_t purpose, int64_t bound) {
+    const int64_t value = static_cast<int64_t>(uniform(seed, index, purpose) * static_cast<double>(bound));
+    return value < bound ? value : bound - 1;
+}
+
+// Natural logarithm for 0 < x < 1, by the series of artanh; additions and multiplications only, so that every machine
+// gives the same bits, which C libraries' logarithms do not.
+VQ4J_SHARED double natural_logarithm(double x) {
+    int64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int64_t exponent = (bits >> 52) - 1022;
+    bits = (bits & 0x000fffffffffffffll) | 0x3fe0000000000000ll;
+    double mantissa;
+    memcpy(&mantissa, &bits, sizeof mantissa);
+    if (mantissa < 0.70710678118654752) {
+        mantissa = mantissa + mantissa;
+        exponent -= 1;
+    }
+    const double f = (mantissa - 1.0) / (mantissa + 1.0);
+    const double square = f * f;
+    double series = 0.0;
+    for (int term = 23; term >= 1; term -= 2) {
+        series = series * square + 1.0 / static_cast<double>(term);
+    }
+    return static_cast<double>(exponent) * 0.69314718055994531 + 2.0 * f * series;
+}
+
+// Standard normal by the polar method of Marsaglia.
+VQ4J_SHARED float normal(uint64_t seed, uint64_t index, uint64_t purpose) {
+    for (uint32_t attempt = 0;; ++attempt) {
+        const RandomBits bits = philox(seed, index, purpose, attempt);
+        for (int pair = 0; pair < 4; pair += 2) {
+            const double u = (static_cast<double>(bits.word[pair]) + 0.5) * (1.0 / 2147483648.0) - 1.0;
+            const double v = (static_cast<double>(bits.word[pair + 1]) + 0.5) * (1.0 / 2147483648.0) - 1.0;
+            const double s = u * u + v * v;
+            if (s < 1.0 && s > 0.0) {
+                return static_cast<float>(u * sqrt(-2.0 * natural_logarithm(s) / s));
+            }
+        }
+    }
+}
+
+// The row at which the running sum of non-negative weights first exceeds target; the sum runs by chunks first, then row by
+// row inside the chunk. Where rounding leaves the target unreached, the last row with a weight seen. Some weight is
+// positive.
+VQ4J_SHARED int64_t pick_weighted(const float* weights, int64_t rows, const double* chunk_sums, double target) {
+    int64_t chosen_chunk = 0;
+    double before = 0.0;
+    double running = 0.0;
+    for (int64_t chunk = 0; chunk < chunks_of(rows) && !(running > target); ++chunk) {
+        if (chunk_sums[chunk] > 0.0) {
+            chosen_chunk = chunk;
+            before = running;
+            running = running + chunk_sums[chunk];
+        }
+    }
+    const int64_t begin = chosen_chunk * chunk_rows;
+    const int64_t end = begin + chunk_rows < rows ? begin + chunk_rows : rows;
+    int64_t chosen = begin;
+    for (int64_t n = begin; n < end && !(before > target); ++n) {
+        if (weights[n] > 0.0f) {
+            chosen = n;
+            before = before + static_cast<double>(weights[n]);
+        }
+    }
+    return chosen;
+}
+
+}  // namespace vq4j
+
+#endif

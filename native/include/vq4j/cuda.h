@@ -1,0 +1,39 @@
+/*
+ * The CUDA implementation: every function of operations.h as vq4j_cuda_*, on device memory and a stream, and what only
+ * a device has. The stream is a cudaStream_t (NULL: the default stream). Data pointers are device pointers.
+ */
+#ifndef VQ4J_CUDA_H
+#define VQ4J_CUDA_H
+
+#include "vq4j/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VQ4J_OPERATION(name) vq4j_cuda_##name
+#define VQ4J_STREAM void *stream,
+#include "vq4j/operations.h"
+#undef VQ4J_OPERATION
+#undef VQ4J_STREAM
+
+/**
+ * Counts the devices that can run the kernels.
+ * VQ4J_DEVICE_ERROR, with the reason in words (no driver, driver too old, no device), when there is none.
+ */
+VQ4J_API int32_t vq4j_cuda_device_count(int32_t* count);
+
+/** Makes a device the calling thread's current one. Every other function works on the current device. */
+VQ4J_API int32_t vq4j_cuda_use_device(int32_t device);
+
+/** The name of a device, or NULL where there is no such device. Valid until the thread's next call. */
+VQ4J_API const char* vq4j_cuda_device_name(int32_t device);
+
+/** Waits until all that was put on the stream is done. */
+VQ4J_API int32_t vq4j_cuda_synchronize(void* stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,254 @@
+/*
+ * The operations of vq4j, declared once for both implementations: cpu.h and cuda.h include this file with
+ * VQ4J_OPERATION (the prefix of the names) and VQ4J_STREAM (the stream parameter, empty on the CPU) defined.
+ * It has no include guard for that reason.
+ *
+ * Rows. A tensor with its feature axis anywhere is read where it lies, described by three sizes:
+ * `outer` (product of the axes before the feature axis), `features` (D) and `inner` (product of the axes after it).
+ * Element d of row n = o * inner + i stands at [(o * features + d) * inner + i]. A row-major N x D matrix has outer = N,
+ * inner = 1; a B x D x H x W image has outer = B, inner = H * W. The number of rows is N = outer * inner.
+ * Where `samples` appears, rows n * N / samples ... belong to one sample (an item of the leading axis); it divides N.
+ *
+ * Codebooks are row-major K x D. Floats are IEEE fp32, doubles fp64, codes int32 in [0, K). All sizes are at least 1 and
+ * their products must fit in 63 bits. Memory belongs to the implementation (host for the CPU, device for CUDA), aligned to its
+ * element; inputs and outputs must not overlap unless said otherwise.
+ *
+ * For equal bits in, every function gives equal bits out, on both implementations, at any number of threads.
+ * Sums run over fixed chunks of 256 rows, ascending inside a chunk, the chunks combined in their order.
+ *
+ * Return values are those of status.h. After an error the outputs are undefined; inputs that a function updates in place
+ * (parameters, optimiser state, running averages) are unchanged.
+ */
+
+/** The message of the calling thread's last failed call; an empty string when none failed. */
+VQ4J_API const char* VQ4J_OPERATION(last_error)(void);
+
+/** Memory aligned to 64 bytes, contents undefined; NULL when it is not to be had. */
+VQ4J_API void* VQ4J_OPERATION(allocate)(int64_t bytes);
+
+/** Gives memory of allocate back. NULL is allowed. */
+VQ4J_API void VQ4J_OPERATION(release)(void* memory);
+
+/** Copies bytes between any two places, host or device; complete when it returns. */
+VQ4J_API int32_t VQ4J_OPERATION(copy)(VQ4J_STREAM void* to, const void* from, int64_t bytes);
+
+/** Sets bytes to zero. */
+VQ4J_API int32_t VQ4J_OPERATION(clear)(VQ4J_STREAM void* memory, int64_t bytes);
+
+/** Fills with standard normal numbers: number i is drawn by Philox4x32-10 at counter (i, purpose), key seed. */
+VQ4J_API int32_t VQ4J_OPERATION(fill_normal)(VQ4J_STREAM uint64_t seed, uint64_t purpose, int64_t count, float* out);
+
+/* ---- assignment ---------------------------------------------------------------------------------------------- */
+
+/** Size in bytes of a packed codebook of K codes and D features; -1 when it does not fit in 63 bits. */
+VQ4J_API int64_t VQ4J_OPERATION(packed_codebook_bytes)(int64_t codes_count, int64_t features);
+
+/**
+ * Prepares a codebook for assign: its centre m (the mean code, summed in fp64, rounded to fp32), the centred codes
+ * c_k - m in the layout of the kernels, and h_k = |c_k - m|^2 / 2. The layout depends on the instruction set in use.
+ * VQ4J_NOT_FINITE names the first bad code.
+ * @param codebook K x D
+ * @param packed   packed_codebook_bytes(K, D) bytes, aligned to 64
+ */
+VQ4J_API int32_t VQ4J_OPERATION(pack_codebook)(VQ4J_STREAM const float* codebook, int64_t codes_count, int64_t features,
+    void* packed);
+
+/**
+ * The nearest code of every row: the lowest k of the largest canonical score s_nk = (c_k - m).(z_n - m) - h_k, one chain
+ * of fused multiply-adds in fp32 in ascending feature order started from -h_k. A score that is NaN never wins.
+ * VQ4J_NOT_FINITE names the first bad row.
+ * @param rows   N x D
+ * @param packed of pack_codebook
+ * @param codes  N
+ */
+VQ4J_API int32_t VQ4J_OPERATION(assign)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const void* packed, int64_t codes_count, int32_t* codes);
+
+/** How often each code occurs. @param codes N  @param counts K. VQ4J_INVALID_ARGUMENT names the first code out of range. */
+VQ4J_API int32_t VQ4J_OPERATION(count_codes)(VQ4J_STREAM const int32_t* codes, int64_t rows_count, int64_t codes_count,
+    int64_t* counts);
+
+/**
+ * The codes' vectors: out_n = codebook[codes_n], bit for bit, in the layout (outer, features, inner).
+ * VQ4J_INVALID_ARGUMENT names the first code out of range.
+ */
+VQ4J_API int32_t VQ4J_OPERATION(lookup)(VQ4J_STREAM const float* codebook, int64_t codes_count, const int32_t* codes,
+    int64_t outer, int64_t inner, int64_t features, float* out);
+
+/* ---- loss and gradients -------------------------------------------------------------------------------------- */
+
+/**
+ * Squared error of every row to its code, and its means: the value of the commitment loss
+ * (1 - beta) mean((z - sg(e))^2) + beta mean((sg(z) - e)^2), which is the same mean for every beta.
+ * @param distances    N, |z_n - e_n|^2
+ * @param sample_means samples, mean over the elements of each sample
+ * @param mean         1, mean over all N * D elements
+ */
+VQ4J_API int32_t VQ4J_OPERATION(commitment_loss)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const float* codebook, const int32_t* codes, int64_t samples, float* distances,
+    double* sample_means, double* mean);
+
+/**
+ * Gradient of the input: out_n = grad_n + coefficient * (z_n - e_n); straight-through plus commitment, with
+ * coefficient = alpha * 2 (1 - beta) / (N D). A null grad counts as zero. out may be grad.
+ * VQ4J_NOT_FINITE names the first bad row of grad.
+ */
+VQ4J_API int32_t VQ4J_OPERATION(input_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, const float* codebook, const int32_t* codes, float coefficient, float* out);
+
+/**
+ * Gradient of the codebook: out_k = sum over rows with code k of nu * grad_n + coefficient * (e_n - z_n), with
+ * coefficient = alpha * 2 beta / (N D). Codes that nobody chose get exactly zero. A null grad counts as zero.
+ * Rows are grouped by a stable counting sort; VQ4J_NOT_FINITE names the first bad row of grad.
+ * @param out K x D
+ */
+VQ4J_API int32_t VQ4J_OPERATION(codebook_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float coefficient,
+    float nu, float* out);
+
+/** Sum of the rows of each code. @param sums K x D; exactly zero for codes that nobody chose. */
+VQ4J_API int32_t VQ4J_OPERATION(scatter)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const int32_t* codes, int64_t codes_count, float* sums);
+
+/* ---- norms --------------------------------------------------------------------------------------------------- */
+
+/**
+ * Mean and population variance of contiguous groups of features, per sample: of columns with samples = 1 and
+ * groups = D (batch norm, affine statistics), of an instance norm with samples = B and groups = D, of a group norm with
+ * groups = 32. One read; shifted sums per chunk, combined by Chan's formula in fp64.
+ * VQ4J_NOT_FINITE names the first bad row.
+ * @param groups   divides D
+ * @param mean     samples x groups
+ * @param variance samples x groups
+ */
+VQ4J_API int32_t VQ4J_OPERATION(moments)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    int64_t samples, int64_t groups, float* mean, float* variance);
+
+/**
+ * out = (z - mean) / sqrt(variance + epsilon) * scale + shift, with the moments of moments().
+ * @param scale D, or NULL for ones
+ * @param shift D, or NULL for zeros
+ */
+VQ4J_API int32_t VQ4J_OPERATION(normalize)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    int64_t samples, int64_t groups, const float* mean, const float* variance, float epsilon, const float* scale,
+    const float* shift, float* out);
+
+/**
+ * Gradient through normalize. With batch_statistics the moments are functions of the rows (training), otherwise
+ * constants (inference). VQ4J_NOT_FINITE names the first bad row of grad.
+ * @param out        N x D, in the layout of rows
+ * @param grad_scale D, or NULL
+ * @param grad_shift D, or NULL
+ */
+VQ4J_API int32_t VQ4J_OPERATION(normalize_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, int64_t samples, int64_t groups, const float* mean, const float* variance,
+    float epsilon, const float* scale, int32_t batch_statistics, float* out, float* grad_scale, float* grad_shift);
+
+/** Rows scaled by their length, kind VQ4J_UNIT or VQ4J_MAX_NORM. VQ4J_NOT_FINITE names the first bad row. out may be rows. */
+VQ4J_API int32_t VQ4J_OPERATION(row_norm)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    int32_t kind, float* out);
+
+/**
+ * Gradient through row_norm by its true Jacobian (the identity inside the ball of VQ4J_MAX_NORM).
+ * @param rows the input of row_norm
+ * @param out  may be grad
+ */
+VQ4J_API int32_t VQ4J_OPERATION(row_norm_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, int32_t kind, float* out);
+
+/* ---- affine reparameterisation ------------------------------------------------------------------------------- */
+
+/** Coefficients of the learned affine: scale = 1 + rate * a, shift = rate * o. All of count = groups * D elements. */
+VQ4J_API int32_t VQ4J_OPERATION(affine_learned)(VQ4J_STREAM const float* scale_parameter, const float* bias_parameter,
+    int64_t count, float rate, float* scale, float* shift);
+
+/**
+ * Coefficients of the statistics affine: scale = sqrt(var_z / (var_c + 1e-8)), shift = mean_z - scale * mean_c.
+ * @param mean_z, var_z D          @param mean_c, var_c groups x D          @param scale, shift groups x D
+ */
+VQ4J_API int32_t VQ4J_OPERATION(affine_statistics)(VQ4J_STREAM const float* mean_z, const float* var_z,
+    const float* mean_c, const float* var_c, int64_t groups, int64_t features, float* scale, float* shift);
+
+/** Effective codebook: out_k = scale_t * c_k + shift_t, t = k / (K / groups) the group of code k. groups divides K. */
+VQ4J_API int32_t VQ4J_OPERATION(affine)(VQ4J_STREAM const float* codebook, int64_t codes_count, int64_t features,
+    int64_t groups, const float* scale, const float* shift, float* out);
+
+/**
+ * Gradient through the affine: out_k = scale_t * grad_k, grad_scale_t = rate * sum over the group of grad_k * c_k,
+ * grad_bias_t = rate * sum over the group of grad_k.
+ * @param grad       K x D, of the effective codebook
+ * @param out        K x D; may be grad only when grad_scale and grad_bias are NULL
+ * @param grad_scale groups x D, or NULL (statistics affine)
+ * @param grad_bias  groups x D, or NULL
+ */
+VQ4J_API int32_t VQ4J_OPERATION(affine_gradient)(VQ4J_STREAM const float* grad, const float* codebook,
+    int64_t codes_count, int64_t features, int64_t groups, const float* scale, float rate, float* out, float* grad_scale,
+    float* grad_bias);
+
+/** running = momentum * batch + (1 - momentum) * running. */
+VQ4J_API int32_t VQ4J_OPERATION(running_average)(VQ4J_STREAM float* running, const float* batch, int64_t count,
+    float momentum);
+
+/* ---- optimiser steps ----------------------------------------------------------------------------------------- */
+
+/**
+ * SGD with momentum: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * v.
+ * @param velocity count, zero before the first step; NULL when momentum is 0
+ */
+VQ4J_API int32_t VQ4J_OPERATION(sgd_step)(VQ4J_STREAM float* parameter, const float* gradient, float* velocity,
+    int64_t count, double learning_rate, double momentum, double weight_decay);
+
+/**
+ * Adam (decoupled = 0: g += weight_decay * p) and AdamW (decoupled = 1: p -= learning_rate * weight_decay * p):
+ * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; p -= learning_rate * mhat / (sqrt(vhat) + epsilon).
+ * @param first_moment, second_moment count, zero before the first step
+ * @param step 1 at the first step
+ */
+VQ4J_API int32_t VQ4J_OPERATION(adam_step)(VQ4J_STREAM float* parameter, const float* gradient, float* first_moment,
+    float* second_moment, int64_t count, int64_t step, double learning_rate, double beta1, double beta2, double epsilon,
+    double weight_decay, int32_t decoupled);
+
+/** Sets the rows k with mask_k != 0 of a K x D tensor to zero: the optimiser state of replaced codes. */
+VQ4J_API int32_t VQ4J_OPERATION(clear_rows)(VQ4J_STREAM float* values, int64_t codes_count, int64_t features,
+    const int32_t* mask);
+
+/* ---- initialisation and replacement -------------------------------------------------------------------------- */
+
+/**
+ * k-means++: K rows drawn one after the other with probability proportional to the squared distance to the nearest row
+ * already drawn (uniformly when all distances are zero). Needs N >= K. VQ4J_NOT_FINITE names the first bad row.
+ * @param codebook K x D
+ */
+VQ4J_API int32_t VQ4J_OPERATION(seed_codebook)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, int64_t codes_count, uint64_t seed, float* codebook);
+
+/** The rows, repeated `repeats` times in order into a row-major matrix, plus noise * N(0, 1) on every element. */
+VQ4J_API int32_t VQ4J_OPERATION(repeat_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, int64_t repeats, float noise, uint64_t seed, float* out);
+
+/** Lloyd's update: codebook_k = sums_k / counts_k where counts_k > 0; other codes stay. */
+VQ4J_API int32_t VQ4J_OPERATION(update_centroids)(VQ4J_STREAM const float* sums, const int64_t* counts,
+    int64_t codes_count, int64_t features, float* codebook);
+
+/**
+ * Counts the life of unused codes down: counter_k = lifetime where counts_k > 0, else counter_k - 1; at zero the code
+ * is marked in mask and its counter restarts at lifetime.
+ * @param counts   K, how often the batch used each code
+ * @param counters K, updated
+ * @param mask     K, 1 where the code is to be replaced, else 0
+ * @param replaced 1, how many are marked
+ */
+VQ4J_API int32_t VQ4J_OPERATION(count_down)(VQ4J_STREAM const int64_t* counts, int64_t codes_count, int32_t lifetime,
+    int32_t* counters, int32_t* mask, int64_t* replaced);
+
+/**
+ * Replaces the marked codes by random rows: x = z_r + noise * |z_r| * N(0, 1), mapped back through the affine,
+ * c_k = (x - shift_t) / scale_t, so that the effective code lands on x (where scale is not zero). Row r of code k is drawn uniformly by
+ * Philox, key seed, counter (k, step).
+ * @param mask         K
+ * @param scale, shift groups x D, or NULL both
+ * @param codebook     K x D, updated
+ */
+VQ4J_API int32_t VQ4J_OPERATION(replace_codes)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* mask, int64_t codes_count, const float* scale, const float* shift, int64_t groups,
+    float noise, uint64_t seed, uint64_t step, float* codebook);
