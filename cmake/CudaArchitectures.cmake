@@ -1,0 +1,24 @@
+# Which GPUs libvq4j_cuda.so carries machine code for (VQ4J_CUDA_ARCHITECTURES), in CMake's notation: "-real" is machine
+# code of that architecture, "-virtual" is PTX, which the driver compiles at load time for any newer GPU.
+#
+#   75   Turing         T4, RTX 20
+#   80   Ampere         A100
+#   86   Ampere         A10, A40, RTX 30
+#   89   Ada Lovelace   L4, L40, RTX 40
+#   90   Hopper         H100, H200
+#   100  Blackwell      B100, B200
+#   120  Blackwell      RTX 50, RTX PRO 6000
+#
+# default: machine code for Hopper, where the time is spent, and PTX of Turing, the oldest that CUDA 13 compiles for:
+#          one PTX for every GPU of the table, at the price of a compilation by the driver at its first load there.
+# all:     machine code for the whole table, and PTX of its newest for what comes after.
+function(vq4j_cuda_architectures choice result)
+    if(choice STREQUAL "default")
+        set(architectures 75-virtual 90-real)
+    elseif(choice STREQUAL "all")
+        set(architectures 75-real 80-real 86-real 89-real 90-real 100-real 120)
+    else()
+        string(REPLACE "," ";" architectures "${choice}")
+    endif()
+    set(${result} "${architectures}" PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,21 @@
+# Sets VQ4J_NVCC to the CUDA compiler, or to NOTFOUND with one line that says why there is none.
+# CUDACXX, CUDA_HOME and CUDA_PATH are honoured, then the PATH, then where the toolkit's installers put it.
+function(vq4j_find_nvcc)
+    if(NOT VQ4J_CUDA)
+        message(STATUS "CUDA: switched off (VQ4J_CUDA=OFF)")
+        set(VQ4J_NVCC NOTFOUND PARENT_SCOPE)
+        return()
+    endif()
+    if(DEFINED ENV{CUDACXX})
+        set(nvcc "$ENV{CUDACXX}")
+    else()
+        find_program(nvcc nvcc HINTS "$ENV{CUDA_HOME}/bin" "$ENV{CUDA_PATH}/bin" PATHS /usr/local/cuda/bin /opt/cuda/bin
+            NO_CACHE)
+    endif()
+    if(nvcc)
+        message(STATUS "CUDA: ${nvcc}")
+    else()
+        message(STATUS "CUDA: no nvcc on the PATH or in /usr/local/cuda/bin; the CUDA library is left out")
+    endif()
+    set(VQ4J_NVCC "${nvcc}" PARENT_SCOPE)
+endfunction()
