@@ -33,6 +33,11 @@ private:
         std::string(tensor) + " has a NaN or an infinity, first in row " + std::to_string(row) + "; need finite values");
 }
 
+[[noreturn]] inline void code_out_of_range(int64_t code, int64_t row, int64_t codes_count) {
+    invalid("code " + std::to_string(code) + " of row " + std::to_string(row) + " is out of range; need 0 <= code < "
+        + std::to_string(codes_count));
+}
+
 struct NamedSize {
     const char* name;
     int64_t value;

@@ -1,0 +1,148 @@
+// The nearest code of every row: codes_n = argmax_k (c_k - m).(z_n - m) - h_k, the lowest k on a tie.
+//
+// A block takes 128 rows and runs through the panels of 128 codes; 256 threads hold 8 x 8 scores each in registers,
+// started at -h, and walk through the features in steps of 8 held in shared memory. Each thread keeps the best of its
+// 8 codes a panel for its 8 rows; the 16 threads that share a row compare theirs at the end. The N x K scores are never
+// written. 2 N K D operations on 4 (D + 1) N bytes plus the codebook once a block from L2: bound by arithmetic from about
+// K = 64 up.
+#include "core/arguments.hpp"
+#include "cuda/first_bad.cuh"
+#include "cuda/packed_codebook.cuh"
+#include "vq4j/cuda.h"
+
+namespace vq4j::assignment {
+
+constexpr int tile_rows = 128;
+constexpr int tile_codes = panel_codes;
+constexpr int tile_features = 8;
+constexpr int threads = 256;
+constexpr int threads_across = 16;              // threads that share a row
+constexpr int half_tile = 64;                   // a thread's 8 rows (codes) are 4 in each half of the tile
+constexpr int padded_rows = tile_rows + 4;      // keeps transposed stores free of bank conflicts
+
+__device__ __forceinline__ int tile_position(int thread, int i) {
+    return thread * 4 + (i < 4 ? i : half_tile + i - 4);
+}
+
+__global__ void __launch_bounds__(threads, 2) assign_kernel(const float* rows, Layout layout,
+    PackedCodebook<const float> packed, int64_t codes_count, int32_t* codes, BadRows bad) {
+    alignas(16) __shared__ float z_tile[tile_features][padded_rows];
+    alignas(16) __shared__ float c_tile[tile_features][tile_codes];
+    __shared__ int64_t row_offsets[tile_rows];  // negative beyond the last row
+    __shared__ float row_scores[tile_rows][threads_across + 1];
+    __shared__ int32_t row_codes[tile_rows][threads_across + 1];
+
+    const int t = static_cast<int>(threadIdx.x);
+    const int across = t % threads_across;
+    const int down = t / threads_across;
+    const int64_t first_row = static_cast<int64_t>(blockIdx.x) * tile_rows;
+    const int64_t features = layout.features;
+    if (t < tile_rows) {
+        row_offsets[t] = first_row + t < layout.rows() ? layout.offset(first_row + t) : -1;
+    }
+    __syncthreads();
+
+    float best_score[8];
+    int32_t best_code[8];
+    for (int i = 0; i < 8; ++i) {
+        best_score[i] = -INFINITY;
+        best_code[i] = 0;
+    }
+
+    for (int64_t first_code = 0; first_code < codes_count; first_code += tile_codes) {
+        const float* panel = packed.codes + first_code * features;
+        float score[8][8];
+        for (int j = 0; j < 8; ++j) {
+            const float start = packed.negative_h[first_code + tile_position(across, j)];
+            for (int i = 0; i < 8; ++i) {
+                score[i][j] = start;
+            }
+        }
+
+        for (int64_t first_feature = 0; first_feature < features; first_feature += tile_features) {
+            // Features beyond the last, and rows beyond the last, are zeros: they leave every score as it is.
+            for (int e = t; e < tile_rows * tile_features; e += threads) {
+                // Threads run along memory: along the features of a row-major tensor, else along the rows.
+                const int r = layout.inner == 1 ? e / tile_features : e % tile_rows;
+                const int f = layout.inner == 1 ? e % tile_features : e / tile_rows;
+                const int64_t d = first_feature + f;
+                float centred = 0.0f;
+                if (row_offsets[r] >= 0 && d < features) {
+                    const float value = rows[row_offsets[r] + d * layout.stride()];
+                    if (first_code == 0) {
+                        bad.note_unless_finite(value, first_row + r);
+                    }
+                    centred = value - packed.centre[d];
+                }
+                z_tile[f][r] = centred;
+            }
+            for (int e = t; e < tile_codes * tile_features; e += threads) {
+                const int f = e / tile_codes;
+                c_tile[f][e % tile_codes] = first_feature + f < features ? panel[e] : 0.0f;
+            }
+            panel += tile_codes * tile_features;
+            __syncthreads();
+
+            for (int f = 0; f < tile_features; ++f) {
+                float z[8];
+                float c[8];
+                for (int i = 0; i < 8; ++i) {
+                    z[i] = z_tile[f][tile_position(down, i)];
+                    c[i] = c_tile[f][tile_position(across, i)];
+                }
+                for (int i = 0; i < 8; ++i) {
+                    for (int j = 0; j < 8; ++j) {
+                        score[i][j] = fused_multiply_add(z[i], c[j], score[i][j]);
+                    }
+                }
+            }
+            __syncthreads();
+        }
+
+        // Codes ascend with j and from panel to panel: the first of equal scores stays.
+        for (int i = 0; i < 8; ++i) {
+            for (int j = 0; j < 8; ++j) {
+                if (score[i][j] > best_score[i]) {
+                    best_score[i] = score[i][j];
+                    best_code[i] = static_cast<int32_t>(first_code) + tile_position(across, j);
+                }
+            }
+        }
+    }
+
+    for (int i = 0; i < 8; ++i) {
+        row_scores[tile_position(down, i)][across] = best_score[i];
+        row_codes[tile_position(down, i)][across] = best_code[i];
+    }
+    __syncthreads();
+    if (t < tile_rows && row_offsets[t] >= 0) {
+        float score = row_scores[t][0];
+        int32_t code = row_codes[t][0];
+        for (int other = 1; other < threads_across; ++other) {
+            if (beats(row_scores[t][other], row_codes[t][other], score, code)) {
+                score = row_scores[t][other];
+                code = row_codes[t][other];
+            }
+        }
+        codes[first_row + t] = code;
+    }
+}
+
+}  // namespace vq4j::assignment
+
+using namespace vq4j;
+
+int32_t vq4j_cuda_assign(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const void* packed, int64_t codes_count, int32_t* codes) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_codebook(codes_count, features);
+        check_present({rows, packed, codes});
+        const auto s = static_cast<cudaStream_t>(stream);
+        const FirstBad bad(s);
+        launch(assignment::assign_kernel, blocks_for(layout.rows(), assignment::tile_rows), assignment::threads, 0, s, rows,
+            layout, packed_view(static_cast<const float*>(packed), codes_count, features), codes_count, codes,
+            bad.rows());
+        bad.require_finite("z");
+    });
+}

@@ -1,0 +1,92 @@
+// Replacement of codes that nobody uses: the countdown, a thread a code, and the new codes, a thread each.
+#include "core/arguments.hpp"
+#include "core/elements.hpp"
+#include "core/random.hpp"
+#include "cuda/launch.cuh"
+#include "vq4j/cuda.h"
+
+namespace vq4j::replacement {
+
+struct CountDown {
+    const int64_t* counts;
+    int32_t lifetime;
+    int32_t* counters;
+    int32_t* mask;
+    unsigned long long* replaced;
+
+    __device__ void operator()(int64_t k) const {
+        const int32_t left = counts[k] > 0 ? lifetime : counters[k] - 1;
+        const bool dead = left <= 0;
+        counters[k] = dead ? lifetime : left;
+        mask[k] = dead ? 1 : 0;
+        if (dead) {
+            atomicAdd(replaced, 1ull);
+        }
+    }
+};
+
+struct Replace {
+    const float* rows;
+    Layout layout;
+    const int32_t* mask;
+    const float* scale;
+    const float* shift;
+    int64_t group_codes;
+    float noise;
+    uint64_t seed;
+    uint64_t step;
+    float* codebook;
+
+    __device__ void operator()(int64_t k) const {
+        if (mask[k] == 0) {
+            return;
+        }
+        const int64_t features = layout.features;
+        const int64_t n = uniform_below(seed, static_cast<uint64_t>(k), purpose::replacement_row + step, layout.rows());
+        const float* row = rows + layout.offset(n);
+        const float amount = noise * sqrtf(squared_length(row, layout.stride(), features));
+        for (int64_t d = 0; d < features; ++d) {
+            const uint64_t index = static_cast<uint64_t>(k * features + d);
+            const float drawn = normal(seed, index, purpose::replacement_noise + step);
+            float value = noisy_element(row[d * layout.stride()], amount, drawn);
+            if (scale != nullptr) {
+                const int64_t coefficient = k / group_codes * features + d;
+                value = inverse_affine_element(value, scale[coefficient], shift[coefficient]);
+            }
+            codebook[k * features + d] = value;
+        }
+    }
+};
+
+}  // namespace vq4j::replacement
+
+using namespace vq4j;
+
+int32_t vq4j_cuda_count_down(void* stream, const int64_t* counts, int64_t codes_count, int32_t lifetime,
+    int32_t* counters, int32_t* mask, int64_t* replaced) {
+    return guarded([&] {
+        check_sizes({{"codes_count", codes_count}});
+        check_sizes({{"lifetime", lifetime}});
+        check_present({counts, counters, mask, replaced});
+        const auto s = static_cast<cudaStream_t>(stream);
+        check(cudaMemsetAsync(replaced, 0, sizeof *replaced, s), "clear");
+        for_each(codes_count, s,
+            replacement::CountDown{counts, lifetime, counters, mask, reinterpret_cast<unsigned long long*>(replaced)});
+    });
+}
+
+int32_t vq4j_cuda_replace_codes(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const int32_t* mask, int64_t codes_count, const float* scale, const float* shift, int64_t groups, float noise,
+    uint64_t seed, uint64_t step, float* codebook) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_codebook(codes_count, features);
+        check_divides("groups", groups, "codes_count", codes_count);
+        check_present({rows, mask, codebook});
+        if ((scale == nullptr) != (shift == nullptr)) {
+            invalid("need both scale and shift or neither, got only one of them");
+        }
+        for_each(codes_count, static_cast<cudaStream_t>(stream),
+            replacement::Replace{rows, layout, mask, scale, shift, codes_count / groups, noise, seed, step, codebook});
+    });
+}

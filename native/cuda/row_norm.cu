@@ -1,0 +1,76 @@
+// Rows scaled by their length, and the gradient: a thread a row, two reads of it, the second from the caches. Bound by
+// memory.
+#include "core/arguments.hpp"
+#include "core/elements.hpp"
+#include "cuda/first_bad.cuh"
+#include "vq4j/cuda.h"
+
+namespace vq4j::row_norm {
+
+struct Scale {
+    const float* rows;
+    Layout layout;
+    bool unit;
+    float* out;
+    BadRows bad;
+
+    __device__ void operator()(int64_t n) const {
+        const int64_t first = layout.offset(n);
+        const float squared = squared_length(rows + first, layout.stride(), layout.features);
+        const float factor = row_norm_factor(unit, squared);
+        for (int64_t d = 0; d < layout.features; ++d) {
+            const float value = rows[first + d * layout.stride()];
+            bad.note_unless_finite(value, n);
+            out[first + d * layout.stride()] = value * factor;
+        }
+    }
+};
+
+struct Gradient {
+    const float* rows;
+    const float* grad;
+    Layout layout;
+    bool unit;
+    float* out;
+
+    __device__ void operator()(int64_t n) const {
+        const int64_t stride = layout.stride();
+        const float* z = rows + layout.offset(n);
+        const float* g = grad + layout.offset(n);
+        const float squared = squared_length(z, stride, layout.features);
+        const float factor = row_norm_factor(unit, squared);
+        const float radial =
+            row_norm_is_radial(unit, squared) ? dot_product(z, g, stride, layout.features) / squared : 0.0f;
+        for (int64_t d = 0; d < layout.features; ++d) {
+            out[layout.offset(n) + d * stride] = row_norm_gradient_element(g[d * stride], z[d * stride], factor, radial);
+        }
+    }
+};
+
+}  // namespace vq4j::row_norm
+
+using namespace vq4j;
+
+int32_t vq4j_cuda_row_norm(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features, int32_t kind,
+    float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_row_norm(kind);
+        check_present({rows, out});
+        const auto s = static_cast<cudaStream_t>(stream);
+        const FirstBad bad(s);
+        for_each(layout.rows(), s, row_norm::Scale{rows, layout, kind == VQ4J_UNIT, out, bad.rows()});
+        bad.require_finite("z");
+    });
+}
+
+int32_t vq4j_cuda_row_norm_gradient(void* stream, const float* rows, const float* grad, int64_t outer, int64_t inner,
+    int64_t features, int32_t kind, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_row_norm(kind);
+        check_present({rows, grad, out});
+        for_each(layout.rows(), static_cast<cudaStream_t>(stream),
+            row_norm::Gradient{rows, grad, layout, kind == VQ4J_UNIT, out});
+    });
+}
