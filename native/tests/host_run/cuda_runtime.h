@@ -1,0 +1,217 @@
+// Stands in for the CUDA toolkit's header of this name when g++ compiles .cu files for a host run: the part of the language
+// and of the runtime API that the sources of vq4j use. Host and device memory are one; streams run at once.
+#ifndef VQ4J_TESTS_HOST_RUN_CUDA_RUNTIME_H
+#define VQ4J_TESTS_HOST_RUN_CUDA_RUNTIME_H
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <type_traits>
+
+#include "host_run.hpp"
+
+// ---- language --------------------------------------------------------------------------------------------------
+
+#define __global__
+#define __device__
+#define __host__
+#define __forceinline__ inline __attribute__((always_inline))
+#define __launch_bounds__(...)
+#define __shared__ static __attribute__((section("vq4j_shared")))
+
+struct uint3 {
+    unsigned x, y, z;
+};
+
+extern uint3 threadIdx;
+extern uint3 blockIdx;
+extern dim3 blockDim;
+extern dim3 gridDim;
+
+// File and line of the caller, for the reports of barriers and warp collectives.
+#define VQ4J_CALLER const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
+inline void __syncthreads(VQ4J_CALLER) {
+    host_run::block_barrier({"__syncthreads", file, line});
+}
+
+inline void __syncwarp(unsigned mask = 0xffffffffu, VQ4J_CALLER) {
+    host_run::warp_collective({"__syncwarp", file, line}, mask, {0, -1});
+}
+
+namespace host_run {
+
+template <typename T>
+T shuffle(Place place, unsigned mask, T value, int source) {
+    static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8), "what a GPU shuffles");
+    uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    bits = warp_collective(place, mask, {bits, source});
+    std::memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+inline unsigned ballot(Place place, unsigned mask, int predicate) {
+    return static_cast<unsigned>(warp_collective(place, mask, {predicate != 0, -1}));
+}
+
+}  // namespace host_run
+
+template <typename T>
+T __shfl_sync(unsigned mask, T value, int source, VQ4J_CALLER) {
+    return host_run::shuffle({"__shfl_sync", file, line}, mask, value, source & 31);
+}
+
+// Lanes that would read from outside the warp keep their own value.
+template <typename T>
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, VQ4J_CALLER) {
+    const int source = host_run::lane() - static_cast<int>(delta);
+    return host_run::shuffle({"__shfl_up_sync", file, line}, mask, value, source < 0 ? host_run::lane() : source);
+}
+
+template <typename T>
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, VQ4J_CALLER) {
+    const int source = host_run::lane() + static_cast<int>(delta);
+    return host_run::shuffle({"__shfl_down_sync", file, line}, mask, value, source > 31 ? host_run::lane() : source);
+}
+
+template <typename T>
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask, VQ4J_CALLER) {
+    return host_run::shuffle({"__shfl_xor_sync", file, line}, mask, value, (host_run::lane() ^ lane_mask) & 31);
+}
+
+inline unsigned __ballot_sync(unsigned mask, int predicate, VQ4J_CALLER) {
+    return host_run::ballot({"__ballot_sync", file, line}, mask, predicate);
+}
+
+inline int __any_sync(unsigned mask, int predicate, VQ4J_CALLER) {
+    return host_run::ballot({"__any_sync", file, line}, mask, predicate) != 0;
+}
+
+inline int __all_sync(unsigned mask, int predicate, VQ4J_CALLER) {
+    return host_run::ballot({"__all_sync", file, line}, mask, predicate) == mask;
+}
+
+#undef VQ4J_CALLER
+
+// Atomics: fibers give way at barriers and collectives only, so that plain reads and writes do. The overloads are CUDA's;
+// there is none for floats, whose sums would depend on the order of the threads.
+#define VQ4J_ATOMIC(name, type, combined)  \
+    inline type name(type* address, type value) { \
+        const type old = *address; \
+        *address = combined; \
+        return old; \
+    }
+VQ4J_ATOMIC(atomicAdd, int, static_cast<int>(static_cast<unsigned>(old) + static_cast<unsigned>(value)))
+VQ4J_ATOMIC(atomicAdd, unsigned, old + value)
+VQ4J_ATOMIC(atomicAdd, unsigned long long, old + value)
+VQ4J_ATOMIC(atomicMin, int, value < old ? value : old)
+VQ4J_ATOMIC(atomicMin, unsigned, value < old ? value : old)
+VQ4J_ATOMIC(atomicMin, long long, value < old ? value : old)
+VQ4J_ATOMIC(atomicMin, unsigned long long, value < old ? value : old)
+VQ4J_ATOMIC(atomicMax, int, value > old ? value : old)
+VQ4J_ATOMIC(atomicMax, unsigned, value > old ? value : old)
+VQ4J_ATOMIC(atomicMax, long long, value > old ? value : old)
+VQ4J_ATOMIC(atomicMax, unsigned long long, value > old ? value : old)
+#undef VQ4J_ATOMIC
+
+// ---- runtime API -----------------------------------------------------------------------------------------------
+
+enum cudaError_t {
+    cudaSuccess = 0,
+    cudaErrorInvalidValue = 1,
+    cudaErrorMemoryAllocation = 2,
+    cudaErrorInvalidConfiguration = 9,
+    cudaErrorInvalidDevice = 101
+};
+
+enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
+
+using cudaStream_t = struct CUstream_st*;
+
+struct cudaDeviceProp {
+    char name[256];
+    int major;
+    int minor;
+    int multiProcessorCount;
+};
+
+inline const char* cudaGetErrorString(cudaError_t error) {
+    switch (error) {
+        case cudaSuccess: return "no error";
+        case cudaErrorInvalidValue: return "invalid argument";
+        case cudaErrorMemoryAllocation: return "out of memory";
+        case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+        case cudaErrorInvalidDevice: return "invalid device ordinal";
+    }
+    return "unrecognized error code";
+}
+
+// Calls report their own errors here; none is left behind for later.
+inline cudaError_t cudaGetLastError() {
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaGetDeviceCount(int* count) {
+    *count = 1;
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaSetDevice(int device) {
+    return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+inline cudaError_t cudaGetDevice(int* device) {
+    *device = 0;
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+    if (device != 0) {
+        return cudaErrorInvalidDevice;
+    }
+    *properties = cudaDeviceProp{"host run of the CUDA kernels", 9, 0, 1};
+    return cudaSuccess;
+}
+
+// Of exactly the size asked for, so that AddressSanitizer sees the first byte beyond it.
+template <typename T>
+cudaError_t cudaMalloc(T** pointer, size_t bytes) {
+    void* memory = nullptr;
+    if (bytes != 0 && posix_memalign(&memory, 256, bytes) != 0) {
+        return cudaErrorMemoryAllocation;
+    }
+    host_run::poison(memory, bytes);
+    *pointer = static_cast<T*>(memory);
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaFree(void* memory) {
+    std::free(memory);
+    return cudaSuccess;
+}
+
+template <typename T>
+cudaError_t cudaMallocAsync(T** pointer, size_t bytes, cudaStream_t) {
+    return cudaMalloc(pointer, bytes);
+}
+
+inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
+    return cudaFree(memory);
+}
+
+inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
+    std::memcpy(to, from, bytes);
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
+    std::memset(memory, value, bytes);
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+    return cudaSuccess;
+}
+
+#endif

@@ -1,0 +1,351 @@
+// The host run of CUDA kernels itself: that it computes what a GPU computes, and that it shows the mistakes it is for.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "cuda_runtime.h"
+
+namespace {
+
+int failures = 0;
+
+void check(bool holds, const char* what) {
+    if (!holds) {
+        std::printf("FAILED: %s\n", what);
+        ++failures;
+    }
+}
+
+const char* const orders[] = {"forward", "reverse", "random:1", "random:2"};
+
+// What a child process wrote to stderr before it aborted; empty where it ended well.
+std::string report_of(const std::function<void()>& body) {
+    int ends[2];
+    if (pipe(ends) != 0) {
+        return "";
+    }
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], 2);
+        body();
+        _exit(0);
+    }
+    close(ends[1]);
+    std::string text;
+    char buffer[512];
+    for (ssize_t size; (size = read(ends[0], buffer, sizeof buffer)) > 0;) {
+        text.append(buffer, static_cast<size_t>(size));
+    }
+    close(ends[0]);
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? text : "";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+// ---- kernels ---------------------------------------------------------------------------------------------------
+
+// Reverses each block's part; without the barrier a thread reads what its neighbour may not have written.
+__global__ void reverse_kernel(const float* in, float* out, bool with_barrier) {
+    __shared__ float tile[64];
+    const unsigned t = threadIdx.x;
+    tile[t] = in[blockIdx.x * 64 + t];
+    if (with_barrier) {
+        __syncthreads();
+    }
+    out[blockIdx.x * 64 + t] = tile[63 - t];
+}
+
+// A tree sum with a barrier a level.
+__global__ void sum_kernel(const int* in, int* out) {
+    __shared__ int part[256];
+    const unsigned t = threadIdx.y * blockDim.x + threadIdx.x;
+    part[t] = in[t];
+    __syncthreads();
+    for (unsigned width = 128; width > 0; width /= 2) {
+        if (t < width) {
+            part[t] += part[t + width];
+        }
+        __syncthreads();
+    }
+    out[t] = part[0];
+}
+
+// The index of the smallest value of each warp, the lowest on ties.
+__global__ void warp_argmin_kernel(const float* values, int* index) {
+    float best = values[blockIdx.x * blockDim.x + threadIdx.x];
+    int best_lane = static_cast<int>(threadIdx.x % 32);
+    for (int step = 16; step > 0; step /= 2) {
+        const float other = __shfl_xor_sync(0xffffffffu, best, step);
+        const int other_lane = __shfl_xor_sync(0xffffffffu, best_lane, step);
+        if (other < best || (other == best && other_lane < best_lane)) {
+            best = other;
+            best_lane = other_lane;
+        }
+    }
+    index[blockIdx.x * blockDim.x + threadIdx.x] = best_lane;
+}
+
+__global__ void shuffle_kernel(double* up, long long* down, unsigned* from_five, unsigned* odd_lanes, int* votes) {
+    const unsigned t = threadIdx.x;
+    up[t] = __shfl_up_sync(0xffffffffu, 0.5 * t, 3);
+    down[t] = __shfl_down_sync(0xffffffffu, static_cast<long long>(t) << 40, 3);
+    from_five[t] = __shfl_sync(0xffffffffu, t, 5);
+    odd_lanes[t] = __ballot_sync(0xffffffffu, t % 2);
+    if (t < 8) {
+        votes[t] = __any_sync(0xffu, t == 3) + 2 * __all_sync(0xffu, t < 8) + 4 * __any_sync(0xffu, 0)
+            + 8 * __all_sync(0xffu, t != 3);
+    }
+}
+
+__global__ void read_unwritten_kernel(float* out) {
+    __shared__ float tile[32];
+    float* dynamic = static_cast<float*>(host_run::dynamic_shared());
+    out[2 * blockIdx.x] = tile[7];
+    out[2 * blockIdx.x + 1] = dynamic[7];
+    tile[7] = 1.0f;
+    dynamic[7] = 1.0f;
+}
+
+__global__ void atomic_kernel(int* sum, unsigned long long* wide_sum, long long* least, unsigned* greatest) {
+    const unsigned n = blockIdx.x * blockDim.x + threadIdx.x;
+    atomicAdd(sum, 1);
+    atomicAdd(wide_sum, 1ull << 33);
+    atomicMin(least, -static_cast<long long>(n));
+    atomicMax(greatest, n);
+}
+
+// The threads write their numbers in the order in which they run.
+__global__ void order_kernel(unsigned* next, unsigned* sequence) {
+    sequence[(*next)++] = blockIdx.x * blockDim.x + threadIdx.x;
+}
+
+__global__ void early_exit_kernel() {
+    if (threadIdx.x == 5) {
+        return;
+    }
+    __syncthreads();
+}
+
+__global__ void divergent_barriers_kernel() {
+    if (threadIdx.x < 32) {
+        __syncthreads();
+    } else {
+        __syncthreads();
+    }
+}
+
+__global__ void absent_lane_kernel(int* out) {
+    out[threadIdx.x] = __shfl_xor_sync(0xffffffffu, static_cast<int>(threadIdx.x), 1);
+}
+
+__global__ void foreign_mask_kernel() {
+    __syncwarp(threadIdx.x < 16 ? 0x0000ffffu : 0x0000ffffu);
+}
+
+__global__ void different_masks_kernel() {
+    __syncwarp(threadIdx.x < 16 ? 0xffffffffu : 0xffff0000u);
+}
+
+__global__ void unnamed_source_kernel(int* out) {
+    if (threadIdx.x < 8) {
+        out[threadIdx.x] = __shfl_sync(0xffu, static_cast<int>(threadIdx.x), 9);
+    }
+}
+
+// ---- what holds ------------------------------------------------------------------------------------------------
+
+void barriers_separate_writes_from_reads_in_every_order() {
+    std::vector<float> in(192);
+    for (size_t i = 0; i < in.size(); ++i) {
+        in[i] = static_cast<float>(i);
+    }
+    for (const char* order : orders) {
+        host_run::set_order(order);
+        std::vector<float> out(in.size());
+        host_run::launch(3, 64, 0, [&] { reverse_kernel(in.data(), out.data(), true); });
+        bool right = true;
+        for (size_t i = 0; i < in.size(); ++i) {
+            right = right && out[i] == in[i / 64 * 64 + 63 - i % 64];
+        }
+        check(right, "a barrier between writing and reading gives the right values");
+
+        std::vector<int> numbers(256), sums(256);
+        for (int i = 0; i < 256; ++i) {
+            numbers[static_cast<size_t>(i)] = i * i;
+        }
+        host_run::launch(1, dim3(64, 4), 0, [&] { sum_kernel(numbers.data(), sums.data()); });
+        check(sums[0] == 255 * 256 * 511 / 6 && sums[255] == sums[0], "a tree sum over a two-dimensional block");
+    }
+}
+
+void a_missing_barrier_shows() {
+    const std::vector<float> in(64, 1.0f);
+    std::vector<std::vector<float>> results;
+    for (const char* order : orders) {
+        host_run::set_order(order);
+        std::vector<float> out(64);
+        host_run::launch(1, 64, 0, [&] { reverse_kernel(in.data(), out.data(), false); });
+        results.push_back(out);
+    }
+    check(std::isnan(results[0][0]) && !std::isnan(results[0][63]), "forward order: the first thread reads poison");
+    check(!std::isnan(results[1][0]) && std::isnan(results[1][63]), "reverse order: the last thread reads poison");
+}
+
+void shared_memory_is_poisoned_in_every_block() {
+    std::vector<float> out(6, 0.0f);
+    host_run::launch(3, 1, 32 * sizeof(float), [&] { read_unwritten_kernel(out.data()); });
+    for (const float value : out) {
+        check(std::isnan(value), "shared memory holds NaNs at the start of a block");
+    }
+    float* fresh = nullptr;
+    check(cudaMalloc(&fresh, 5 * sizeof(float)) == cudaSuccess && std::isnan(fresh[4]), "device memory starts as NaNs");
+    cudaFree(fresh);
+}
+
+void warp_collectives_exchange_values() {
+    std::vector<float> values(128);
+    for (size_t i = 0; i < values.size(); ++i) {
+        values[i] = static_cast<float>((i * 37 + 11) % 16);  // each twice in a warp
+    }
+    for (const char* order : orders) {
+        host_run::set_order(order);
+        std::vector<int> index(128);
+        host_run::launch(2, 64, 0, [&] { warp_argmin_kernel(values.data(), index.data()); });
+        for (size_t i = 0; i < 128; ++i) {
+            size_t best = i / 32 * 32;
+            for (size_t j = best; j < i / 32 * 32 + 32; ++j) {
+                best = values[j] < values[best] ? j : best;
+            }
+            check(index[i] == static_cast<int>(best % 32), "warp argmin, the lowest lane on ties");
+        }
+
+        std::vector<double> up(32);
+        std::vector<long long> down(32);
+        std::vector<unsigned> from_five(32), odd_lanes(32);
+        std::vector<int> votes(8);
+        host_run::launch(1, 32, 0,
+            [&] { shuffle_kernel(up.data(), down.data(), from_five.data(), odd_lanes.data(), votes.data()); });
+        for (size_t t = 0; t < 32; ++t) {
+            check(up[t] == 0.5 * static_cast<double>(t < 3 ? t : t - 3), "shuffle up of doubles");
+            check(down[t] == static_cast<long long>(t > 28 ? t : t + 3) << 40, "shuffle down of 64-bit integers");
+            check(from_five[t] == 5 && odd_lanes[t] == 0xaaaaaaaau, "shuffle from one lane, ballot");
+            check(t >= 8 || votes[t] == 3, "votes among the lanes of a partial mask");
+        }
+    }
+}
+
+void integer_atomics_count() {
+    int sum = 0;
+    unsigned long long wide_sum = 0;
+    long long least = 0;
+    unsigned greatest = 0;
+    host_run::launch(4, 96, 0, [&] { atomic_kernel(&sum, &wide_sum, &least, &greatest); });
+    check(sum == 384 && wide_sum == 384ull << 33 && least == -383 && greatest == 383, "atomics");
+}
+
+void orders_are_kept_and_random_ones_repeat() {
+    std::vector<std::vector<unsigned>> sequences;
+    for (const char* order : {"forward", "reverse", "random:7", "random:7", "random:8"}) {
+        host_run::set_order(order);
+        unsigned next = 0;
+        std::vector<unsigned> sequence(96);
+        host_run::launch(3, 32, 0, [&] { order_kernel(&next, sequence.data()); });
+        sequences.push_back(sequence);
+    }
+    for (unsigned i = 0; i < 96; ++i) {
+        check(sequences[0][i] == i && sequences[1][i] == 95 - i, "forward and reverse order");
+    }
+    check(sequences[2] == sequences[3] && sequences[2] != sequences[4], "a random order depends on its seed alone");
+    bool rejected = false;
+    try {
+        host_run::set_order("sideways");
+    } catch (const std::invalid_argument& failure) {
+        rejected = contains(failure.what(), "sideways");
+    }
+    check(rejected, "an unknown order is an error that names it");
+}
+
+void host_threads_may_launch_at_once() {
+    host_run::set_order("forward");
+    std::vector<float> in(64, 2.0f);
+    std::vector<std::vector<float>> outs(4, std::vector<float>(64));
+    std::vector<std::thread> workers;
+    for (std::vector<float>& out : outs) {
+        workers.emplace_back([&] {
+            for (int round = 0; round < 20; ++round) {
+                host_run::launch(1, 64, 0, [&] { reverse_kernel(in.data(), out.data(), true); });
+            }
+        });
+    }
+    for (std::thread& worker : workers) {
+        worker.join();
+    }
+    for (const std::vector<float>& out : outs) {
+        check(out == in, "launches from several host threads");
+    }
+}
+
+void launches_beyond_the_limits_are_refused() {
+    const auto nothing = [] {};
+    check(!host_run::launch(0, 32, 0, nothing), "an empty grid");
+    check(!host_run::launch(1, dim3(1024, 2), 0, nothing), "more than 1024 threads in a block");
+    check(!host_run::launch(dim3(1, 65536), 1, 0, nothing), "too many blocks in y");
+    check(!host_run::launch(1, 32, 49153, nothing), "more than 48 KiB of dynamic shared memory");
+}
+
+// ---- what is reported ------------------------------------------------------------------------------------------
+
+void mistakes_are_reported() {
+    std::vector<int> out(32);
+    const auto expect = [](const char* what, const std::function<void()>& kernel, unsigned threads,
+                            const std::vector<std::string>& parts) {
+        const std::string report = report_of([&] { host_run::launch(1, threads, 0, kernel); });
+        for (const std::string& part : parts) {
+            if (!contains(report, part)) {
+                std::printf("FAILED: %s: no \"%s\" in the report: %s\n", what, part.c_str(), report.c_str());
+                ++failures;
+            }
+        }
+    };
+    expect("a thread that ends before a barrier", [] { early_exit_kernel(); }, 64,
+        {"block (0, 0, 0)", "deadlock", "__syncthreads at ", "thread (5, 0, 0) never reaches it", "it has ended"});
+    expect("two barriers at once", [] { divergent_barriers_kernel(); }, 64, {"divergent barriers"});
+    expect("a mask beyond the block", [&] { absent_lane_kernel(out.data()); }, 8,
+        {"deadlock", "__shfl_xor_sync", "lanes that the block does not have"});
+    expect("a lane outside its mask", [] { foreign_mask_kernel(); }, 32,
+        {"__syncwarp", "0x0000ffff", "does not name the calling lane"});
+    expect("lanes with different masks", [] { different_masks_kernel(); }, 32, {"0xffff0000", "meets"});
+    expect("a shuffle from outside the mask", [&] { unnamed_source_kernel(out.data()); }, 32, {"reads lane 9"});
+}
+
+}  // namespace
+
+int main() {
+    barriers_separate_writes_from_reads_in_every_order();
+    a_missing_barrier_shows();
+    shared_memory_is_poisoned_in_every_block();
+    warp_collectives_exchange_values();
+    integer_atomics_count();
+    orders_are_kept_and_random_ones_repeat();
+    host_threads_may_launch_at_once();
+    launches_beyond_the_limits_are_refused();
+    host_run::set_order("forward");
+    mistakes_are_reported();
+    if (failures == 0) {
+        std::printf("host run: all checks hold\n");
+    }
+    return failures == 0 ? 0 : 1;
+}

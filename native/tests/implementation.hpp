@@ -1,0 +1,150 @@
+// The implementations under test, as tables of the same functions, and arrays in an implementation's memory.
+//
+// VQ4J_TEST_CPU and VQ4J_TEST_CUDA say which ones the test program is linked with.
+#ifndef VQ4J_TESTS_IMPLEMENTATION_HPP
+#define VQ4J_TESTS_IMPLEMENTATION_HPP
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "vq4j/status.h"
+#ifdef VQ4J_TEST_CPU
+#include "vq4j/cpu.h"
+#endif
+#ifdef VQ4J_TEST_CUDA
+#include "vq4j/cuda.h"
+#endif
+
+namespace vq4j::testing {
+
+// Every function of operations.h as a pointer, without the stream.
+struct Operations {
+#pragma push_macro("VQ4J_API")
+#undef VQ4J_API
+#define VQ4J_API
+#define VQ4J_OPERATION(name) (*name)
+#define VQ4J_STREAM
+#include "vq4j/operations.h"
+#undef VQ4J_OPERATION
+#undef VQ4J_STREAM
+#pragma pop_macro("VQ4J_API")
+};
+
+// All but those without a stream: last_error, allocate, release, packed_codebook_bytes.
+#define VQ4J_STREAM_OPERATIONS(X) \
+    X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(commitment_loss) \
+    X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
+    X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) X(running_average) \
+    X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
+    X(replace_codes)
+
+struct Implementation {
+    std::string name;
+    Operations operations;
+    std::vector<std::vector<unsigned char>> outputs;  // all that was read from its arrays
+
+    const Operations* operator->() const { return &operations; }
+};
+
+#ifdef VQ4J_TEST_CPU
+inline Implementation cpu() {
+    Implementation on{"cpu", {}, {}};
+    on.operations.last_error = vq4j_cpu_last_error;
+    on.operations.allocate = vq4j_cpu_allocate;
+    on.operations.release = vq4j_cpu_release;
+    on.operations.packed_codebook_bytes = vq4j_cpu_packed_codebook_bytes;
+#define VQ4J_SET(name) on.operations.name = vq4j_cpu_##name;
+    VQ4J_STREAM_OPERATIONS(VQ4J_SET)
+#undef VQ4J_SET
+    return on;
+}
+#endif
+
+#ifdef VQ4J_TEST_CUDA
+// The function on the default stream.
+template <auto function>
+struct OnDefaultStream;
+
+template <typename... Parameters, int32_t (*function)(void*, Parameters...)>
+struct OnDefaultStream<function> {
+    static int32_t call(Parameters... parameters) { return function(nullptr, parameters...); }
+};
+
+inline Implementation cuda() {
+    Implementation on{"cuda", {}, {}};
+    on.operations.last_error = vq4j_cuda_last_error;
+    on.operations.allocate = vq4j_cuda_allocate;
+    on.operations.release = vq4j_cuda_release;
+    on.operations.packed_codebook_bytes = vq4j_cuda_packed_codebook_bytes;
+#define VQ4J_SET(name) on.operations.name = OnDefaultStream<vq4j_cuda_##name>::call;
+    VQ4J_STREAM_OPERATIONS(VQ4J_SET)
+#undef VQ4J_SET
+    return on;
+}
+#endif
+
+inline std::vector<Implementation> implementations() {
+    std::vector<Implementation> all;
+#ifdef VQ4J_TEST_CPU
+    all.push_back(cpu());
+#endif
+#ifdef VQ4J_TEST_CUDA
+    all.push_back(cuda());
+#endif
+    return all;
+}
+
+// An array in an implementation's memory, of exactly its size.
+template <typename T>
+class Array {
+public:
+    Array(Implementation& on, const std::vector<T>& values) : on_(&on), count_(values.size()) {
+        const auto bytes = static_cast<int64_t>(count_ * sizeof(T));
+        memory_ = static_cast<T*>(on->allocate(bytes));
+        if (memory_ == nullptr || on->copy(memory_, values.data(), bytes) != VQ4J_OK) {
+            std::printf("cannot make an array of %lld bytes on %s: %s\n", static_cast<long long>(bytes), on.name.c_str(),
+                on->last_error());
+            std::abort();
+        }
+    }
+    // For results: filled with a pattern that no result has.
+    Array(Implementation& on, int64_t count) : Array(on, pattern(count)) {}
+    ~Array() { (*on_)->release(memory_); }
+    Array(const Array&) = delete;
+    Array& operator=(const Array&) = delete;
+
+    operator T*() const { return memory_; }
+
+    // Copies to the host, and keeps the bytes for the comparison of the implementations.
+    std::vector<T> read() const {
+        std::vector<T> values(count_);
+        const size_t bytes = count_ * sizeof(T);
+        if ((*on_)->copy(values.data(), memory_, static_cast<int64_t>(bytes)) != VQ4J_OK) {
+            std::printf("cannot read from %s: %s\n", on_->name.c_str(), (*on_)->last_error());
+            std::abort();
+        }
+        std::vector<unsigned char> kept(bytes);
+        std::memcpy(kept.data(), values.data(), bytes);
+        on_->outputs.push_back(kept);
+        return values;
+    }
+
+private:
+    static std::vector<T> pattern(int64_t count) {
+        std::vector<T> values(static_cast<size_t>(count));
+        std::memset(values.data(), 0xee, values.size() * sizeof(T));
+        return values;
+    }
+
+    Implementation* on_;
+    size_t count_;
+    T* memory_;
+};
+
+}  // namespace vq4j::testing
+
+#endif
