@@ -1,0 +1,56 @@
+package io.github.vq4j;
+
+/**
+ * Adam and AdamW: m and v the bias-corrected averages of the gradient and its square, p -= learningRate * m / (sqrt(v) +
+ * epsilon); AdamW first does p -= learningRate * weightDecay * p.
+ */
+public final class Adam extends Optimizer {
+    private final double weightDecay;
+    private final boolean decoupled;
+    private double beta1 = 0.9;
+    private double beta2 = 0.999;
+    private double epsilon = 1e-8;
+
+    Adam(double learningRate, double weightDecay, boolean decoupled) {
+        super(learningRate);
+        this.weightDecay = Arguments.notNegative("weightDecay", weightDecay);
+        this.decoupled = decoupled;
+    }
+
+    /** Sets the decay of the averages of the gradient and of its square, in [0, 1); (0.9, 0.999) by default. */
+    public Adam betas(double beta1, double beta2) {
+        this.beta1 = Arguments.belowOne("beta1", beta1);
+        this.beta2 = Arguments.belowOne("beta2", beta2);
+        return this;
+    }
+
+    /** Sets what is added to the denominator; 1e-8 by default. */
+    public Adam epsilon(double epsilon) {
+        this.epsilon = Arguments.notNegative("epsilon", epsilon);
+        return this;
+    }
+
+    @Override
+    int stateTensors() {
+        return 2;
+    }
+
+    @Override
+    void update(Parameter parameter, State state, long step) {
+        parameter
+                .kernels()
+                .adamStep(
+                        parameter.values(),
+                        parameter.gradient().floats(),
+                        state.tensor(0),
+                        state.tensor(1),
+                        parameter.value().size(),
+                        step,
+                        learningRate(),
+                        beta1,
+                        beta2,
+                        epsilon,
+                        weightDecay,
+                        decoupled);
+    }
+}

@@ -1,0 +1,41 @@
+package io.github.vq4j;
+
+/** Checks of options: the error names the option, the value seen and what is needed. */
+final class Arguments {
+    private Arguments() {}
+
+    static int atLeastOne(String name, int value) {
+        if (value < 1) {
+            throw new IllegalArgumentException("need " + name + " >= 1, got " + value);
+        }
+        return value;
+    }
+
+    static int notNegative(String name, int value) {
+        if (value < 0) {
+            throw new IllegalArgumentException("need " + name + " >= 0, got " + value);
+        }
+        return value;
+    }
+
+    static double notNegative(String name, double value) {
+        if (!(value >= 0) || Double.isInfinite(value)) {
+            throw new IllegalArgumentException("need " + name + " >= 0 and finite, got " + value);
+        }
+        return value;
+    }
+
+    static double inUnitInterval(String name, double value) {
+        if (!(value >= 0 && value <= 1)) {
+            throw new IllegalArgumentException("need " + name + " in [0, 1], got " + value);
+        }
+        return value;
+    }
+
+    static double belowOne(String name, double value) {
+        if (!(value >= 0 && value < 1)) {
+            throw new IllegalArgumentException("need " + name + " in [0, 1), got " + value);
+        }
+        return value;
+    }
+}

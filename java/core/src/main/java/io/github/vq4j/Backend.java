@@ -1,0 +1,227 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.CpuKernels;
+import io.github.vq4j.internal.CudaKernels;
+import io.github.vq4j.internal.Kernels;
+import java.util.Locale;
+import java.util.Optional;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Loader;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Where kernels run: the CPU or a CUDA device. Results are the same bits on all of them. Immutable and thread-safe.
+ *
+ * <p>System properties: {@code vq4j.backend} = {@code best}, {@code cpu}, {@code cuda} or {@code cuda:N} decides what
+ * {@link #best} gives; {@code vq4j.threads} = the number of CPU threads to start with.
+ */
+public final class Backend {
+    /** System property that decides what {@link #best} gives. */
+    public static final String BACKEND_PROPERTY = "vq4j.backend";
+
+    /** System property with the number of CPU threads to start with. */
+    public static final String THREADS_PROPERTY = "vq4j.threads";
+
+    private static final Logger LOGGER = LoggerFactory.getLogger(Backend.class);
+
+    private static volatile @Nullable Backend loadedCpu;
+
+    private final Kernels kernels;
+
+    private Backend(Kernels kernels) {
+        this.kernels = kernels;
+    }
+
+    /**
+     * The backend that the property {@code vq4j.backend} names; without it CUDA device 0 where CUDA works, else the CPU.
+     * The first call logs one line with the choice and its reason.
+     *
+     * @throws IllegalStateException if the property asks for CUDA and there is none; the message says why
+     * @throws IllegalArgumentException if the property has another value, or names a device that does not exist
+     */
+    public static Backend best() {
+        Backend chosen = named(System.getProperty(BACKEND_PROPERTY, "best"));
+        Announcement.once(chosen);
+        return chosen;
+    }
+
+    /**
+     * The CPU.
+     *
+     * @throws IllegalStateException if the native library is not on the class path or does not load
+     */
+    public static Backend cpu() {
+        Backend loaded = loadedCpu;
+        return loaded != null ? loaded : loadCpu();
+    }
+
+    /**
+     * A CUDA device.
+     *
+     * @param device from 0
+     * @throws IllegalStateException if CUDA does not work; the message says why
+     * @throws IllegalArgumentException if there is no such device
+     */
+    public static Backend cuda(int device) {
+        if (Cuda.WHY_NOT.isPresent()) {
+            throw new IllegalStateException("CUDA was asked for: " + Cuda.WHY_NOT.get());
+        }
+        if (device < 0 || device >= Cuda.DEVICES) {
+            throw new IllegalArgumentException("need 0 <= device < " + Cuda.DEVICES + ", got " + device);
+        }
+        return new Backend(Kernels.cuda(device));
+    }
+
+    /** Why CUDA does not work here, and the remedy; empty when it does. Found out once. */
+    public static Optional<String> whyNoCuda() {
+        return Cuda.WHY_NOT;
+    }
+
+    /** "cpu", or "cuda:0" with the number of the device. */
+    public String name() {
+        return kernels.onCuda() ? "cuda:" + kernels.device() : "cpu";
+    }
+
+    /** Instruction set and threads of the CPU, or the name of the device. */
+    public String description() {
+        return kernels.onCuda()
+                ? CudaKernels.deviceName(kernels.device()).getString()
+                : CpuKernels.instructionSet().getString() + ", " + cpuThreads() + " threads";
+    }
+
+    /** Where tensors have to lie to be used without a copy. */
+    public Device device() {
+        return kernels.onCuda() ? Device.CUDA : Device.HOST;
+    }
+
+    /**
+     * Sets how many threads, the caller's included, work on one call on the CPU. Results do not depend on it.
+     *
+     * @param threads 1 to 1024
+     */
+    public static void setCpuThreads(int threads) {
+        cpu();
+        if (CpuKernels.setThreads(threads) != CpuKernels.VQ4J_OK) {
+            throw new IllegalArgumentException(CpuKernels.lastError().getString());
+        }
+    }
+
+    /** How many threads work on one call on the CPU. */
+    public static int cpuThreads() {
+        cpu();
+        return CpuKernels.threads();
+    }
+
+    @Override
+    public String toString() {
+        return name() + " (" + description() + ")";
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Backend backend && backend.kernels.device() == kernels.device();
+    }
+
+    @Override
+    public int hashCode() {
+        return kernels.device();
+    }
+
+    Kernels kernels() {
+        return kernels;
+    }
+
+    private static Backend named(String name) {
+        String lower = name.strip().toLowerCase(Locale.ROOT);
+        if (lower.equals("best")) {
+            return whyNoCuda().isEmpty() ? cuda(0) : cpu();
+        }
+        if (lower.equals("cpu")) {
+            return cpu();
+        }
+        if (lower.equals("cuda")) {
+            return cuda(0);
+        }
+        if (lower.matches("cuda:\\d{1,4}")) {
+            return cuda(Integer.parseInt(lower.substring("cuda:".length())));
+        }
+        throw new IllegalArgumentException(
+                "need " + BACKEND_PROPERTY + " = best, cpu, cuda or cuda:N, got \"" + name + "\"");
+    }
+
+    private static synchronized Backend loadCpu() {
+        try {
+            String threads = System.getProperty(THREADS_PROPERTY);
+            if (threads != null && CpuKernels.setThreads(parsed(threads)) != CpuKernels.VQ4J_OK) {
+                throw new IllegalArgumentException(THREADS_PROPERTY + ": " + CpuKernels.lastError().getString());
+            }
+            CpuKernels.threads();
+        } catch (LinkageError missing) {
+            throw new IllegalStateException(
+                    "the native library of vq4j does not load on " + Loader.getPlatform()
+                            + "; put vq4j-core with the classifier of this platform on the class path",
+                    missing);
+        }
+        loadedCpu = new Backend(Kernels.cpu());
+        return loadedCpu;
+    }
+
+    private static int parsed(String threads) {
+        try {
+            return Integer.parseInt(threads.strip());
+        } catch (NumberFormatException notANumber) {
+            throw new IllegalArgumentException(
+                    "need " + THREADS_PROPERTY + " = a number from 1 to 1024, got \"" + threads + "\"", notANumber);
+        }
+    }
+
+    /** Looks for CUDA at first use. */
+    private static final class Cuda {
+        static final int DEVICES;
+        static final Optional<String> WHY_NOT;
+
+        static {
+            int devices = 0;
+            String reason = null;
+            try {
+                // Brings JavaCPP's own library in, without which there are no pointers.
+                CpuKernels.threads();
+                try (IntPointer count = new IntPointer(1)) {
+                    if (CudaKernels.deviceCount(count) == CpuKernels.VQ4J_OK) {
+                        devices = count.get();
+                    } else {
+                        reason = CudaKernels.lastError().getString() + "; it needs an NVIDIA GPU and its driver";
+                    }
+                }
+            } catch (LinkageError missing) {
+                reason = "the CUDA kernels are not on the class path or do not load (" + missing.getMessage()
+                        + "); add vq4j-core with classifier " + Loader.getPlatform() + "-gpu";
+            }
+            DEVICES = devices;
+            WHY_NOT = Optional.ofNullable(reason);
+        }
+    }
+
+    /** Logs the first choice. */
+    private static final class Announcement {
+        private static final Object LOCK = new Object();
+        private static boolean made;
+
+        static void once(Backend chosen) {
+            synchronized (LOCK) {
+                if (!made) {
+                    made = true;
+                    String forced = System.getProperty(BACKEND_PROPERTY);
+                    LOGGER.info(
+                            "vq4j runs on {}: {}",
+                            chosen,
+                            forced != null
+                                    ? BACKEND_PROPERTY + " = " + forced
+                                    : whyNoCuda().map(why -> "no CUDA, " + why).orElse("CUDA works"));
+                }
+            }
+        }
+    }
+}

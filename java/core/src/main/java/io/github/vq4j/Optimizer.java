@@ -1,0 +1,125 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Memory;
+import java.util.ArrayList;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.javacpp.FloatPointer;
+
+/**
+ * Updates the parameters of layers from their gradients, by PyTorch's conventions. One optimiser may serve several layers.
+ * The state of a code that a layer replaces is cleared. Not thread-safe.
+ */
+public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Adam {
+    private final Map<Parameter, State> states = new IdentityHashMap<>();
+    private double learningRate;
+    private boolean closed;
+
+    /** State of one parameter: tensors of its shape, and the steps it has made. */
+    static final class State {
+        private final List<Memory<FloatPointer>> tensors = new ArrayList<>();
+        private long steps;
+
+        FloatPointer tensor(int index) {
+            return tensors.get(index).pointer();
+        }
+
+    }
+
+    Optimizer(double learningRate) {
+        setLearningRate(learningRate);
+    }
+
+    /** Stochastic gradient descent without momentum. */
+    public static Sgd sgd(double learningRate) {
+        return new Sgd(learningRate, 0);
+    }
+
+    /** Stochastic gradient descent: v = momentum * v + g, p -= learningRate * v. */
+    public static Sgd sgd(double learningRate, double momentum) {
+        return new Sgd(learningRate, momentum);
+    }
+
+    /** Adam with betas (0.9, 0.999) and epsilon 1e-8, without weight decay. */
+    public static Adam adam(double learningRate) {
+        return new Adam(learningRate, 0, false);
+    }
+
+    /** AdamW with betas (0.9, 0.999), epsilon 1e-8 and a decoupled weight decay of 0.01. */
+    public static Adam adamW(double learningRate) {
+        return adamW(learningRate, 0.01);
+    }
+
+    /** AdamW with betas (0.9, 0.999), epsilon 1e-8: p -= learningRate * weightDecay * p before each step. */
+    public static Adam adamW(double learningRate, double weightDecay) {
+        return new Adam(learningRate, weightDecay, true);
+    }
+
+    /** Updates all parameters of a layer; {@link VectorQuant#backward} must have been called. */
+    public void step(VectorQuant layer) {
+        step(layer.parameters());
+    }
+
+    /**
+     * Updates parameters.
+     *
+     * @throws IllegalStateException if one has no gradient yet, its layer is closed, or this optimiser is; nothing has been
+     *     changed then
+     */
+    public void step(List<Parameter> parameters) {
+        if (closed) {
+            throw new IllegalStateException("this " + getClass().getSimpleName() + " is closed");
+        }
+        for (Parameter parameter : parameters) {
+            parameter.value().checkOpen();
+            if (!parameter.hasGradient()) {
+                throw new IllegalStateException("no gradient of " + parameter + " yet; call backward before step");
+            }
+        }
+        for (Parameter parameter : parameters) {
+            State state = states.computeIfAbsent(parameter, this::newState);
+            update(parameter, state, state.steps + 1);
+            state.steps++;
+        }
+    }
+
+    /** The learning rate of the next step. */
+    public double learningRate() {
+        return learningRate;
+    }
+
+    /** Sets the learning rate of the next steps: finite, at least 0. */
+    public final void setLearningRate(double learningRate) {
+        this.learningRate = Arguments.notNegative("learningRate", learningRate);
+    }
+
+    /** Gives the state's memory back; a second call does nothing. */
+    @Override
+    public void close() {
+        closed = true;
+        states.forEach((parameter, state) -> state.tensors.forEach(tensor -> {
+            parameter.removeFollower(tensor);
+            tensor.close();
+        }));
+        states.clear();
+    }
+
+    /** How many tensors of state a parameter has. */
+    abstract int stateTensors();
+
+    /** The step itself, the {@code step}-th from 1. */
+    abstract void update(Parameter parameter, State state, long step);
+
+    private State newState(Parameter parameter) {
+        State state = new State();
+        for (int i = 0; i < stateTensors(); i++) {
+            long count = parameter.value().size();
+            Memory<FloatPointer> tensor = Memory.floats(parameter.kernels(), count);
+            parameter.kernels().clear(tensor.pointer(), count * Float.BYTES);
+            parameter.addFollower(tensor);
+            state.tensors.add(tensor);
+        }
+        return state;
+    }
+}

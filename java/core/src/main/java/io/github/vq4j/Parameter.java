@@ -1,0 +1,91 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Memory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+
+/** A trained tensor of a layer and its gradient. Both live in the memory of the layer's backend, as long as the layer. */
+public final class Parameter {
+    private final String name;
+    private final Kernels kernels;
+    private final Tensor value;
+    private final Tensor gradient;
+    private final List<Memory<FloatPointer>> followers = new ArrayList<>();
+    private boolean hasGradient;
+
+    Parameter(Kernels kernels, String name, float initial, long... shape) {
+        this.name = name;
+        this.kernels = kernels;
+        value = Tensor.allocate(kernels, DataType.FLOAT32, shape);
+        gradient = Tensor.allocate(kernels, DataType.FLOAT32, shape);
+        float[] start = new float[Math.toIntExact(value.size())];
+        kernels.write(start, gradient.floats());
+        Arrays.fill(start, initial);
+        kernels.write(start, value.floats());
+    }
+
+    /** "codebook", "affine.scale", "affine.bias", "norm.scale" or "norm.shift". */
+    public String name() {
+        return name;
+    }
+
+    /** The parameter itself, not a copy. */
+    public Tensor value() {
+        return value;
+    }
+
+    /** The gradient that the last {@link VectorQuant#backward} wrote, not a copy; zero before the first one. */
+    public Tensor gradient() {
+        return gradient;
+    }
+
+    @Override
+    public String toString() {
+        return name + " " + Arrays.toString(value.shape());
+    }
+
+    Kernels kernels() {
+        return kernels;
+    }
+
+    FloatPointer values() {
+        return value.floats();
+    }
+
+    /** Where a backward writes. */
+    FloatPointer newGradient() {
+        return gradient.floats();
+    }
+
+    void markGradient() {
+        hasGradient = true;
+    }
+
+    boolean hasGradient() {
+        return hasGradient;
+    }
+
+    /** State of an optimiser, shaped like the value, that is cleared in the rows that are replaced. */
+    void addFollower(Memory<FloatPointer> state) {
+        followers.add(state);
+    }
+
+    void removeFollower(Memory<FloatPointer> state) {
+        followers.remove(state);
+    }
+
+    void clearFollowers(IntPointer mask) {
+        for (Memory<FloatPointer> state : followers) {
+            kernels.clearRows(state.pointer(), value.size(0), value.size(1), mask);
+        }
+    }
+
+    void close() {
+        value.close();
+        gradient.close();
+    }
+}

@@ -1,0 +1,43 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Scratch;
+import org.bytedeco.javacpp.FloatPointer;
+
+/** A tensor of floats as kernels reach it: in its own memory where they can, otherwise in a copy that is kept here. */
+final class Stage implements AutoCloseable {
+    private final Kernels kernels;
+    private final Scratch<FloatPointer> copy;
+
+    Stage(Kernels kernels) {
+        this.kernels = kernels;
+        this.copy = Scratch.floats(kernels);
+    }
+
+    /** The tensor's elements. */
+    FloatPointer read(Tensor tensor) {
+        if (tensor.isReachedBy(kernels)) {
+            return tensor.floats();
+        }
+        FloatPointer room = copy.atLeast(tensor.size());
+        tensor.copyTo(kernels, room);
+        return room;
+    }
+
+    /** Room for the tensor's elements, to be followed by {@link #deliver} when they are there. */
+    FloatPointer room(Tensor tensor) {
+        return tensor.isReachedBy(kernels) ? tensor.floats() : copy.atLeast(tensor.size());
+    }
+
+    /** Brings what was written into the room to the tensor. */
+    void deliver(Tensor tensor) {
+        if (!tensor.isReachedBy(kernels)) {
+            tensor.copyFrom(kernels, copy.atLeast(tensor.size()));
+        }
+    }
+
+    @Override
+    public void close() {
+        copy.close();
+    }
+}

@@ -1,0 +1,416 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.AddressPointer;
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Memory;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
+import java.util.Arrays;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A view of memory: element type, row-major shape, place. Nothing is copied when a tensor is made. A tensor over a heap
+ * array crosses to native memory by one copy each time a layer uses it (and back, as an output): the garbage collector
+ * must stay free to move the array while kernels run. Direct buffers, pointers and addresses are used in place.
+ *
+ * <p>{@link #close} gives back only memory that the tensor owns, that is of {@link #allocate} and of results.
+ */
+public final class Tensor implements AutoCloseable {
+    private final DataType type;
+    private final Device device;
+    private final long[] shape;
+    private final long size;
+    private final Object storage;
+    private final @Nullable Memory<?> owned;
+    private final Tensor owner;
+    private boolean closed;
+
+    private Tensor(
+            DataType type,
+            Device device,
+            long[] shape,
+            Object storage,
+            @Nullable Memory<?> owned,
+            @Nullable Tensor owner) {
+        this.type = type;
+        this.device = device;
+        this.shape = shape.clone();
+        this.size = sizeOf(shape);
+        this.storage = storage;
+        this.owned = owned;
+        this.owner = owner == null ? this : owner;
+    }
+
+    /**
+     * A view of an array of floats.
+     *
+     * @param values as many as the shape has elements
+     */
+    public static Tensor of(float[] values, long... shape) {
+        checkLength("array", values.length, shape);
+        return new Tensor(DataType.FLOAT32, Device.HOST, shape, values, null, null);
+    }
+
+    /**
+     * A view of an array of codes.
+     *
+     * @param values as many as the shape has elements
+     */
+    public static Tensor of(int[] values, long... shape) {
+        checkLength("array", values.length, shape);
+        return new Tensor(DataType.INT32, Device.HOST, shape, values, null, null);
+    }
+
+    /**
+     * A view of the remaining floats of a direct buffer, in place.
+     *
+     * @param values direct, of native byte order, with as many remaining as the shape has elements
+     */
+    public static Tensor of(FloatBuffer values, long... shape) {
+        checkBuffer(values.isDirect(), values.order());
+        Backend.cpu();
+        checkLength("buffer", values.remaining(), shape);
+        return new Tensor(DataType.FLOAT32, Device.HOST, shape, new FloatPointer(values.slice()), null, null);
+    }
+
+    /**
+     * A view of the remaining codes of a direct buffer, in place.
+     *
+     * @param values direct, of native byte order, with as many remaining as the shape has elements
+     */
+    public static Tensor of(IntBuffer values, long... shape) {
+        checkBuffer(values.isDirect(), values.order());
+        Backend.cpu();
+        checkLength("buffer", values.remaining(), shape);
+        return new Tensor(DataType.INT32, Device.HOST, shape, new IntPointer(values.slice()), null, null);
+    }
+
+    /**
+     * A view of host memory, in place. The pointer is kept, so that memory it owns stays.
+     *
+     * @param values a limit that it has must reach the shape's size
+     */
+    public static Tensor of(FloatPointer values, long... shape) {
+        checkPointer(values, shape);
+        return new Tensor(DataType.FLOAT32, Device.HOST, shape, values, null, null);
+    }
+
+    /**
+     * A view of codes in host memory, in place. The pointer is kept, so that memory it owns stays.
+     *
+     * @param values a limit that it has must reach the shape's size
+     */
+    public static Tensor of(IntPointer values, long... shape) {
+        checkPointer(values, shape);
+        return new Tensor(DataType.INT32, Device.HOST, shape, values, null, null);
+    }
+
+    /** A view of floats at an address, in place. The caller keeps the memory alive. */
+    public static Tensor ofAddress(long address, Device device, long... shape) {
+        long size = checkAddress(address, shape);
+        return new Tensor(DataType.FLOAT32, device, shape, AddressPointer.floats(address, size), null, null);
+    }
+
+    /** A view of codes at an address, in place. The caller keeps the memory alive. */
+    public static Tensor codesAtAddress(long address, Device device, long... shape) {
+        long size = checkAddress(address, shape);
+        return new Tensor(DataType.INT32, device, shape, AddressPointer.ints(address, size), null, null);
+    }
+
+    /** New host memory, all zero, that {@link #close} gives back. */
+    public static Tensor allocate(DataType type, long... shape) {
+        Kernels kernels = Backend.cpu().kernels();
+        Tensor tensor = allocate(kernels, type, shape);
+        if (tensor.size > 0) {
+            kernels.clear(tensor.pointer(), tensor.bytes());
+        }
+        return tensor;
+    }
+
+    /** New memory of a backend, contents undefined. */
+    static Tensor allocate(Kernels kernels, DataType type, long... shape) {
+        long size = sizeOf(shape);
+        Memory<?> memory = type == DataType.FLOAT32 ? Memory.floats(kernels, size) : Memory.ints(kernels, size);
+        Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
+        return new Tensor(type, device, shape, memory.pointer(), memory, null);
+    }
+
+    /** The sizes of the axes, in a new array. */
+    public long[] shape() {
+        return shape.clone();
+    }
+
+    /** The number of axes. */
+    public int rank() {
+        return shape.length;
+    }
+
+    /** The number of elements. */
+    public long size() {
+        return size;
+    }
+
+    /** The type of the elements. */
+    public DataType dataType() {
+        return type;
+    }
+
+    /** Where the memory lies. */
+    public Device device() {
+        return device;
+    }
+
+    /** The address of the first element. The memory stays while this tensor is open and reachable. */
+    public long address() {
+        return addressOf(pointer());
+    }
+
+    /** All elements, copied into a new array. */
+    public float[] toFloatArray() {
+        checkReadable(DataType.FLOAT32);
+        float[] values = new float[arrayLength()];
+        if (storage instanceof float[] array) {
+            System.arraycopy(array, 0, values, 0, values.length);
+        } else {
+            kernels().read((FloatPointer) storage, values);
+        }
+        return values;
+    }
+
+    /** All codes, copied into a new array. */
+    public int[] toIntArray() {
+        checkReadable(DataType.INT32);
+        int[] values = new int[arrayLength()];
+        if (storage instanceof int[] array) {
+            System.arraycopy(array, 0, values, 0, values.length);
+        } else {
+            kernels().read((IntPointer) storage, values);
+        }
+        return values;
+    }
+
+    /** The one float of a tensor of size 1. */
+    public float item() {
+        if (size != 1) {
+            throw new IllegalArgumentException("need a tensor of one element, got shape " + Arrays.toString(shape));
+        }
+        return toFloatArray()[0];
+    }
+
+    /** The host memory as a buffer, not copied. It may be used while this tensor is open and reachable. */
+    public FloatBuffer floatBuffer() {
+        checkReadable(DataType.FLOAT32);
+        if (storage instanceof float[] array) {
+            return FloatBuffer.wrap(array);
+        }
+        if (device != Device.HOST) {
+            throw new IllegalStateException("need a tensor on HOST, got one on " + device);
+        }
+        arrayLength();
+        Backend.cpu();
+        return AddressPointer.floats(address(), size).asByteBuffer().asFloatBuffer();
+    }
+
+    /** The same memory with another shape of the same size; the view does not own it. */
+    public Tensor reshape(long... newShape) {
+        checkOpen();
+        if (sizeOf(newShape) != size) {
+            throw new IllegalArgumentException("shape " + Arrays.toString(newShape) + " does not have the " + size
+                    + " elements of shape " + Arrays.toString(shape));
+        }
+        return new Tensor(type, device, newShape, storage, null, owner);
+    }
+
+    /** Gives owned memory back; a second call does nothing. */
+    @Override
+    public void close() {
+        if (owner == this) {
+            closed = true;
+            if (owned != null) {
+                owned.close();
+            }
+        }
+    }
+
+    @Override
+    public String toString() {
+        return "Tensor " + type + Arrays.toString(shape) + " on " + device;
+    }
+
+    // ---- for the layers ----------------------------------------------------------------------------------------
+
+    long size(int axis) {
+        return shape[axis];
+    }
+
+    boolean hasShape(long[] other) {
+        return Arrays.equals(shape, other);
+    }
+
+    boolean isClosed() {
+        return owner.closed;
+    }
+
+    /** Whether kernels can use the memory where it is. */
+    boolean isReachedBy(Kernels kernels) {
+        return storage instanceof Pointer && (device == Device.CUDA) == kernels.onCuda();
+    }
+
+    FloatPointer floats() {
+        checkOpen();
+        return (FloatPointer) storage;
+    }
+
+    IntPointer ints() {
+        checkOpen();
+        return (IntPointer) storage;
+    }
+
+    /** Copies all elements to memory of a backend. */
+    void copyTo(Kernels kernels, Pointer to) {
+        checkOpen();
+        if (storage instanceof float[] array) {
+            kernels.write(array, (FloatPointer) to);
+        } else if (storage instanceof int[] array) {
+            kernels.write(array, (IntPointer) to);
+        } else {
+            kernels.copy(to, (Pointer) storage, bytes());
+        }
+    }
+
+    /** Fills all elements from memory of a backend. */
+    void copyFrom(Kernels kernels, Pointer from) {
+        checkOpen();
+        if (storage instanceof float[] array) {
+            kernels.read((FloatPointer) from, array);
+        } else if (storage instanceof int[] array) {
+            kernels.read((IntPointer) from, array);
+        } else {
+            kernels.copy((Pointer) storage, from, bytes());
+        }
+    }
+
+    boolean overlaps(Tensor other) {
+        if (!(storage instanceof Pointer) || !(other.storage instanceof Pointer)) {
+            return storage == other.storage;
+        }
+        return device == other.device
+                && address() < other.address() + other.bytes()
+                && other.address() < address() + bytes();
+    }
+
+    /** Refuses a tensor that is closed, of another type, or on a device that the kernels do not reach. */
+    void checkUsable(String name, DataType needed, Kernels kernels) {
+        checkOpen();
+        if (type != needed) {
+            throw new IllegalArgumentException("need " + name + " of type " + needed + ", got " + this);
+        }
+        if (device == Device.CUDA && !kernels.onCuda()) {
+            throw new IllegalArgumentException("need " + name + " on HOST for the CPU's kernels, got " + this);
+        }
+    }
+
+    void checkOpen() {
+        if (owner.closed) {
+            throw new IllegalStateException("this " + this + " is closed");
+        }
+    }
+
+    // ---- checks ------------------------------------------------------------------------------------------------
+
+    private Pointer pointer() {
+        checkOpen();
+        if (storage instanceof Pointer pointer) {
+            return pointer;
+        }
+        throw new IllegalStateException("a tensor over a heap array has no address");
+    }
+
+    private void checkReadable(DataType needed) {
+        checkOpen();
+        if (type != needed) {
+            throw new IllegalArgumentException("need a tensor of " + needed + ", got " + this);
+        }
+    }
+
+    private static long addressOf(Pointer pointer) {
+        return pointer.address() + pointer.position() * pointer.sizeof();
+    }
+
+    private Kernels kernels() {
+        return (device == Device.CUDA ? Backend.cuda(0) : Backend.cpu()).kernels();
+    }
+
+    private long bytes() {
+        return size * type.bytes();
+    }
+
+    private int arrayLength() {
+        if (size > Integer.MAX_VALUE / type.bytes()) {
+            throw new IllegalStateException(this + " does not fit in one array or buffer");
+        }
+        return (int) size;
+    }
+
+    /** The number of elements of a shape, whose size in bytes fits in 63 bits. */
+    private static long sizeOf(long[] shape) {
+        long size = 1;
+        boolean empty = false;
+        for (long axis : shape) {
+            if (axis < 0) {
+                throw new IllegalArgumentException("need sizes >= 0, got shape " + Arrays.toString(shape));
+            }
+            empty |= axis == 0;
+        }
+        if (empty) {
+            return 0;
+        }
+        try {
+            for (long axis : shape) {
+                size = Math.multiplyExact(size, axis);
+            }
+            Math.multiplyExact(size, 8L);
+        } catch (ArithmeticException overflow) {
+            throw new IllegalArgumentException(
+                    "the sizes of shape " + Arrays.toString(shape) + " overflow 63 bits in bytes", overflow);
+        }
+        return size;
+    }
+
+    private static void checkLength(String what, long length, long[] shape) {
+        if (length != sizeOf(shape)) {
+            throw new IllegalArgumentException("shape " + Arrays.toString(shape) + " has " + sizeOf(shape)
+                    + " elements, the " + what + " has " + length);
+        }
+    }
+
+    /** Refuses buffers that kernels cannot read. The caller then loads the native library, which knows addresses. */
+    private static void checkBuffer(boolean direct, ByteOrder order) {
+        if (!direct) {
+            throw new IllegalArgumentException("need a direct buffer; for a heap buffer pass its array");
+        }
+        if (order != ByteOrder.nativeOrder()) {
+            throw new IllegalArgumentException("need a buffer of byte order " + ByteOrder.nativeOrder() + ", got " + order);
+        }
+    }
+
+    private static void checkPointer(Pointer pointer, long[] shape) {
+        long size = checkAddress(addressOf(pointer), shape);
+        // Pointers that come from native code know no limit: it is 0 there.
+        if (pointer.limit() > 0 && pointer.limit() - pointer.position() < size) {
+            checkLength("pointer", pointer.limit() - pointer.position(), shape);
+        }
+    }
+
+    private static long checkAddress(long address, long[] shape) {
+        long size = sizeOf(shape);
+        if (address == 0 && size > 0) {
+            throw new IllegalArgumentException("need an address, got null for shape " + Arrays.toString(shape));
+        }
+        return size;
+    }
+}

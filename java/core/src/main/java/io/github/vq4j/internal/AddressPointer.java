@@ -1,0 +1,26 @@
+package io.github.vq4j.internal;
+
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Pointer;
+
+/** Pointers to memory known by its address only. */
+public final class AddressPointer {
+    private AddressPointer() {}
+
+    /** A pointer to fp32 numbers. */
+    public static FloatPointer floats(long address, long count) {
+        return new FloatPointer(new At(address)).capacity(count);
+    }
+
+    /** A pointer to int32 numbers. */
+    public static IntPointer ints(long address, long count) {
+        return new IntPointer(new At(address)).capacity(count);
+    }
+
+    private static final class At extends Pointer {
+        At(long address) {
+            this.address = address;
+        }
+    }
+}

@@ -1,0 +1,764 @@
+package io.github.vq4j.internal;
+
+import io.github.vq4j.NotFiniteException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+
+/**
+ * The C API as Java methods, one an operation, on the CPU or on one CUDA device. Pointers are to memory of that
+ * implementation. What an operation computes is written in {@code vq4j/operations.h}; its failures arrive here as
+ * exceptions.
+ *
+ * <p>{@link CudaKernels} is touched only by an object made with {@link #cuda}, so that nothing of CUDA is loaded on a
+ * machine without it.
+ */
+public final class Kernels {
+    private static final int CPU = -1;
+    private static final Pattern BAD_ROW = Pattern.compile("(.+) has a NaN or an infinity, first in row (\\d+).*");
+    private static final Kernels ON_CPU = new Kernels(CPU);
+
+    private final int device;
+
+    private Kernels(int device) {
+        this.device = device;
+    }
+
+    /** The CPU's kernels. */
+    public static Kernels cpu() {
+        return ON_CPU;
+    }
+
+    /** The kernels of a CUDA device that is known to exist. */
+    public static Kernels cuda(int device) {
+        return new Kernels(device);
+    }
+
+    /** Whether these are a CUDA device's kernels. */
+    public boolean onCuda() {
+        return device != CPU;
+    }
+
+    /** The CUDA device; negative on the CPU. */
+    public int device() {
+        return device;
+    }
+
+    // ---- memory -----------------------------------------------------------------------------------------------
+
+    /** Memory aligned to 64 bytes. */
+    public Pointer allocate(long bytes) {
+        long size = Math.max(bytes, 1);
+        Pointer memory;
+        if (onCuda()) {
+            stream();
+            memory = CudaKernels.allocate(size);
+        } else {
+            memory = CpuKernels.allocate(size);
+        }
+        if (memory == null || memory.isNull()) {
+            throw new OutOfMemoryError("cannot allocate " + size + " bytes: " + lastError());
+        }
+        return memory;
+    }
+
+    /** Gives memory of {@link #allocate} back. */
+    public void release(Pointer memory) {
+        if (onCuda()) {
+            CudaKernels.release(memory);
+        } else {
+            CpuKernels.release(memory);
+        }
+    }
+
+    /** Copies between any two places that this implementation reaches; complete when it returns. */
+    public void copy(Pointer to, Pointer from, long bytes) {
+        check(onCuda() ? CudaKernels.copy(stream(), to, from, bytes) : CpuKernels.copy(to, from, bytes));
+    }
+
+    /** Sets bytes to zero. */
+    public void clear(Pointer memory, long bytes) {
+        check(onCuda() ? CudaKernels.clear(stream(), memory, bytes) : CpuKernels.clear(memory, bytes));
+    }
+
+    /** Copies numbers of this implementation's memory to the heap. */
+    public void read(FloatPointer from, float[] to) {
+        if (!onCuda()) {
+            from.get(to);
+        } else if (to.length > 0) {
+            try (Memory<FloatPointer> host = Memory.floats(ON_CPU, to.length)) {
+                copy(host.pointer(), from, (long) to.length * Float.BYTES);
+                host.pointer().get(to);
+            }
+        }
+    }
+
+    /** Copies numbers of this implementation's memory to the heap. */
+    public void read(IntPointer from, int[] to) {
+        if (!onCuda()) {
+            from.get(to);
+        } else if (to.length > 0) {
+            try (Memory<IntPointer> host = Memory.ints(ON_CPU, to.length)) {
+                copy(host.pointer(), from, (long) to.length * Integer.BYTES);
+                host.pointer().get(to);
+            }
+        }
+    }
+
+    /** Copies numbers of this implementation's memory to the heap. */
+    public void read(LongPointer from, long[] to) {
+        if (!onCuda()) {
+            from.get(to);
+        } else {
+            try (Memory<LongPointer> host = Memory.longs(ON_CPU, to.length)) {
+                copy(host.pointer(), from, (long) to.length * Long.BYTES);
+                host.pointer().get(to);
+            }
+        }
+    }
+
+    /** Copies numbers of this implementation's memory to the heap. */
+    public void read(DoublePointer from, double[] to) {
+        if (!onCuda()) {
+            from.get(to);
+        } else {
+            try (Memory<DoublePointer> host = Memory.doubles(ON_CPU, to.length)) {
+                copy(host.pointer(), from, (long) to.length * Double.BYTES);
+                host.pointer().get(to);
+            }
+        }
+    }
+
+    /** Copies numbers of the heap to this implementation's memory. */
+    public void write(float[] from, FloatPointer to) {
+        if (!onCuda()) {
+            to.put(from);
+        } else if (from.length > 0) {
+            try (Memory<FloatPointer> host = Memory.floats(ON_CPU, from.length)) {
+                host.pointer().put(from);
+                copy(to, host.pointer(), (long) from.length * Float.BYTES);
+            }
+        }
+    }
+
+    /** Copies numbers of the heap to this implementation's memory. */
+    public void write(int[] from, IntPointer to) {
+        if (!onCuda()) {
+            to.put(from);
+        } else if (from.length > 0) {
+            try (Memory<IntPointer> host = Memory.ints(ON_CPU, from.length)) {
+                host.pointer().put(from);
+                copy(to, host.pointer(), (long) from.length * Integer.BYTES);
+            }
+        }
+    }
+
+    /** Fills with standard normal numbers. */
+    public void fillNormal(long seed, long purpose, long count, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.fillNormal(stream(), seed, purpose, count, out)
+                : CpuKernels.fillNormal(seed, purpose, count, out));
+    }
+
+    // ---- assignment -------------------------------------------------------------------------------------------
+
+    /** Size in bytes of a packed codebook. */
+    public long packedCodebookBytes(long codes, long features) {
+        long bytes = onCuda()
+                ? CudaKernels.packedCodebookBytes(codes, features)
+                : CpuKernels.packedCodebookBytes(codes, features);
+        if (bytes < 0) {
+            throw new IllegalArgumentException(
+                    "a codebook of " + codes + " codes x " + features + " features does not fit in 63 bits");
+        }
+        return bytes;
+    }
+
+    /** Prepares a K x D codebook for {@link #assign}. */
+    public void packCodebook(FloatPointer codebook, long codes, long features, Pointer packed) {
+        check(
+                onCuda()
+                        ? CudaKernels.packCodebook(stream(), codebook, codes, features, packed)
+                        : CpuKernels.packCodebook(codebook, codes, features, packed),
+                "codebook");
+    }
+
+    /** The nearest code of every row. */
+    public void assign(FloatPointer z, Rows rows, Pointer packed, long codes, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.assign(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, out)
+                : CpuKernels.assign(z, rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+    }
+
+    /** How often each code occurs. */
+    public void countCodes(IntPointer codes, long rows, long codesCount, LongPointer counts) {
+        check(onCuda()
+                ? CudaKernels.countCodes(stream(), codes, rows, codesCount, counts)
+                : CpuKernels.countCodes(codes, rows, codesCount, counts));
+    }
+
+    /** The codes' vectors, in the layout of {@code rows}. */
+    public void lookup(FloatPointer codebook, long codesCount, IntPointer codes, Rows rows, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.lookup(
+                        stream(), codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.lookup(
+                        codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    // ---- loss and gradients -----------------------------------------------------------------------------------
+
+    /** Squared error of every row to its code, and its means over each sample and over all. */
+    public void commitmentLoss(
+            FloatPointer z,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            long samples,
+            FloatPointer distances,
+            DoublePointer sampleMeans,
+            DoublePointer mean) {
+        check(onCuda()
+                ? CudaKernels.commitmentLoss(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codebook,
+                        codes,
+                        samples,
+                        distances,
+                        sampleMeans,
+                        mean)
+                : CpuKernels.commitmentLoss(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codebook,
+                        codes,
+                        samples,
+                        distances,
+                        sampleMeans,
+                        mean));
+    }
+
+    /** Gradient of the input: gradient + coefficient * (z - e). A null gradient counts as zero. */
+    public void inputGradient(
+            FloatPointer z,
+            FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            float coefficient,
+            FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.inputGradient(
+                        stream(),
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codebook,
+                        codes,
+                        coefficient,
+                        out)
+                : CpuKernels.inputGradient(
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codebook,
+                        codes,
+                        coefficient,
+                        out));
+    }
+
+    /** Gradient of the codebook: sums of nu * gradient + coefficient * (e - z). A null gradient counts as zero. */
+    public void codebookGradient(
+            FloatPointer z,
+            FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            long codesCount,
+            float coefficient,
+            float nu,
+            FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.codebookGradient(
+                        stream(),
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codebook,
+                        codes,
+                        codesCount,
+                        coefficient,
+                        nu,
+                        out)
+                : CpuKernels.codebookGradient(
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codebook,
+                        codes,
+                        codesCount,
+                        coefficient,
+                        nu,
+                        out));
+    }
+
+    /** Sum of the rows of each code. */
+    public void scatter(FloatPointer z, Rows rows, IntPointer codes, long codesCount, FloatPointer sums) {
+        check(onCuda()
+                ? CudaKernels.scatter(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums)
+                : CpuKernels.scatter(
+                        z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums));
+    }
+
+    // ---- norms ------------------------------------------------------------------------------------------------
+
+    /**
+     * Mean and population variance of contiguous groups of features, per sample.
+     *
+     * @param tensor what {@code values} is called in an error
+     */
+    public void moments(
+            String tensor,
+            FloatPointer values,
+            Rows rows,
+            long samples,
+            long groups,
+            FloatPointer mean,
+            FloatPointer variance) {
+        check(
+                onCuda()
+                        ? CudaKernels.moments(
+                                stream(),
+                                values,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance)
+                        : CpuKernels.moments(
+                                values,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance),
+                tensor);
+    }
+
+    /** (z - mean) / sqrt(variance + epsilon) * scale + shift. */
+    public void normalize(
+            FloatPointer z,
+            Rows rows,
+            long samples,
+            long groups,
+            FloatPointer mean,
+            FloatPointer variance,
+            float epsilon,
+            FloatPointer scale,
+            FloatPointer shift,
+            FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.normalize(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        samples,
+                        groups,
+                        mean,
+                        variance,
+                        epsilon,
+                        scale,
+                        shift,
+                        out)
+                : CpuKernels.normalize(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        samples,
+                        groups,
+                        mean,
+                        variance,
+                        epsilon,
+                        scale,
+                        shift,
+                        out));
+    }
+
+    /** Gradient through {@link #normalize}. */
+    public void normalizeGradient(
+            FloatPointer z,
+            FloatPointer gradient,
+            Rows rows,
+            long samples,
+            long groups,
+            FloatPointer mean,
+            FloatPointer variance,
+            float epsilon,
+            FloatPointer scale,
+            boolean batchStatistics,
+            FloatPointer out,
+            FloatPointer scaleGradient,
+            FloatPointer shiftGradient) {
+        int batch = batchStatistics ? 1 : 0;
+        check(onCuda()
+                ? CudaKernels.normalizeGradient(
+                        stream(),
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        samples,
+                        groups,
+                        mean,
+                        variance,
+                        epsilon,
+                        scale,
+                        batch,
+                        out,
+                        scaleGradient,
+                        shiftGradient)
+                : CpuKernels.normalizeGradient(
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        samples,
+                        groups,
+                        mean,
+                        variance,
+                        epsilon,
+                        scale,
+                        batch,
+                        out,
+                        scaleGradient,
+                        shiftGradient));
+    }
+
+    /**
+     * Rows scaled by their length.
+     *
+     * @param tensor what {@code values} is called in an error
+     * @param unit rows of length 1, otherwise rows of length 10 at most
+     */
+    public void rowNorm(String tensor, FloatPointer values, Rows rows, boolean unit, FloatPointer out) {
+        int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
+        check(
+                onCuda()
+                        ? CudaKernels.rowNorm(
+                                stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
+                        : CpuKernels.rowNorm(
+                                values, rows.outer(), rows.inner(), rows.features(), kind, out),
+                tensor);
+    }
+
+    /** Gradient through {@link #rowNorm}. */
+    public void rowNormGradient(FloatPointer z, FloatPointer gradient, Rows rows, boolean unit, FloatPointer out) {
+        int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
+        check(onCuda()
+                ? CudaKernels.rowNormGradient(
+                        stream(), z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out)
+                : CpuKernels.rowNormGradient(
+                        z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out));
+    }
+
+    // ---- affine reparameterisation ----------------------------------------------------------------------------
+
+    /** scale = 1 + rate * a, shift = rate * o. */
+    public void affineLearned(
+            FloatPointer a, FloatPointer o, long count, float rate, FloatPointer scale, FloatPointer shift) {
+        check(onCuda()
+                ? CudaKernels.affineLearned(stream(), a, o, count, rate, scale, shift)
+                : CpuKernels.affineLearned(a, o, count, rate, scale, shift));
+    }
+
+    /** scale = sqrt(var_z / (var_c + 1e-8)), shift = mean_z - scale * mean_c. */
+    public void affineStatistics(
+            FloatPointer meanZ,
+            FloatPointer varianceZ,
+            FloatPointer meanC,
+            FloatPointer varianceC,
+            long groups,
+            long features,
+            FloatPointer scale,
+            FloatPointer shift) {
+        check(onCuda()
+                ? CudaKernels.affineStatistics(
+                        stream(), meanZ, varianceZ, meanC, varianceC, groups, features, scale, shift)
+                : CpuKernels.affineStatistics(
+                        meanZ, varianceZ, meanC, varianceC, groups, features, scale, shift));
+    }
+
+    /** The effective codebook: scale * c + shift, each group of codes with its own. */
+    public void affine(
+            FloatPointer codebook,
+            long codes,
+            long features,
+            long groups,
+            FloatPointer scale,
+            FloatPointer shift,
+            FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.affine(stream(), codebook, codes, features, groups, scale, shift, out)
+                : CpuKernels.affine(codebook, codes, features, groups, scale, shift, out));
+    }
+
+    /** Gradient through {@link #affine}; the gradients of scale and bias may be null. */
+    public void affineGradient(
+            FloatPointer gradient,
+            FloatPointer codebook,
+            long codes,
+            long features,
+            long groups,
+            FloatPointer scale,
+            float rate,
+            FloatPointer out,
+            FloatPointer scaleGradient,
+            FloatPointer biasGradient) {
+        check(onCuda()
+                ? CudaKernels.affineGradient(
+                        stream(),
+                        gradient,
+                        codebook,
+                        codes,
+                        features,
+                        groups,
+                        scale,
+                        rate,
+                        out,
+                        scaleGradient,
+                        biasGradient)
+                : CpuKernels.affineGradient(
+                        gradient,
+                        codebook,
+                        codes,
+                        features,
+                        groups,
+                        scale,
+                        rate,
+                        out,
+                        scaleGradient,
+                        biasGradient));
+    }
+
+    /** running = momentum * batch + (1 - momentum) * running. */
+    public void runningAverage(FloatPointer running, FloatPointer batch, long count, float momentum) {
+        check(onCuda()
+                ? CudaKernels.runningAverage(stream(), running, batch, count, momentum)
+                : CpuKernels.runningAverage(running, batch, count, momentum));
+    }
+
+    // ---- optimiser steps --------------------------------------------------------------------------------------
+
+    /** A step of SGD; velocity is null without momentum. */
+    public void sgdStep(
+            FloatPointer parameter,
+            FloatPointer gradient,
+            FloatPointer velocity,
+            long count,
+            double learningRate,
+            double momentum,
+            double weightDecay) {
+        check(onCuda()
+                ? CudaKernels.sgdStep(
+                        stream(), parameter, gradient, velocity, count, learningRate, momentum, weightDecay)
+                : CpuKernels.sgdStep(
+                        parameter, gradient, velocity, count, learningRate, momentum, weightDecay));
+    }
+
+    /** A step of Adam, or of AdamW where the decay is decoupled. */
+    public void adamStep(
+            FloatPointer parameter,
+            FloatPointer gradient,
+            FloatPointer firstMoment,
+            FloatPointer secondMoment,
+            long count,
+            long step,
+            double learningRate,
+            double beta1,
+            double beta2,
+            double epsilon,
+            double weightDecay,
+            boolean decoupled) {
+        int apart = decoupled ? 1 : 0;
+        check(onCuda()
+                ? CudaKernels.adamStep(
+                        stream(),
+                        parameter,
+                        gradient,
+                        firstMoment,
+                        secondMoment,
+                        count,
+                        step,
+                        learningRate,
+                        beta1,
+                        beta2,
+                        epsilon,
+                        weightDecay,
+                        apart)
+                : CpuKernels.adamStep(
+                        parameter,
+                        gradient,
+                        firstMoment,
+                        secondMoment,
+                        count,
+                        step,
+                        learningRate,
+                        beta1,
+                        beta2,
+                        epsilon,
+                        weightDecay,
+                        apart));
+    }
+
+    /** Sets the marked rows of a K x D tensor to zero. */
+    public void clearRows(FloatPointer values, long codes, long features, IntPointer mask) {
+        check(onCuda()
+                ? CudaKernels.clearRows(stream(), values, codes, features, mask)
+                : CpuKernels.clearRows(values, codes, features, mask));
+    }
+
+    // ---- initialisation and replacement -----------------------------------------------------------------------
+
+    /** k-means++: as many rows as there are codes, far from each other. */
+    public void seedCodebook(FloatPointer z, Rows rows, long codes, long seed, FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.seedCodebook(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), codes, seed, codebook)
+                : CpuKernels.seedCodebook(
+                        z, rows.outer(), rows.inner(), rows.features(), codes, seed, codebook));
+    }
+
+    /** The rows, repeated into a row-major matrix, with noise. */
+    public void repeatRows(FloatPointer z, Rows rows, long repeats, float noise, long seed, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.repeatRows(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out)
+                : CpuKernels.repeatRows(
+                        z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out));
+    }
+
+    /** Codes moved to the mean of their rows. */
+    public void updateCentroids(FloatPointer sums, LongPointer counts, long codes, long features, FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.updateCentroids(stream(), sums, counts, codes, features, codebook)
+                : CpuKernels.updateCentroids(sums, counts, codes, features, codebook));
+    }
+
+    /** Counts the life of unused codes down and marks those at its end. */
+    public void countDown(
+            LongPointer counts, long codes, int lifetime, IntPointer counters, IntPointer mask, LongPointer replaced) {
+        check(onCuda()
+                ? CudaKernels.countDown(stream(), counts, codes, lifetime, counters, mask, replaced)
+                : CpuKernels.countDown(counts, codes, lifetime, counters, mask, replaced));
+    }
+
+    /** Replaces the marked codes by random rows, mapped back through the affine if there is one. */
+    public void replaceCodes(
+            FloatPointer z,
+            Rows rows,
+            IntPointer mask,
+            long codes,
+            FloatPointer scale,
+            FloatPointer shift,
+            long groups,
+            float noise,
+            long seed,
+            long step,
+            FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.replaceCodes(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        mask,
+                        codes,
+                        scale,
+                        shift,
+                        groups,
+                        noise,
+                        seed,
+                        step,
+                        codebook)
+                : CpuKernels.replaceCodes(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        mask,
+                        codes,
+                        scale,
+                        shift,
+                        groups,
+                        noise,
+                        seed,
+                        step,
+                        codebook));
+    }
+
+    // ---- failures ---------------------------------------------------------------------------------------------
+
+    /** The default stream of this object's device, which becomes the calling thread's device. */
+    private Pointer stream() {
+        check(CudaKernels.useDevice(device));
+        return null;
+    }
+
+    private String lastError() {
+        return (onCuda() ? CudaKernels.lastError() : CpuKernels.lastError()).getString();
+    }
+
+    private void check(int status) {
+        check(status, null);
+    }
+
+    /** Throws what a status means; {@code tensor} is the name of the tensor that was checked, null for the kernel's own. */
+    private void check(int status, String tensor) {
+        if (status == CpuKernels.VQ4J_OK) {
+            return;
+        }
+        String message = lastError();
+        switch (status) {
+            case CpuKernels.VQ4J_NOT_FINITE -> {
+                Matcher badRow = BAD_ROW.matcher(message);
+                if (!badRow.matches()) {
+                    throw new IllegalArgumentException(message);
+                }
+                throw new NotFiniteException(tensor != null ? tensor : badRow.group(1), Long.parseLong(badRow.group(2)));
+            }
+            case CpuKernels.VQ4J_INVALID_ARGUMENT -> throw new IllegalArgumentException(message);
+            case CpuKernels.VQ4J_OUT_OF_MEMORY -> throw new OutOfMemoryError(message);
+            default -> throw new IllegalStateException(message);
+        }
+    }
+}

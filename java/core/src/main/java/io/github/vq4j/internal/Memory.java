@@ -1,0 +1,66 @@
+package io.github.vq4j.internal;
+
+import java.lang.ref.Cleaner;
+import java.util.function.Function;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+
+/**
+ * Memory of a backend, given back by {@link #close}, or by the garbage collector once nobody holds the pointer. It belongs
+ * to no {@link org.bytedeco.javacpp.PointerScope}.
+ *
+ * @param <P> pointer of the element type
+ */
+public final class Memory<P extends Pointer> implements AutoCloseable {
+    private static final Cleaner CLEANER = Cleaner.create();
+
+    private final P pointer;
+    private final Cleaner.Cleanable release;
+
+    private Memory(Kernels kernels, long count, int elementBytes, Function<Pointer, P> type) {
+        Pointer address = kernels.allocate(Math.multiplyExact(count, (long) elementBytes));
+        pointer = type.apply(address);
+        pointer.capacity(count);
+        // Tied to the pointer, not to this object: a native call keeps its pointer arguments alive while it runs.
+        release = CLEANER.register(pointer, () -> kernels.release(address));
+    }
+
+    /** Room for fp32 numbers. */
+    public static Memory<FloatPointer> floats(Kernels kernels, long count) {
+        return new Memory<>(kernels, count, Float.BYTES, FloatPointer::new);
+    }
+
+    /** Room for int32 numbers. */
+    public static Memory<IntPointer> ints(Kernels kernels, long count) {
+        return new Memory<>(kernels, count, Integer.BYTES, IntPointer::new);
+    }
+
+    /** Room for int64 numbers. */
+    public static Memory<LongPointer> longs(Kernels kernels, long count) {
+        return new Memory<>(kernels, count, Long.BYTES, LongPointer::new);
+    }
+
+    /** Room for fp64 numbers. */
+    public static Memory<DoublePointer> doubles(Kernels kernels, long count) {
+        return new Memory<>(kernels, count, Double.BYTES, DoublePointer::new);
+    }
+
+    /** Room for bytes, aligned to 64. */
+    public static Memory<Pointer> bytes(Kernels kernels, long count) {
+        return new Memory<>(kernels, count, 1, Pointer::new);
+    }
+
+    /** The memory's beginning. */
+    public P pointer() {
+        return pointer;
+    }
+
+    /** Gives the memory back; a second call does nothing. */
+    @Override
+    public void close() {
+        release.clean();
+    }
+}
