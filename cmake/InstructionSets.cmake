@@ -1,12 +1,16 @@
 # The translation units of native/cpu/isa, one an instruction set, each with the flags of its own set and no others: which
 # of them runs is chosen at load time, so that one library serves every machine of its family.
+# Square roots need not set errno and comparisons need not trap: no result depends on it, and both stand in the way of
+# vectors.
 function(vq4j_instruction_sets target)
     set(folder "${PROJECT_SOURCE_DIR}/cpu/isa")
+    set(common -fno-math-errno -fno-trapping-math)
     target_sources(${target} PRIVATE ${folder}/portable.cpp)
+    set_source_files_properties(${folder}/portable.cpp PROPERTIES COMPILE_OPTIONS "${common}")
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64|AMD64")
         target_sources(${target} PRIVATE ${folder}/avx2.cpp ${folder}/avx512.cpp)
-        set_source_files_properties(${folder}/avx2.cpp PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-mf16c")
+        set_source_files_properties(${folder}/avx2.cpp PROPERTIES COMPILE_OPTIONS "${common};-mavx2;-mfma")
         set_source_files_properties(${folder}/avx512.cpp PROPERTIES
-            COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma")
+            COMPILE_OPTIONS "${common};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
     endif()
 endfunction()

@@ -22,6 +22,25 @@ inline void check_row_norm(int32_t kind) {
     }
 }
 
+inline void check_velocity(const float* velocity, double momentum) {
+    if (velocity == nullptr && momentum != 0.0) {
+        invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");
+    }
+}
+
+inline void check_both_or_neither(const float* scale, const float* shift) {
+    if ((scale == nullptr) != (shift == nullptr)) {
+        invalid("need both scale and shift or neither, got only one of them");
+    }
+}
+
+inline void check_enough_rows(int64_t rows_count, int64_t codes_count) {
+    if (rows_count < codes_count) {
+        invalid("need at least as many rows as codes, got " + std::to_string(rows_count) + " rows and "
+            + std::to_string(codes_count) + " codes");
+    }
+}
+
 }  // namespace vq4j
 
 #endif

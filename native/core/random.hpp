@@ -121,6 +121,17 @@ VQ4J_SHARED int64_t pick_weighted(const float* weights, int64_t rows, const doub
     return chosen;
 }
 
+// The row of draw number `draw` of k-means++, by weight; uniformly at the first draw and where all weights are zero.
+VQ4J_SHARED int64_t pick_row(int64_t draw, uint64_t seed, int64_t rows, const float* weights, const double* chunk_sums) {
+    const uint64_t index = static_cast<uint64_t>(draw);
+    double total = 0.0;
+    for (int64_t chunk = 0; draw > 0 && chunk < chunks_of(rows); ++chunk) {
+        total = total + chunk_sums[chunk];
+    }
+    return total > 0.0 ? pick_weighted(weights, rows, chunk_sums, uniform(seed, index, purpose::seeding) * total)
+                       : uniform_below(seed, index, purpose::seeding, rows);
+}
+
 }  // namespace vq4j
 
 #endif

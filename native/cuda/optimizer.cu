@@ -55,9 +55,7 @@ int32_t vq4j_cuda_sgd_step(void* stream, float* parameter, const float* gradient
     return guarded([&] {
         check_sizes({{"count", count}});
         check_present({parameter, gradient});
-        if (velocity == nullptr && momentum != 0.0) {
-            invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");
-        }
+        check_velocity(velocity, momentum);
         for_each(count, static_cast<cudaStream_t>(stream),
             optimizer::Sgd{parameter, gradient, velocity, static_cast<float>(learning_rate), static_cast<float>(momentum),
                 static_cast<float>(weight_decay)});

@@ -1,7 +1,6 @@
 // Replacement of codes that nobody uses: the countdown, a thread a code, and the new codes, a thread each.
 #include "core/arguments.hpp"
-#include "core/elements.hpp"
-#include "core/random.hpp"
+#include "core/replacement.hpp"
 #include "cuda/launch.cuh"
 #include "vq4j/cuda.h"
 
@@ -38,22 +37,8 @@ struct Replace {
     float* codebook;
 
     __device__ void operator()(int64_t k) const {
-        if (mask[k] == 0) {
-            return;
-        }
-        const int64_t features = layout.features;
-        const int64_t n = uniform_below(seed, static_cast<uint64_t>(k), purpose::replacement_row + step, layout.rows());
-        const float* row = rows + layout.offset(n);
-        const float amount = noise * sqrtf(squared_length(row, layout.stride(), features));
-        for (int64_t d = 0; d < features; ++d) {
-            const uint64_t index = static_cast<uint64_t>(k * features + d);
-            const float drawn = normal(seed, index, purpose::replacement_noise + step);
-            float value = noisy_element(row[d * layout.stride()], amount, drawn);
-            if (scale != nullptr) {
-                const int64_t coefficient = k / group_codes * features + d;
-                value = inverse_affine_element(value, scale[coefficient], shift[coefficient]);
-            }
-            codebook[k * features + d] = value;
+        if (mask[k] != 0) {
+            replace_code(rows, layout, k, scale, shift, group_codes, noise, seed, step, codebook);
         }
     }
 };
@@ -83,9 +68,7 @@ int32_t vq4j_cuda_replace_codes(void* stream, const float* rows, int64_t outer, 
         check_codebook(codes_count, features);
         check_divides("groups", groups, "codes_count", codes_count);
         check_present({rows, mask, codebook});
-        if ((scale == nullptr) != (shift == nullptr)) {
-            invalid("need both scale and shift or neither, got only one of them");
-        }
+        check_both_or_neither(scale, shift);
         for_each(codes_count, static_cast<cudaStream_t>(stream),
             replacement::Replace{rows, layout, mask, scale, shift, codes_count / groups, noise, seed, step, codebook});
     });

@@ -18,16 +18,7 @@ struct Pick {
     int64_t* picked;
 
     __device__ void operator()(int64_t) const {
-        const uint64_t index = static_cast<uint64_t>(draw);
-        double total = 0.0;
-        if (draw > 0) {
-            for (int64_t chunk = 0; chunk < chunks_of(rows_count); ++chunk) {
-                total = total + chunk_sums[chunk];
-            }
-        }
-        *picked = total > 0.0
-            ? pick_weighted(weights, rows_count, chunk_sums, uniform(seed, index, purpose::seeding) * total)
-            : uniform_below(seed, index, purpose::seeding, rows_count);
+        *picked = pick_row(draw, seed, rows_count, weights, chunk_sums);
     }
 };
 
@@ -71,10 +62,7 @@ int32_t vq4j_cuda_seed_codebook(void* stream, const float* rows, int64_t outer, 
         check_codebook(codes_count, features);
         check_present({rows, codebook});
         const int64_t rows_count = layout.rows();
-        if (rows_count < codes_count) {
-            invalid("need at least as many rows as codes, got " + std::to_string(rows_count) + " rows and "
-                + std::to_string(codes_count) + " codes");
-        }
+        check_enough_rows(rows_count, codes_count);
         const auto s = static_cast<cudaStream_t>(stream);
         const Segments whole{1, rows_count};
         const Scratch<float> weights(rows_count, s);

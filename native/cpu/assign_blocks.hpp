@@ -1,0 +1,26 @@
+// How the assignment is cut: blocks of rows, a task each, against pieces of the codebook that stay in a core's
+// second-level cache. Codes do not depend on it.
+#ifndef VQ4J_CPU_ASSIGN_BLOCKS_HPP
+#define VQ4J_CPU_ASSIGN_BLOCKS_HPP
+
+#include "core/arithmetic.hpp"
+
+namespace vq4j {
+
+constexpr int64_t assign_block_rows = 96;          // at most; a multiple of every tile's rows
+constexpr int64_t assign_block_floats = 1 << 15;   // of centred rows in a block, 128 KiB
+constexpr int64_t assign_piece_floats = 1 << 16;   // of codes in a piece, 256 KiB
+
+VQ4J_SHARED int64_t rows_in_block(int64_t features, int64_t rows_in_tile) {
+    const int64_t rows = assign_block_floats / features / rows_in_tile * rows_in_tile;
+    return rows < rows_in_tile ? rows_in_tile : rows > assign_block_rows ? assign_block_rows : rows;
+}
+
+VQ4J_SHARED int64_t panels_in_piece(int64_t features, int64_t panel_codes) {
+    const int64_t panels = assign_piece_floats / (features * panel_codes);
+    return panels < 1 ? 1 : panels;
+}
+
+}  // namespace vq4j
+
+#endif

@@ -1,0 +1,41 @@
+// The fixed chunks over which sums run.
+#ifndef VQ4J_CPU_CHUNKS_HPP
+#define VQ4J_CPU_CHUNKS_HPP
+
+#include <algorithm>
+
+#include "core/arithmetic.hpp"
+
+namespace vq4j {
+
+// body(begin, end) for every chunk of `rows` rows, in order.
+template <typename Body>
+void for_each_chunk(int64_t rows, Body body) {
+    for (int64_t begin = 0; begin < rows; begin += chunk_rows) {
+        body(begin, std::min(rows, begin + chunk_rows));
+    }
+}
+
+inline double sum_in_fp64(const float* values, int64_t begin, int64_t end) {
+    double sum = 0.0;
+    for (int64_t n = begin; n < end; ++n) {
+        sum = sum + static_cast<double>(values[n]);
+    }
+    return sum;
+}
+
+// Chunks of equally long segments that follow one another: the samples of a batch, the groups of a codebook.
+struct Segments {
+    int64_t count;
+    int64_t rows;  // of each
+
+    int64_t chunks() const { return chunks_of(rows); }
+    int64_t begin(int64_t segment, int64_t chunk) const { return segment * rows + chunk * chunk_rows; }
+    int64_t end(int64_t segment, int64_t chunk) const {
+        return segment * rows + std::min(rows, (chunk + 1) * chunk_rows);
+    }
+};
+
+}  // namespace vq4j
+
+#endif

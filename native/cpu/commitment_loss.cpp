@@ -1,0 +1,40 @@
+// Squared distance of every row to its code, and its means over each sample and over all, in fp64 over chunks of 256 rows.
+// Bound by memory, 4 N D bytes read.
+#include "core/arguments.hpp"
+#include "cpu/chunks.hpp"
+#include "cpu/kernels.hpp"
+#include "cpu/thread_pool.hpp"
+#include "vq4j/cpu.h"
+
+namespace vq4j {
+namespace {
+
+double mean(const float* distances, int64_t rows_count, int64_t features) {
+    double sum = 0.0;
+    for_each_chunk(rows_count, [&](int64_t begin, int64_t end) { sum = sum + sum_in_fp64(distances, begin, end); });
+    return sum / static_cast<double>(rows_count * features);
+}
+
+}  // namespace
+}  // namespace vq4j
+
+using namespace vq4j;
+
+int32_t vq4j_cpu_commitment_loss(const float* rows, int64_t outer, int64_t inner, int64_t features, const float* codebook,
+    const int32_t* codes, int64_t samples, float* distances, double* sample_means, double* mean_of_all) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        const int64_t rows_count = layout.rows();
+        check_divides("samples", samples, "the number of rows", rows_count);
+        check_present({rows, codebook, codes, distances, sample_means, mean_of_all});
+        const Kernels& table = kernels();
+        parallel_ranges(rows_count, features, [&](int64_t begin, int64_t end) {
+            table.squared_distances({rows, layout}, codebook, codes, begin, end, distances);
+        });
+        const int64_t sample_rows = rows_count / samples;
+        for (int64_t sample = 0; sample < samples; ++sample) {
+            sample_means[sample] = mean(distances + sample * sample_rows, sample_rows, features);
+        }
+        *mean_of_all = mean(distances, rows_count, features);
+    });
+}

@@ -1,0 +1,42 @@
+// Finding bad input: the tasks of an operation note the rows they find bad, the operation asks at its end for the first.
+#ifndef VQ4J_CPU_FIRST_BAD_HPP
+#define VQ4J_CPU_FIRST_BAD_HPP
+
+#include <atomic>
+#include <cstdint>
+#include <limits>
+
+#include "core/failure.hpp"
+
+namespace vq4j {
+
+// What a kernel returns when it found no bad row.
+constexpr int64_t no_bad_row = std::numeric_limits<int64_t>::max();
+
+class FirstBad {
+public:
+    void note(int64_t row) {
+        int64_t seen = first_.load(std::memory_order_relaxed);
+        while (row < seen && !first_.compare_exchange_weak(seen, row, std::memory_order_relaxed)) {
+        }
+    }
+
+    void require_finite(const char* tensor) const {
+        if (first_ != no_bad_row) {
+            not_finite(tensor, first_);
+        }
+    }
+
+    void require_codes_in_range(const int32_t* codes, int64_t codes_count) const {
+        if (first_ != no_bad_row) {
+            code_out_of_range(codes[first_], first_, codes_count);
+        }
+    }
+
+private:
+    std::atomic<int64_t> first_{no_bad_row};
+};
+
+}  // namespace vq4j
+
+#endif

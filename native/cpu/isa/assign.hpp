@@ -1,0 +1,169 @@
+// The nearest code of every row: codes_n = argmax_k (c_k - m).(z_n - m) - h_k, the lowest k on a tie.
+//
+// A tile is 6 rows x 2 vectors of codes, a score a lane, started at -h and held in registers over all features: 12 chains
+// of fused multiply-adds hide their latency, 2 loads of codes and 6 broadcasts feed them. Each lane keeps the best score
+// it has seen and its code; the lanes of a row are compared once at the end of its block. Rows are centred, checked and
+// transposed into tiles once a block; codes stream from a piece of the codebook that stays in the second-level cache.
+// The N x K scores are never written. Bound by the FMA units from about D = 32 up, below by the comparisons.
+#ifndef VQ4J_CPU_ISA_ASSIGN_HPP
+#define VQ4J_CPU_ISA_ASSIGN_HPP
+
+#include <limits>
+
+#include "cpu/assign_blocks.hpp"
+#include "cpu/first_bad.hpp"
+#include "cpu/isa/vector.hpp"
+#include "cpu/kernels.hpp"
+
+namespace vq4j {
+namespace {
+
+constexpr int tile_rows = 6;
+constexpr int tile_codes = 2 * lanes;
+
+// The panel's codes, centred and transposed, and their -h: one chain a code, ascending features.
+void pack_panel(const float* codebook, int64_t codes_count, int64_t features, const float* centre, int64_t panel,
+    PackedCodebook<float> packed) {
+    const int64_t first = panel * tile_codes;
+    float* const codes = packed.codes + first * features;
+    float sums[tile_codes] = {};
+    for (int64_t d = 0; d < features; ++d) {
+        float* const values = codes + d * tile_codes;
+        for (int i = 0; i < tile_codes; ++i) {
+            values[i] = first + i < codes_count ? codebook[(first + i) * features + d] - centre[d] : 0.0f;
+        }
+        for (int i = 0; i < tile_codes; ++i) {
+            sums[i] = fused_multiply_add(values[i], values[i], sums[i]);
+        }
+    }
+    for (int i = 0; i < tile_codes; ++i) {
+        packed.negative_h[first + i] =
+            first + i < codes_count ? -0.5f * sums[i] : -std::numeric_limits<float>::infinity();
+    }
+}
+
+// The best score of every lane of some rows, and its code.
+struct BestLanes {
+    float scores[assign_block_rows][lanes];
+    int32_t codes[assign_block_rows][lanes];
+};
+
+// rows_in_tile rows, [D][rows_in_tile], against panels begin ... end.
+template <int rows_in_tile>
+void score_tile(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t begin, int64_t end,
+    int64_t first_row, BestLanes& best_lanes) {
+    Floats best[rows_in_tile];
+    Ints code[rows_in_tile];
+    for (int r = 0; r < rows_in_tile; ++r) {
+        best[r] = load(best_lanes.scores[first_row + r]);
+        code[r] = load(best_lanes.codes[first_row + r]);
+    }
+    for (int64_t panel = begin; panel < end; ++panel) {
+        const float* const starts = packed.negative_h + panel * tile_codes;
+        const float* codes = packed.codes + panel * tile_codes * features;
+        Floats score[rows_in_tile][2];
+        for (int r = 0; r < rows_in_tile; ++r) {
+            score[r][0] = load(starts);
+            score[r][1] = load(starts + lanes);
+        }
+        const float* values = tile;
+        for (int64_t d = 0; d < features; ++d) {
+            const Floats c0 = load(codes);
+            const Floats c1 = load(codes + lanes);
+            for (int r = 0; r < rows_in_tile; ++r) {
+                const Floats z = all(values[r]);
+                score[r][0] = multiply_add(z, c0, score[r][0]);
+                score[r][1] = multiply_add(z, c1, score[r][1]);
+            }
+            codes += tile_codes;
+            values += rows_in_tile;
+        }
+        const auto first_code = static_cast<int32_t>(panel * tile_codes);
+        const Ints codes0 = ascending_from(first_code);
+        const Ints codes1 = ascending_from(first_code + lanes);
+        for (int r = 0; r < rows_in_tile; ++r) {
+            take_better(score[r][0], codes0, best[r], code[r]);
+            take_better(score[r][1], codes1, best[r], code[r]);
+        }
+    }
+    for (int r = 0; r < rows_in_tile; ++r) {
+        store(best_lanes.scores[first_row + r], best[r]);
+        store(best_lanes.codes[first_row + r], code[r]);
+    }
+}
+
+using ScoreTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, int64_t, BestLanes&);
+constexpr ScoreTile score_tiles[tile_rows] = {
+    score_tile<1>, score_tile<2>, score_tile<3>, score_tile<4>, score_tile<5>, score_tile<6>};
+
+// Centres `count` rows into a tile, [D][count]. Returns the first bad one, or no_bad_row.
+int64_t pack_tile(Rows rows, const float* centre, int64_t first, int64_t count, float* tile) {
+    const int64_t features = rows.layout.features;
+    bool bad = false;
+    for (int64_t r = 0; r < count; ++r) {
+        const float* const row = rows.row(first + r);
+        for (int64_t d = 0; d < features; ++d) {
+            const float value = row[d * rows.layout.stride()];
+            bad |= !is_finite(value);
+            tile[d * count + r] = value - centre[d];
+        }
+    }
+    for (int64_t r = 0; bad && r < count; ++r) {
+        const float* const row = rows.row(first + r);
+        for (int64_t d = 0; d < features; ++d) {
+            if (!is_finite(row[d * rows.layout.stride()])) {
+                return first + r;
+            }
+        }
+    }
+    return no_bad_row;
+}
+
+// Rows begin ... end, at most a block. The workspace holds the block's tiles.
+int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
+    float* workspace, int32_t* codes) {
+    const int64_t features = rows.layout.features;
+    const int64_t panels = panels_of(codes_count, tile_codes);
+    const int64_t count = end - begin;
+    int64_t bad = no_bad_row;
+    for (int64_t r = 0; r < count && bad == no_bad_row; r += tile_rows) {
+        const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
+        bad = pack_tile(rows, packed.centre, begin + r, rows_in_tile, workspace + r * features);
+    }
+    if (bad != no_bad_row) {
+        return bad;
+    }
+
+    BestLanes best;
+    for (int64_t r = 0; r < count; ++r) {
+        store(best.scores[r], all(-std::numeric_limits<float>::infinity()));
+        for (int lane = 0; lane < lanes; ++lane) {
+            best.codes[r][lane] = 0;
+        }
+    }
+    const int64_t piece = panels_in_piece(features, tile_codes);
+    for (int64_t first = 0; first < panels; first += piece) {
+        const int64_t last = first + piece < panels ? first + piece : panels;
+        for (int64_t r = 0; r < count; r += tile_rows) {
+            const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
+            score_tiles[rows_in_tile - 1](workspace + r * features, features, packed, first, last, r, best);
+        }
+    }
+    for (int64_t r = 0; r < count; ++r) {
+        float score = best.scores[r][0];
+        int32_t code = best.codes[r][0];
+        for (int lane = 1; lane < lanes; ++lane) {
+            if (beats(best.scores[r][lane], best.codes[r][lane], score, code)) {
+                score = best.scores[r][lane];
+                code = best.codes[r][lane];
+            }
+        }
+        codes[begin + r] = code;
+    }
+    return no_bad_row;
+}
+
+}  // namespace
+}  // namespace vq4j
+
+#endif

@@ -1,0 +1,2 @@
+#define VQ4J_INSTRUCTION_SET portable
+#include "cpu/isa/unit.hpp"

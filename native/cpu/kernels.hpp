@@ -1,0 +1,91 @@
+// The kernels that are compiled once for every instruction set (isa/), as a table of functions. Each works on a range of
+// rows, codes or elements on the calling thread; the operations cut the work, run the ranges and combine their results.
+// Kernels that can meet bad input return the first bad row of their range, or no_bad_row.
+#ifndef VQ4J_CPU_KERNELS_HPP
+#define VQ4J_CPU_KERNELS_HPP
+
+#include "core/layout.hpp"
+#include "cpu/packed_codebook.hpp"
+
+namespace vq4j {
+
+// Rows of a tensor, wherever its feature axis stands.
+struct Rows {
+    const float* data;
+    Layout layout;
+
+    VQ4J_SHARED_MEMBER const float* row(int64_t n) const { return data + layout.offset(n); }
+};
+
+// Sums of one column over a chunk.
+struct GradientSums {
+    float grad;
+    float product;
+};
+
+// What the normalised value of an element depends on, beside the element; the arrays hold a value for each feature.
+struct NormalizedColumns {
+    const float* mean;
+    const float* inverse;
+    const float* scale;
+    const float* shift;         // normalize
+    const float* mean_grad;     // normalize_gradient
+    const float* mean_product;  // normalize_gradient
+};
+
+struct Kernels {
+    const char* name;
+    PanelShape panel;
+
+    // assign
+    void (*pack_panel)(const float* codebook, int64_t codes_count, int64_t features, const float* centre, int64_t panel,
+        PackedCodebook<float> packed);
+    int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
+        float* workspace, int32_t* codes);
+
+    // rows and their codes
+    void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
+        float* distances);
+    int64_t (*lower_weights)(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights);
+    int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
+        int64_t begin, int64_t end, float* out);
+
+    // sums over chunks of rows, one for each feature
+    void (*sum_rows)(Rows rows, const int64_t* order, int64_t count, float* sums);
+    int64_t (*sum_gradients)(Rows rows, const float* grad, const int64_t* order, int64_t count, const float* code,
+        float coefficient, float nu, float* sums);
+    int64_t (*sum_moments)(Rows rows, int64_t begin, int64_t end, Moments* moments);
+    int64_t (*sum_normalized_gradients)(Rows rows, const float* grad, NormalizedColumns columns, int64_t begin, int64_t end,
+        GradientSums* sums);
+    void (*sum_affine_gradients)(const float* grad, const float* codebook, int64_t features, int64_t begin, int64_t end,
+        GradientSums* sums);
+
+    // norms; normalize and its gradient on rows of one sample
+    void (*normalize)(Rows rows, NormalizedColumns columns, int64_t begin, int64_t end, float* out);
+    void (*normalize_gradient)(Rows rows, const float* grad, NormalizedColumns columns, int64_t begin, int64_t end,
+        float* out);
+    int64_t (*row_norm)(Rows rows, bool unit, int64_t begin, int64_t end, float* out);
+    void (*row_norm_gradient)(Rows rows, const float* grad, bool unit, int64_t begin, int64_t end, float* out);
+
+    // elements
+    void (*affine)(const float* codebook, int64_t features, const float* scale, const float* shift, int64_t begin,
+        int64_t end, float* out);
+    void (*running_average)(float* running, const float* batch, int64_t count, float momentum);
+    void (*sgd)(float* parameter, const float* gradient, float* velocity, int64_t count, float learning_rate,
+        float momentum, float weight_decay);
+    void (*adam)(const AdamStep& step, float* parameter, const float* gradient, float* first_moment,
+        float* second_moment, int64_t count);
+};
+
+extern const Kernels portable_kernels;
+#if defined(__x86_64__)
+extern const Kernels avx2_kernels;
+extern const Kernels avx512_kernels;
+#endif
+
+// The table in use.
+const Kernels& kernels();
+
+}  // namespace vq4j
+
+#endif

@@ -1,0 +1,41 @@
+// The packed codebook of the CPU kernels: the centre, -h of every code, and the centred codes in panels, features slow and
+// codes fast, so that a step over the features loads whole vectors of codes. The last panel is filled with codes that no
+// row chooses (zeros with -h = -infinity).
+#ifndef VQ4J_CPU_PACKED_CODEBOOK_HPP
+#define VQ4J_CPU_PACKED_CODEBOOK_HPP
+
+#include "core/arithmetic.hpp"
+
+namespace vq4j {
+
+// How many codes a panel of an instruction set holds, and how many rows a tile of its assignment.
+struct PanelShape {
+    int64_t codes;
+    int64_t rows;
+};
+
+template <typename Float>
+struct PackedCodebook {
+    Float* centre;      // D
+    Float* negative_h;  // panels * panel codes
+    Float* codes;       // [panels][D][panel codes]
+};
+
+VQ4J_SHARED int64_t panels_of(int64_t codes_count, int64_t panel_codes) {
+    return (codes_count + panel_codes - 1) / panel_codes;
+}
+
+// The centre takes a multiple of 64 bytes.
+VQ4J_SHARED int64_t packed_centre_floats(int64_t features) {
+    return (features + 15) / 16 * 16;
+}
+
+template <typename Float>
+VQ4J_SHARED PackedCodebook<Float> packed_view(Float* memory, int64_t codes_count, int64_t features, int64_t panel_codes) {
+    Float* negative_h = memory + packed_centre_floats(features);
+    return {memory, negative_h, negative_h + panels_of(codes_count, panel_codes) * panel_codes};
+}
+
+}  // namespace vq4j
+
+#endif
