@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -46,13 +47,22 @@ struct Implementation {
     std::string name;
     Operations operations;
     std::vector<std::vector<unsigned char>> outputs;  // all that was read from its arrays
+    std::function<void()> select = [] {};             // chooses it where the library has several
 
     const Operations* operator->() const { return &operations; }
 };
 
 #ifdef VQ4J_TEST_CPU
-inline Implementation cpu() {
-    Implementation on{"cpu", {}, {}};
+// The CPU with one of its instruction sets.
+inline Implementation cpu(const char* instruction_set, int32_t threads) {
+    Implementation on;
+    on.name = "cpu, " + std::string(instruction_set) + ", " + std::to_string(threads) + " threads";
+    on.select = [=] {
+        if (vq4j_cpu_set_instruction_set(instruction_set) != VQ4J_OK || vq4j_cpu_set_threads(threads) != VQ4J_OK) {
+            std::printf("%s\n", vq4j_cpu_last_error());
+            std::abort();
+        }
+    };
     on.operations.last_error = vq4j_cpu_last_error;
     on.operations.allocate = vq4j_cpu_allocate;
     on.operations.release = vq4j_cpu_release;
@@ -75,7 +85,8 @@ struct OnDefaultStream<function> {
 };
 
 inline Implementation cuda() {
-    Implementation on{"cuda", {}, {}};
+    Implementation on;
+    on.name = "cuda";
     on.operations.last_error = vq4j_cuda_last_error;
     on.operations.allocate = vq4j_cuda_allocate;
     on.operations.release = vq4j_cuda_release;
@@ -90,7 +101,12 @@ inline Implementation cuda() {
 inline std::vector<Implementation> implementations() {
     std::vector<Implementation> all;
 #ifdef VQ4J_TEST_CPU
-    all.push_back(cpu());
+    int32_t threads = 0;
+    for (const char* const instruction_set : {"portable", "avx2", "avx512"}) {
+        if (vq4j_cpu_set_instruction_set(instruction_set) == VQ4J_OK) {
+            all.push_back(cpu(instruction_set, ++threads));
+        }
+    }
 #endif
 #ifdef VQ4J_TEST_CUDA
     all.push_back(cuda());

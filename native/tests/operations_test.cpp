@@ -1,5 +1,6 @@
 // Every operation against a plain reference in fp64 (assignment also against the canonical fp32 chain, bit for bit), on
-// each implementation; then all outputs of the implementations against each other, bit for bit.
+// each implementation, the CPU with every instruction set of the machine and another number of threads each; then all
+// outputs of the implementations against each other, bit for bit.
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -1011,6 +1012,7 @@ int main() {
         for (Implementation& on : all) {
             context = on.name + ", " + name;
             on.outputs.clear();
+            on.select();
             test(on);
             if (on.outputs != all.front().outputs) {
                 std::printf("FAILED: %s: other bits than on %s\n", context.c_str(), all.front().name.c_str());
