@@ -22,6 +22,15 @@ inline void check_row_norm(int32_t kind) {
     }
 }
 
+inline void check_estimator(int32_t kind, const float* out_codes) {
+    if (kind != VQ4J_ROTATION && kind != VQ4J_DIRECTED) {
+        invalid("need kind VQ4J_ROTATION = 0 or VQ4J_DIRECTED = 1, got " + std::to_string(kind));
+    }
+    if (kind == VQ4J_DIRECTED && out_codes == nullptr) {
+        invalid("VQ4J_DIRECTED needs out_codes, got null");
+    }
+}
+
 // The part first ... first + count - 1 of a whole lies inside it.
 inline void check_part(int64_t first, int64_t count, const char* whole_name, int64_t whole) {
     if (first < 0 || count < 1 || first > whole - count) {

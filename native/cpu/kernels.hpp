@@ -49,6 +49,8 @@ struct Kernels {
     int64_t (*lower_weights)(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights);
     int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
         int64_t begin, int64_t end, float* out);
+    int64_t (*estimate_gradient)(Rows rows, const float* replaced_by, const float* grad, bool rotates, int64_t begin,
+        int64_t end, float* out_rows, float* out_codes);
 
     // sums over chunks of rows, one for each feature
     void (*sum_rows)(Rows rows, const int64_t* order, int64_t count, float* sums);

@@ -3,6 +3,7 @@
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/columns.hpp"
 #include "cpu/isa/elements.hpp"
+#include "cpu/isa/gradient_estimator.hpp"
 #include "cpu/isa/rows.hpp"
 
 #define VQ4J_TEXT(x) #x
@@ -14,7 +15,8 @@ namespace vq4j {
 
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
 const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows},
-    pack_panel, assign, squared_distances, lower_weights, input_gradient, sum_rows, sum_gradients, sum_moments,
+    pack_panel, assign, squared_distances, lower_weights, input_gradient,
+    estimate_gradient, sum_rows, sum_gradients, sum_moments,
     sum_normalized_gradients, sum_affine_gradients, normalize, normalize_gradient, row_norm, row_norm_gradient, affine,
     weighted_sum, running_average, sgd, adam};
 

@@ -149,6 +149,21 @@ VQ4J_API int32_t VQ4J_OPERATION(input_gradient)(VQ4J_STREAM const float* rows, c
     int64_t inner, int64_t features, const float* codebook, const int32_t* codes, float coefficient, float* out);
 
 /**
+ * Gradient of vectors z through their replacement by vectors e, of the task's gradient g with respect to e.
+ * VQ4J_ROTATION: e = r R z with the rotation R from u = z/|z| to v = e/|e| in their plane and r = |e|/|z| as constants;
+ * with w = (u + v)/|u + v|, out_rows = r (g - 2 w (w.g) + 2 u (v.g)). VQ4J_DIRECTED: e = z + |e - z| d with the direction
+ * d = (e - z)/|e - z| as a constant; out_codes = d (d.g), out_rows = g - out_codes.
+ * Straight-through (out_rows = g, out_codes = 0) where |z| or |e| is below 1e-6 or |u + v| below 0.01, or |e - z| below
+ * 1e-12, or such a square overflows. VQ4J_NOT_FINITE names the first bad row of grad.
+ * @param replaced_by e, in the layout of rows
+ * @param kind        VQ4J_ROTATION or VQ4J_DIRECTED
+ * @param out_rows    may be grad
+ * @param out_codes   VQ4J_DIRECTED only, else NULL is allowed and nothing is written
+ */
+VQ4J_API int32_t VQ4J_OPERATION(estimate_gradient)(VQ4J_STREAM const float* rows, const float* replaced_by,
+    const float* grad, int64_t outer, int64_t inner, int64_t features, int32_t kind, float* out_rows, float* out_codes);
+
+/**
  * Gradient of the codebook: out_k = sum over rows with code k of nu * grad_n + coefficient * (e_n - z_n), with
  * coefficient = alpha * 2 beta / (N D). Codes that nobody chose get exactly zero. A null grad counts as zero.
  * Rows are grouped by a stable counting sort; VQ4J_NOT_FINITE names the first bad row of grad.

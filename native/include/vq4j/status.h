@@ -31,4 +31,9 @@
 /** Row norm: rows longer than 10 scaled to length 10, others left as they are. */
 #define VQ4J_MAX_NORM 1
 
+/** Gradient estimator: the code is the rotated and scaled vector, rotation and scale being constants. */
+#define VQ4J_ROTATION 0
+/** Gradient estimator: the code lies at the distance |e - z| from the vector in a direction that is constant. */
+#define VQ4J_DIRECTED 1
+
 #endif

@@ -14,6 +14,7 @@ final class Pass implements AutoCloseable {
     final NativeFloats output;
     final NativeFloats outputGradient;
     final NativeFloats inputGradient;
+    final TaskGradient taskGradient;
     final InputNorm.State norm;
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<FloatPointer> scratch;
@@ -37,6 +38,7 @@ final class Pass implements AutoCloseable {
         output = new NativeFloats(kernels);
         outputGradient = new NativeFloats(kernels);
         inputGradient = new NativeFloats(kernels);
+        taskGradient = new TaskGradient(kernels);
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         scratch = Scratch.floats(kernels);
@@ -87,6 +89,7 @@ final class Pass implements AutoCloseable {
         output.close();
         outputGradient.close();
         inputGradient.close();
+        taskGradient.close();
         norm.close();
         normalisedGradient.close();
         scratch.close();

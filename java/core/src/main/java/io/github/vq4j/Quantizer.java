@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  * q_n = argmin_k |z_n - C'_k|^2 (lowest k on a tie)     e_n = C'[q_n]
- * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e)
+ * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e), or of another {@link GradientEstimator}
  * loss   = (1 - beta) * mean((z - sg(e))^2) + beta * mean((sg(z) - e)^2)
  * </pre>
  *
@@ -36,7 +36,11 @@ public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
     final Kernels kernels;
     final double beta;
-    final double syncNu;
+    private final GradientEstimator estimator;
+
+    /** The share of the task's gradient for codes that they receive. */
+    final double nu;
+
     final List<Codebook> codebooks;
     private final int featureSize;
     private final int numCodes;
@@ -63,7 +67,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         numCodes = options.numCodes;
         dim = options.dim;
         beta = options.beta;
-        syncNu = options.syncNu;
+        estimator = options.estimator;
+        nu = estimator == GradientEstimator.DIVEQ ? 1 : options.syncNu;
         inputNorm = new InputNorm(kernels, options.norm, featureSize);
         List<Codebook> all = new ArrayList<>();
         for (int i = 0; i < codebookCount; i++) {
@@ -94,14 +99,16 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The assignments over whose mean the loss is taken. */
     abstract List<Assignment> lossTerms(Pass pass);
 
+    /** The vectors that the lookup replaces: the rows, or parts of them in place. */
+    abstract Rows replacedVectors(Pass pass);
+
     /**
      * Gradients of the normalised rows and of the codebooks.
      *
-     * @param gradient of the output, or null for zero
      * @param mean 2 * alpha / (N D)
-     * @param out gradient of the rows; never {@code gradient}
+     * @param out gradient of the rows; never that of the task
      */
-    abstract void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out);
+    abstract void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out);
 
     /** The codebook of an assignment, and the number that its codes begin at. */
     final Codebook codebookOf(int assignment) {
@@ -134,14 +141,19 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    /** Gradients of the rows of an assignment and of its codebook. {@code gradient} and {@code out} lie as its rows do. */
+    /** Gradients of the rows of an assignment and of its codebook. The task's and {@code out} lie as its rows do. */
     final void differentiateAssignment(
-            Pass pass, int number, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
+            Pass pass,
+            int number,
+            @Nullable FloatPointer ofRows,
+            @Nullable FloatPointer ofCodes,
+            double mean,
+            FloatPointer out) {
         Assignment assignment = pass.assignment(number);
         Codebook.State state = stateOf(pass, number);
         kernels.inputGradient(
                 assignment.z,
-                gradient,
+                ofRows,
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
@@ -149,13 +161,13 @@ public abstract sealed class Quantizer implements AutoCloseable
                 out);
         kernels.codebookGradient(
                 assignment.z,
-                gradient,
+                ofCodes,
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
                 codebookOf(number).codes(),
                 (float) (beta * mean),
-                (float) syncNu,
+                (float) nu,
                 codebookOf(number).gradientRoom(state));
     }
 
@@ -579,7 +591,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         // The task's gradient is read several times: where gradInput is its memory, that of the input is computed apart.
         boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
-        differentiate(pass, gradient, 2 * alpha / pass.rows.elements(), normalised);
+        estimate(pass, gradient);
+        differentiate(pass, pass.taskGradient, 2 * alpha / pass.rows.elements(), normalised);
         if (!inputNorm.isIdentity()) {
             inputNorm.gradient(pass.z, normalised, pass.rows, pass.norm, out);
         } else if (apart) {
@@ -591,6 +604,15 @@ public abstract sealed class Quantizer implements AutoCloseable
         pass.inputGradient.deliver(gradInput);
         parameters.forEach(Parameter::markGradient);
         forgetSaved();
+    }
+
+    private void estimate(Pass pass, @Nullable FloatPointer gradient) {
+        if (gradient == null || estimator == GradientEstimator.STRAIGHT_THROUGH) {
+            pass.taskGradient.passOn(gradient);
+            return;
+        }
+        writeOutput(pass, pass.taskGradient.output(pass.rows));
+        pass.taskGradient.estimate(estimator, pass.normalised, pass.rows, replacedVectors(pass), gradient);
     }
 
     /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
@@ -741,6 +763,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         int affineGroups = 1;
         boolean statisticsAffine;
         double syncNu;
+        GradientEstimator estimator = GradientEstimator.STRAIGHT_THROUGH;
         int replaceFreq;
         long seed;
         InnerOptimizer.@Nullable Options alternation;
@@ -808,6 +831,12 @@ public abstract sealed class Quantizer implements AutoCloseable
             return self();
         }
 
+        /** How the task's gradient crosses the lookup; {@link GradientEstimator#STRAIGHT_THROUGH} by default. */
+        public B gradientEstimator(GradientEstimator estimator) {
+            this.estimator = Objects.requireNonNull(estimator, "estimator");
+            return self();
+        }
+
         /** Above 0: a code unused for this many training batches is replaced by a random row. 0 by default. */
         public B replaceFreq(int replaceFreq) {
             this.replaceFreq = Arguments.notNegative("replaceFreq", replaceFreq);
@@ -853,6 +882,10 @@ public abstract sealed class Quantizer implements AutoCloseable
             if (affineLr > 0 && statisticsAffine) {
                 throw new IllegalArgumentException(
                         "need either affineLr > 0 or statisticsAffine, got both (affineLr = " + affineLr + ")");
+            }
+            if (estimator == GradientEstimator.DIVEQ && syncNu > 0) {
+                throw new IllegalArgumentException("need syncNu = 0 with gradientEstimator DIVEQ, whose codes have their part "
+                        + "of the task's gradient already, got syncNu = " + syncNu);
             }
             if (codes % affineGroups != 0) {
                 throw new IllegalArgumentException(

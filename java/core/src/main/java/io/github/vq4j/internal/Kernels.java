@@ -386,6 +386,42 @@ public final class Kernels {
                         out));
     }
 
+    /**
+     * Gradients through the replacement of vectors by {@code replacedBy}, of a kind of the C API. {@code ofCodes} is written by
+     * VQ4J_DIRECTED only.
+     */
+    public void estimateGradient(
+            FloatPointer z,
+            FloatPointer replacedBy,
+            FloatPointer gradient,
+            Rows rows,
+            int kind,
+            FloatPointer ofRows,
+            FloatPointer ofCodes) {
+        check(onCuda()
+                ? CudaKernels.estimateGradient(
+                        stream(),
+                        z,
+                        replacedBy,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        kind,
+                        ofRows,
+                        ofCodes)
+                : CpuKernels.estimateGradient(
+                        z,
+                        replacedBy,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        kind,
+                        ofRows,
+                        ofCodes));
+    }
+
     /** Sum of the rows of each code. */
     public void scatter(FloatPointer z, Rows rows, IntPointer codes, long codesCount, FloatPointer sums) {
         check(onCuda()
