@@ -17,10 +17,12 @@ final class TaskGradient implements AutoCloseable {
     private final Scratch<FloatPointer> estimatedOfCodes;
 
     /** What the rows receive. */
-    @Nullable FloatPointer ofRows;
+    @Nullable
+    FloatPointer ofRows;
 
     /** What the codes receive a share of. */
-    @Nullable FloatPointer ofCodes;
+    @Nullable
+    FloatPointer ofCodes;
 
     TaskGradient(Kernels kernels) {
         this.kernels = kernels;

@@ -35,8 +35,7 @@ final class ReferenceEstimator {
     }
 
     /** The replacement of x by y, frozen at z and e: of value e there. */
-    static double[] frozen(
-            GradientEstimator estimator, double nu, double[] z, double[] e, double[] x, double[] y) {
+    static double[] frozen(GradientEstimator estimator, double nu, double[] z, double[] e, double[] x, double[] y) {
         boolean directed = hasDirection(estimator, z, e);
         if (estimator == GradientEstimator.DIVEQ && directed) {
             return sum(1, x, length(sum(1, y, -1, x)), unit(sum(1, e, -1, z)));
@@ -56,9 +55,7 @@ final class ReferenceEstimator {
     private static boolean hasDirection(GradientEstimator estimator, double[] z, double[] e) {
         return switch (estimator) {
             case STRAIGHT_THROUGH -> false;
-            case ROTATION -> length(z) >= 1e-6
-                    && length(e) >= 1e-6
-                    && length(sum(1, unit(z), 1, unit(e))) >= 1e-2;
+            case ROTATION -> length(z) >= 1e-6 && length(e) >= 1e-6 && length(sum(1, unit(z), 1, unit(e))) >= 1e-2;
             case DIVEQ -> length(sum(1, e, -1, z)) >= 1e-12;
         };
     }
