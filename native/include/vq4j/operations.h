@@ -123,6 +123,26 @@ VQ4J_API int32_t VQ4J_OPERATION(take_rows)(VQ4J_STREAM const float* rows, int64_
 VQ4J_API int32_t VQ4J_OPERATION(put_rows)(VQ4J_STREAM const float* part, const int64_t* order, int64_t count,
     int64_t outer, int64_t inner, int64_t features, float* out);
 
+/**
+ * Numbers of the rows whose value is above a bound, ascending: the rows that a mask leaves, that a stage quantizes.
+ * @param values N
+ * @param order  N, of which the first *count are written
+ * @param count  1
+ */
+VQ4J_API int32_t VQ4J_OPERATION(rows_above)(VQ4J_STREAM const int32_t* values, int64_t rows_count, int32_t bound,
+    int64_t* order, int64_t* count);
+
+/** As take_rows, of codes: several of each row, or of one alone. */
+VQ4J_API int32_t VQ4J_OPERATION(take_codes_of_rows)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
+    int64_t codes_of_row, const int64_t* order, int64_t count, int32_t* out);
+
+/** As put_rows, of codes: several of each row, or of one alone. */
+VQ4J_API int32_t VQ4J_OPERATION(put_codes_of_rows)(VQ4J_STREAM const int32_t* part, const int64_t* order, int64_t count,
+    int64_t outer, int64_t inner, int64_t codes_of_row, int32_t* out);
+
+/** Sets all codes to one. */
+VQ4J_API int32_t VQ4J_OPERATION(fill_codes)(VQ4J_STREAM int32_t code, int64_t count, int32_t* out);
+
 /** out = a x + b y, element by element: fma(a, x, b * y). out may be x or y. */
 VQ4J_API int32_t VQ4J_OPERATION(weighted_sum)(VQ4J_STREAM float a, const float* x, float b, const float* y,
     int64_t count, float* out);
@@ -139,6 +159,19 @@ VQ4J_API int32_t VQ4J_OPERATION(weighted_sum)(VQ4J_STREAM float a, const float* 
 VQ4J_API int32_t VQ4J_OPERATION(commitment_loss)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const float* codebook, const int32_t* codes, int64_t samples, float* distances,
     double* sample_means, double* mean);
+
+/**
+ * Means of squared errors that some of the rows have, over the elements of each sample's rows among them and of all of
+ * them; 0 for a sample that has none. With all rows, the means of commitment_loss.
+ * @param distances        count x distances_of_row; sub-vectors of a group have one each
+ * @param order            count numbers of rows in [0, N), ascending; NULL where count is N
+ * @param samples          divides N
+ * @param features         elements of a row
+ * @param sample_means     samples
+ * @param mean             1
+ */
+VQ4J_API int32_t VQ4J_OPERATION(mean_distances)(VQ4J_STREAM const float* distances, const int64_t* order, int64_t count,
+    int64_t distances_of_row, int64_t rows_count, int64_t samples, int64_t features, double* sample_means, double* mean);
 
 /**
  * Gradient of the input: out_n = grad_n + coefficient * (z_n - e_n); straight-through plus commitment, with
@@ -176,6 +209,45 @@ VQ4J_API int32_t VQ4J_OPERATION(codebook_gradient)(VQ4J_STREAM const float* rows
 /** Sum of the rows of each code. @param sums K x D; exactly zero for codes that nobody chose. */
 VQ4J_API int32_t VQ4J_OPERATION(scatter)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const int32_t* codes, int64_t codes_count, float* sums);
+
+/* ---- stages of a residual layer ------------------------------------------------------------------------------ */
+
+/**
+ * How many stages each row uses: the same number for all rows of a sample, drawn uniformly from least to most by Philox,
+ * key seed, counter (sample, step).
+ * @param order  count numbers of rows in [0, N), ascending; NULL where count is N
+ * @param stages count
+ */
+VQ4J_API int32_t VQ4J_OPERATION(draw_stages)(VQ4J_STREAM uint64_t seed, uint64_t step, const int64_t* order,
+    int64_t count, int64_t rows_count, int64_t samples, int32_t least, int32_t most, int32_t* stages);
+
+/**
+ * One stage of a beam search. Every row has `beams` sums of codes, each with `candidates` codes that may be added next;
+ * `kept` of the results go on: the first candidate of the first sum, which is greedy search's own, and of the others those
+ * with the least distances, of equal distances those with the lowest path of codes. A distance that is NaN counts as
+ * infinite. The others come in that order.
+ * @param distances    N x beams x candidates, what each would leave
+ * @param codes        N x beams x candidates, distinct for a sum
+ * @param paths        N x beams x stages: the codes of each sum, distinct for a row
+ * @param stage        in [0, stages), the column that the new codes go to
+ * @param kept         at most beams * candidates
+ * @param parents      N x kept, which of the N * beams sums each comes from
+ * @param new_codes    N x kept
+ * @param new_paths    N x kept x stages: the parent's, with the new code
+ * @param new_distances N x kept
+ */
+VQ4J_API int32_t VQ4J_OPERATION(extend_beams)(VQ4J_STREAM const float* distances, const int32_t* codes,
+    const int32_t* paths, int64_t rows_count, int64_t beams, int64_t candidates, int64_t stages, int64_t stage,
+    int64_t kept, int64_t* parents, int32_t* new_codes, int32_t* new_paths, float* new_distances);
+
+/**
+ * The end of a beam search: every row's path with the least distance, of equal ones the lowest path.
+ * @param distances N x beams
+ * @param paths     N x beams x stages
+ * @param best      N x stages
+ */
+VQ4J_API int32_t VQ4J_OPERATION(choose_beams)(VQ4J_STREAM const float* distances, const int32_t* paths,
+    int64_t rows_count, int64_t beams, int64_t stages, int32_t* best);
 
 /* ---- norms --------------------------------------------------------------------------------------------------- */
 
