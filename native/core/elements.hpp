@@ -53,6 +53,10 @@ VQ4J_SHARED float running_average_element(float running, float batch, float mome
     return fused_multiply_add(momentum, batch, (1.0f - momentum) * running);
 }
 
+VQ4J_SHARED float weighted_sum_element(float a, float x, float b, float y) {
+    return fused_multiply_add(a, x, b * y);
+}
+
 // ---- initialisation and replacement ----------------------------------------------------------------------------
 
 // An element with noise: z + amount * N(0, 1).
