@@ -77,7 +77,8 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         Objects.requireNonNull(output, "output");
         output.checkUsable("output", DataType.FLOAT32, kernels);
         if (!output.hasShape(z.shape())) {
-            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+            throw new IllegalArgumentException(
+                    "need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
         }
         if (output.overlaps(z)) {
             throw new IllegalArgumentException("output overlaps z; need memory of its own");
@@ -341,8 +342,8 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     private void checkGradient(String name, Tensor gradient, CodebookFreePass pass) {
         gradient.checkUsable(name, DataType.FLOAT32, kernels);
         if (!gradient.hasShape(pass.tensor.shape())) {
-            throw new IllegalArgumentException("need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape())
-                    + ", got " + gradient);
+            throw new IllegalArgumentException(
+                    "need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape()) + ", got " + gradient);
         }
     }
 

@@ -111,8 +111,7 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
     @Override
     void differentiate(
             CodebookFreePass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer normalisedGradient) {
-        kernels.finiteScalarGradient(
-                pass.normalised, gradient, pass.rows, nativeLevels.pointer(), normalisedGradient);
+        kernels.finiteScalarGradient(pass.normalised, gradient, pass.rows, nativeLevels.pointer(), normalisedGradient);
     }
 
     @Override

@@ -186,8 +186,8 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
         /** tau, above 0 and at most 1e30. 100 by default. */
         public Builder inverseTemperature(double inverseTemperature) {
             if (!(inverseTemperature > 0 && inverseTemperature <= LARGEST_INVERSE_TEMPERATURE)) {
-                throw new IllegalArgumentException("need 0 < inverseTemperature <= " + LARGEST_INVERSE_TEMPERATURE + ", got "
-                        + inverseTemperature);
+                throw new IllegalArgumentException("need 0 < inverseTemperature <= " + LARGEST_INVERSE_TEMPERATURE
+                        + ", got " + inverseTemperature);
             }
             this.inverseTemperature = inverseTemperature;
             return this;

@@ -69,8 +69,9 @@ class CodebookFreeSameBitsTest {
     }
 
     private static int[] finiteScalars(Backend backend) {
-        try (FiniteScalarQuant layer =
-                        FiniteScalarQuant.builder(8, 7, 2, 1001, 3).backend(backend).build();
+        try (FiniteScalarQuant layer = FiniteScalarQuant.builder(8, 7, 2, 1001, 3)
+                        .backend(backend)
+                        .build();
                 FiniteScalarQuantized q = layer.forward(values(1));
                 Gradients gradients = layer.backward(values(2));
                 Tensor decoded = layer.decode(layer.encode(values(1)))) {
