@@ -8,7 +8,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 
-/** The memory of one pass through a quantizer without a codebook, reused by later passes, and what its backward needs. */
+/** The memory of one pass through a quantizer without a codebook, reused later, and what its backward needs. */
 final class CodebookFreePass implements AutoCloseable {
     final NativeFloats input;
     final NativeFloats output;

@@ -167,14 +167,14 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
 
     // ---- mode and state ----------------------------------------------------------------------------------------
 
-    /** Switches to training, the mode a layer starts in. There is nothing to train: the results are the same in both. */
+    /** Switches to training, the mode a layer starts in. With nothing to train, the results are the same in both. */
     public CodebookFreeQuant<Q> train() {
         checkOpen();
         training = true;
         return this;
     }
 
-    /** Switches to inference. There is nothing to train: the results are the same in both modes. */
+    /** Switches to inference. With nothing to train, the results are the same in both modes. */
     public CodebookFreeQuant<Q> eval() {
         checkOpen();
         training = false;

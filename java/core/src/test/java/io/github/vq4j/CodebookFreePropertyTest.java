@@ -13,8 +13,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.LongRange;
 
 /**
- * The quantizers without a codebook against float64: random shapes of one to four axes with the features on any of them,
- * random options. Gradients are compared with central differences.
+ * The quantizers without a codebook against float64: random shapes of one to four axes with the features on any of
+ * them, random options. Gradients are compared with central differences.
  */
 class CodebookFreePropertyTest {
     private static final double STEP = 1e-5;

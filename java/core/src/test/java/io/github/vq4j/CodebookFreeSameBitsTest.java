@@ -16,8 +16,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * Forward, backward, encode and decode without a codebook give the same bits on every backend, at any number of threads, with
- * any instruction set, and a second time.
+ * Forward, backward, encode and decode without a codebook give the same bits on every backend, at any number of
+ * threads, with any instruction set, and a second time.
  */
 class CodebookFreeSameBitsTest {
     /** Rows: more than a chunk of 256, not a multiple of anything. */
