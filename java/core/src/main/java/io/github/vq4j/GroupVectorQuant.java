@@ -55,7 +55,14 @@ public final class GroupVectorQuant extends Quantizer {
             if (!share) {
                 kernels.takeFeatures(pass.normalised, pass.rows, firstFeature(g), part.rows.features(), part.z);
             }
-            assign(pass, g, training);
+            try {
+                assign(pass, g, training);
+            } catch (NotFiniteException failure) {
+                boolean ofVector = share && failure.tensor().equals("z");
+                throw ofVector
+                        ? new NotFiniteException("z", pass.rows.rowOf(failure.row(), part.rows))
+                        : failure;
+            }
         }
     }
 

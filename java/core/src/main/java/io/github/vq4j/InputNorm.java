@@ -68,6 +68,11 @@ final class InputNorm implements AutoCloseable {
         return norm == Norm.NONE;
     }
 
+    /** Whether moments are taken of each sample. */
+    boolean isOfSamples() {
+        return norm == Norm.GROUP || norm == Norm.INSTANCE;
+    }
+
     List<Parameter> parameters() {
         return scale == null ? List.of() : List.of(scale, shift);
     }

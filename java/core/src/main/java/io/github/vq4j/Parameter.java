@@ -61,6 +61,10 @@ public final class Parameter {
         return gradient.floats();
     }
 
+    void clearGradient() {
+        kernels.clear(gradient.floats(), gradient.size() * Float.BYTES);
+    }
+
     void markGradient() {
         hasGradient = true;
     }

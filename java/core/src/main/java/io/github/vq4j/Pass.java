@@ -15,6 +15,7 @@ final class Pass implements AutoCloseable {
     final NativeFloats outputGradient;
     final NativeFloats inputGradient;
     final TaskGradient taskGradient;
+    final MaskedRows mask;
     final InputNorm.State norm;
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<FloatPointer> scratch;
@@ -25,10 +26,16 @@ final class Pass implements AutoCloseable {
     private final List<Codebook.State> codebooks = new ArrayList<>();
     private final List<Assignment> assignments = new ArrayList<>();
 
-    /** z as the caller gave it, and as kernels see it; the normalised rows. */
+    /** z as the caller gave it, and as kernels see it. */
     Tensor tensor;
 
+    FloatPointer wholeZ;
+    boolean isMasked;
+    long samples;
+
+    /** The rows that take part, as they are and normalised. */
     FloatPointer z;
+
     FloatPointer normalised;
     Rows rows;
 
@@ -39,6 +46,7 @@ final class Pass implements AutoCloseable {
         outputGradient = new NativeFloats(kernels);
         inputGradient = new NativeFloats(kernels);
         taskGradient = new TaskGradient(kernels);
+        mask = new MaskedRows(kernels);
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         scratch = Scratch.floats(kernels);
@@ -51,6 +59,11 @@ final class Pass implements AutoCloseable {
         for (int i = 0; i < assignmentCount; i++) {
             assignments.add(new Assignment(kernels));
         }
+    }
+
+    /** Whether no row takes part. */
+    boolean isEmpty() {
+        return rows.count() == 0;
     }
 
     Codebook.State codebook(int number) {
@@ -90,6 +103,7 @@ final class Pass implements AutoCloseable {
         outputGradient.close();
         inputGradient.close();
         taskGradient.close();
+        mask.close();
         norm.close();
         normalisedGradient.close();
         scratch.close();

@@ -187,7 +187,16 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Quantized forward(Tensor z) {
-        return quantize(z, null);
+        return quantize(z, null, null);
+    }
+
+    /**
+     * As {@link #forward(Tensor)}, of the rows that a mask leaves.
+     *
+     * @throws IllegalArgumentException with norm GROUP or INSTANCE, whose moments are those of whole samples
+     */
+    public Quantized forward(Tensor z, RowMask mask) {
+        return quantize(z, null, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -196,15 +205,14 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @param output FLOAT32 of the shape of z, not overlapping z; its contents are undefined after an error
      */
     public Quantized forward(Tensor z, Tensor output) {
-        Objects.requireNonNull(output, "output");
-        output.checkUsable("output", DataType.FLOAT32, kernels);
-        if (!output.hasShape(z.shape())) {
-            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
-        }
-        if (output.overlaps(z)) {
-            throw new IllegalArgumentException("output overlaps z; need memory of its own");
-        }
-        return quantize(z, output);
+        checkOutput(z, output);
+        return quantize(z, output, null);
+    }
+
+    /** As {@link #forward(Tensor, Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
+    public Quantized forward(Tensor z, Tensor output, RowMask mask) {
+        checkOutput(z, output);
+        return quantize(z, output, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -253,24 +261,19 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
-        int axis = checkInput(z);
-        Pass pass = takePass();
-        try {
-            start(pass, z, axis);
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples(z, axis), false, pass.norm);
-            assign(pass, false);
-            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
-            codes.copyFrom(kernels, collectCodes(pass));
-            return codes;
-        } finally {
-            giveBack(pass);
-        }
+        return assigned(z, null);
+    }
+
+    /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
+    public Tensor encode(Tensor z, RowMask mask) {
+        return assigned(z, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
      * The effective codes behind codes, always as in inference.
      *
-     * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one
+     * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one; the
+     *     -1 of a row that was masked out is an error
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
      */
     public Tensor decode(Tensor codes) {
@@ -451,42 +454,41 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     // ---- the steps ---------------------------------------------------------------------------------------------
 
-    private Quantized quantize(Tensor z, @Nullable Tensor output) {
+    private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
+        checkMask(mask, z, axis);
         Pass pass = takePass();
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
-            start(pass, z, axis);
-            long samples = samples(z, axis);
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples, training, pass.norm);
-            assign(pass, training);
+            start(pass, z, axis, mask);
+            normaliseAndAssign(pass, training);
 
             Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
             results.add(out);
-            writeOutput(pass, pass.output.room(out));
+            writeWholeOutput(pass, pass.output.room(out));
             pass.output.deliver(out);
             long[] codesShape = codesShape(z.shape(), axis);
             Tensor codes = resultLike(z, DataType.INT32, codesShape);
             results.add(codes);
-            codes.copyFrom(kernels, collectCodes(pass));
-            for (int i = 0; i < assignmentCount; i++) {
-                codebookOf(i).measure(stateOf(pass, i), pass.assignment(i), samples);
-            }
+            codes.copyFrom(kernels, wholeCodes(pass));
+            measure(pass);
             Tensor distances = resultLike(z, DataType.FLOAT32, codesShape);
             results.add(distances);
-            distances.copyFrom(kernels, collectDistances(pass));
-            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(samples));
+            distances.copyFrom(kernels, wholeDistances(pass));
+            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(pass.samples));
             double loss = loss(pass);
             List<long[]> counts = counts(pass);
 
-            int replaced = training ? commit(pass) : 0;
+            int replaced = training && !pass.isEmpty() ? commit(pass) : 0;
             forgetSaved();
             saved = pass;
             done = true;
             double perplexity = counts.stream().mapToDouble(Quantizer::perplexity).sum() / counts.size();
             int active = counts.stream().mapToInt(Quantizer::active).sum();
             return new Quantized(out, codes, distances, loss, sampleLosses, perplexity, active, replaced);
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
         } finally {
             if (!done) {
                 results.forEach(Tensor::close);
@@ -495,10 +497,95 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    private void start(Pass pass, Tensor z, int axis) {
+    private Tensor assigned(Tensor z, @Nullable RowMask mask) {
+        int axis = checkInput(z);
+        checkMask(mask, z, axis);
+        Pass pass = takePass();
+        try {
+            start(pass, z, axis, mask);
+            normaliseAndAssign(pass, false);
+            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
+            codes.copyFrom(kernels, wholeCodes(pass));
+            return codes;
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
-        pass.z = pass.input.read(z);
+        pass.samples = samples(z, axis);
+        pass.wholeZ = pass.input.read(z);
+        pass.z = pass.wholeZ;
+        pass.isMasked = mask != null;
+        if (mask != null) {
+            pass.z = pass.mask.takeInput(mask, pass.wholeZ, pass.rows);
+            pass.rows = pass.mask.selection().matrix();
+        }
+    }
+
+    private void normaliseAndAssign(Pass pass, boolean training) {
+        if (!pass.isEmpty()) {
+            pass.normalised = inputNorm.apply(pass.z, pass.rows, pass.samples, training, pass.norm);
+            assign(pass, training);
+        }
+    }
+
+    private void writeWholeOutput(Pass pass, FloatPointer out) {
+        if (!pass.isMasked) {
+            writeOutput(pass, out);
+            return;
+        }
+        if (!pass.isEmpty()) {
+            writeOutput(pass, pass.mask.output());
+        }
+        pass.mask.spreadOutput(pass.wholeZ, out);
+    }
+
+    private IntPointer wholeCodes(Pass pass) {
+        if (!pass.isMasked) {
+            return collectCodes(pass);
+        }
+        return pass.mask.spreadCodes(pass.isEmpty() ? null : collectCodes(pass), Math.max(1, codesOfRow()));
+    }
+
+    private FloatPointer wholeDistances(Pass pass) {
+        if (!pass.isMasked) {
+            return collectDistances(pass);
+        }
+        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow()));
+    }
+
+    /** Distances and losses of all assignments. */
+    private void measure(Pass pass) {
+        for (int i = 0; i < assignmentCount && !pass.isEmpty(); i++) {
+            Assignment assignment = pass.assignment(i);
+            codebookOf(i).measure(stateOf(pass, i), assignment, pass.isMasked ? 1 : pass.samples);
+            if (pass.isMasked) {
+                RowSelection selection = pass.mask.selection();
+                kernels.meanDistances(
+                        assignment.distances(),
+                        selection.order(),
+                        selection.count(),
+                        assignment.rows.count() / selection.count(),
+                        selection.whole().count(),
+                        pass.samples,
+                        assignment.rows.elements() / selection.count(),
+                        assignment.sampleLosses(pass.samples),
+                        assignment.loss());
+            }
+        }
+    }
+
+    /** The failure with the row's number in the input. */
+    private static NotFiniteException located(Pass pass, NotFiniteException failure) {
+        if (!pass.isMasked || failure.tensor().equals("codebook")) {
+            return failure;
+        }
+        return new NotFiniteException(failure.tensor(), pass.mask.selection().numberOf(failure.row()));
     }
 
     private IntPointer collectCodes(Pass pass) {
@@ -537,6 +624,9 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private double loss(Pass pass) {
+        if (pass.isEmpty()) {
+            return 0;
+        }
         List<Assignment> terms = lossTerms(pass);
         double[] mean = new double[1];
         double sum = 0;
@@ -548,9 +638,12 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private double[] sampleLosses(Pass pass, int samples) {
-        List<Assignment> terms = lossTerms(pass);
         double[] means = new double[samples];
         double[] sums = new double[samples];
+        if (pass.isEmpty()) {
+            return sums;
+        }
+        List<Assignment> terms = lossTerms(pass);
         for (Assignment term : terms) {
             kernels.read(term.sampleLosses(samples), means);
             for (int i = 0; i < samples; i++) {
@@ -564,6 +657,10 @@ public abstract sealed class Quantizer implements AutoCloseable
     private List<long[]> counts(Pass pass) {
         List<long[]> all = new ArrayList<>();
         for (int i = 0; i < codebooks.size(); i++) {
+            if (pass.isEmpty()) {
+                all.add(new long[codebooks.get(i).codes()]);
+                continue;
+            }
             Assignment first = pass.assignment(i);
             // The assignments of a shared codebook have their codes one after the other.
             long assignments = codebooks.size() == 1 ? assignmentCount : 1;
@@ -588,8 +685,30 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
         FloatPointer out = pass.inputGradient.room(gradInput);
-        // The task's gradient is read several times: where gradInput is its memory, that of the input is computed apart.
-        boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
+        try {
+            if (pass.isEmpty()) {
+                parameters.forEach(Parameter::clearGradient);
+            } else if (pass.isMasked) {
+                differentiate(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
+            } else {
+                // The task's gradient is read several times: where gradInput is its memory, the result is computed apart.
+                differentiate(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
+            }
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
+        }
+        if (pass.isMasked) {
+            pass.mask.spreadInputGradient(gradient, out);
+        }
+        pass.inputGradient.deliver(gradInput);
+        parameters.forEach(Parameter::markGradient);
+        forgetSaved();
+    }
+
+    /** Gradients of the rows that take part, and of the parameters. */
+    private void differentiate(
+            Pass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer out, boolean overlaps) {
+        boolean apart = !inputNorm.isIdentity() || overlaps;
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
         estimate(pass, gradient);
         differentiate(pass, pass.taskGradient, 2 * alpha / pass.rows.elements(), normalised);
@@ -601,9 +720,6 @@ public abstract sealed class Quantizer implements AutoCloseable
         for (int i = 0; i < codebooks.size(); i++) {
             codebooks.get(i).gradient(pass.codebook(i));
         }
-        pass.inputGradient.deliver(gradInput);
-        parameters.forEach(Parameter::markGradient);
-        forgetSaved();
     }
 
     private void estimate(Pass pass, @Nullable FloatPointer gradient) {
@@ -676,6 +792,29 @@ public abstract sealed class Quantizer implements AutoCloseable
             throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
         }
         return axis;
+    }
+
+    private void checkMask(@Nullable RowMask mask, Tensor z, int axis) {
+        if (mask == null) {
+            return;
+        }
+        mask.rows().checkUsable("mask", DataType.INT32, kernels);
+        mask.checkShape(without(z.shape(), axis));
+        if (inputNorm.isOfSamples()) {
+            throw new IllegalArgumentException("a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
+                    + "and INSTANCE are those of whole samples; got a mask of shape " + Arrays.toString(mask.rows().shape()));
+        }
+    }
+
+    private void checkOutput(Tensor z, Tensor output) {
+        Objects.requireNonNull(output, "output");
+        output.checkUsable("output", DataType.FLOAT32, kernels);
+        if (!output.hasShape(z.shape())) {
+            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+        }
+        if (output.overlaps(z)) {
+            throw new IllegalArgumentException("output overlaps z; need memory of its own");
+        }
     }
 
     private Pass forBackward(@Nullable Tensor gradOutput, double alpha) {

@@ -269,6 +269,34 @@ public final class Kernels {
                 : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
     }
 
+    /** Numbers of the rows whose value is above a bound, ascending, and how many there are. */
+    public void rowsAbove(IntPointer values, long rows, int bound, LongPointer order, LongPointer count) {
+        check(onCuda()
+                ? CudaKernels.rowsAbove(stream(), values, rows, bound, order, count)
+                : CpuKernels.rowsAbove(values, rows, bound, order, count));
+    }
+
+    /** The codes of the rows with these numbers; {@code rows} has the codes of a row in the place of features. */
+    public void takeCodesOfRows(IntPointer codes, Rows rows, LongPointer order, long count, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.takeCodesOfRows(
+                        stream(), codes, rows.outer(), rows.inner(), rows.features(), order, count, out)
+                : CpuKernels.takeCodesOfRows(codes, rows.outer(), rows.inner(), rows.features(), order, count, out));
+    }
+
+    /** The reverse of {@link #takeCodesOfRows}. */
+    public void putCodesOfRows(IntPointer part, LongPointer order, long count, Rows rows, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.putCodesOfRows(
+                        stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.putCodesOfRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    /** Sets all codes to one. */
+    public void fillCodes(int code, long count, IntPointer out) {
+        check(onCuda() ? CudaKernels.fillCodes(stream(), code, count, out) : CpuKernels.fillCodes(code, count, out));
+    }
+
     /** out = a x + b y; {@code out} may be either. */
     public void weightedSum(float a, FloatPointer x, float b, FloatPointer y, long count, FloatPointer out) {
         check(onCuda()
@@ -312,6 +340,29 @@ public final class Kernels {
                         distances,
                         sampleMeans,
                         mean));
+    }
+
+    /**
+     * Means of squared errors that some of the rows have, over each sample's and over all.
+     *
+     * @param order the rows' numbers, {@code count} of them; null for all
+     * @param distancesOfRow distances of each
+     */
+    public void meanDistances(
+            FloatPointer distances,
+            LongPointer order,
+            long count,
+            long distancesOfRow,
+            long rows,
+            long samples,
+            long features,
+            DoublePointer sampleMeans,
+            DoublePointer mean) {
+        check(onCuda()
+                ? CudaKernels.meanDistances(
+                        stream(), distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean)
+                : CpuKernels.meanDistances(
+                        distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean));
     }
 
     /** Gradient of the input: gradient + coefficient * (z - e). A null gradient counts as zero. */
