@@ -31,4 +31,11 @@
 /** Row norm: rows longer than 10 scaled to length 10, others left as they are. */
 #define VQ4J_MAX_NORM 1
 
+/** Distance: |z - c|^2. */
+#define VQ4J_SQUARED_EUCLIDEAN 0
+/** Distance: |z - c|. */
+#define VQ4J_EUCLIDEAN 1
+/** Distance: 1 - cos(z, c). */
+#define VQ4J_COSINE 2
+
 #endif
