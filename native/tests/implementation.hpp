@@ -43,7 +43,7 @@ struct Operations {
     X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
     X(replace_codes) X(residual) X(add_lookup) X(take_features) X(put_features) X(put_codes) X(take_codes) \
     X(take_rows) X(put_rows) X(weighted_sum) X(pack_directions) X(assign_top_k) X(code_distances) \
-    X(match_norms)
+    X(match_norms) X(norm_pooling) X(norm_pooling_gradient)
 
 struct Implementation {
     std::string name;

@@ -249,6 +249,33 @@ VQ4J_API int32_t VQ4J_OPERATION(row_norm_gradient)(VQ4J_STREAM const float* rows
 VQ4J_API int32_t VQ4J_OPERATION(match_norms)(VQ4J_STREAM const float* rows, const float* target, int64_t outer,
     int64_t inner, int64_t features, float* out);
 
+/* ---- pooling ------------------------------------------------------------------------------------------------- */
+
+/**
+ * Pooling of vectors by their lengths: over each window of kernel x kernel pixels, `dilation` apart, out = sum w_i x_i, a
+ * weight for each vector of C channels. VQ4J_POOL_MAX: w = 1 for the longest vector, the first of equally long ones,
+ * which is never padding; VQ4J_POOL_SOFTMAX: w_i = exp(|x_i|) / sum exp(|x_j|), where padding counts as zero vectors.
+ * Output size: (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, the same for W. Sums in fp64, taps in order.
+ * VQ4J_NOT_FINITE names the first bad pixel of x, numbered over batch, height and width.
+ * @param x       B x C x H x W
+ * @param padding at most half of the window, (dilation (kernel - 1) + 1) / 2
+ * @param out     B x C x output height x output width
+ */
+VQ4J_API int32_t VQ4J_OPERATION(norm_pooling)(VQ4J_STREAM const float* x, int64_t batch, int64_t channels,
+    int64_t height, int64_t width, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int32_t kind,
+    float* out);
+
+/**
+ * Gradient of x through norm_pooling, whose weights are constants for it: sum over the windows of w_i * grad.
+ * VQ4J_NOT_FINITE names the first bad pixel of x, or of grad.
+ * @param x    the input of norm_pooling
+ * @param grad B x C x output height x output width
+ * @param out  B x C x H x W
+ */
+VQ4J_API int32_t VQ4J_OPERATION(norm_pooling_gradient)(VQ4J_STREAM const float* x, const float* grad, int64_t batch,
+    int64_t channels, int64_t height, int64_t width, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+    int32_t kind, float* out);
+
 /* ---- affine reparameterisation ------------------------------------------------------------------------------- */
 
 /** Coefficients of the learned affine: scale = 1 + rate * a, shift = rate * o. All of count = groups * D elements. */

@@ -38,4 +38,9 @@
 /** Distance: 1 - cos(z, c). */
 #define VQ4J_COSINE 2
 
+/** Pooling: the longest vector of the window. */
+#define VQ4J_POOL_MAX 0
+/** Pooling: the mean of the window's vectors, weighted by the softmax of their lengths. */
+#define VQ4J_POOL_SOFTMAX 1
+
 #endif
