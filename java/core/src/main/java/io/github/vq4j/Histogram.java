@@ -28,8 +28,8 @@ public final class Histogram {
             sum += weights[i];
         }
         if (!(sum > 0) || Double.isInfinite(sum)) {
-            throw new IllegalArgumentException(
-                    "need a histogram with a positive, finite sum, got " + weights.length + " bins with the sum " + sum);
+            throw new IllegalArgumentException("need a histogram with a positive, finite sum, got " + weights.length
+                    + " bins with the sum " + sum);
         }
         double entropy = 0;
         for (double weight : weights) {

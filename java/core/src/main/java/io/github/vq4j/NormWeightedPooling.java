@@ -2,6 +2,7 @@ package io.github.vq4j;
 
 import io.github.vq4j.internal.CpuKernels;
 import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Pooling;
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
 import org.jspecify.annotations.Nullable;
@@ -76,8 +77,8 @@ public final class NormWeightedPooling {
         long[] outputShape = outputShape(x);
         gradOutput.checkUsable("gradOutput", DataType.FLOAT32, kernels);
         if (!gradOutput.hasShape(outputShape)) {
-            throw new IllegalArgumentException("need a gradOutput of the output's shape " + Arrays.toString(outputShape)
-                    + ", got " + gradOutput);
+            throw new IllegalArgumentException(
+                    "need a gradOutput of the output's shape " + Arrays.toString(outputShape) + ", got " + gradOutput);
         }
         try (NativeFloats gradient = new NativeFloats(kernels)) {
             FloatPointer grad = gradient.read(gradOutput);
@@ -93,8 +94,7 @@ public final class NormWeightedPooling {
     }
 
     private Tensor computed(Tensor x, long[] shape, Computation computation) {
-        Tensor result =
-                Tensor.allocate(x.device() == Device.CUDA ? kernels : Kernels.cpu(), DataType.FLOAT32, shape);
+        Tensor result = Tensor.allocate(x.device() == Device.CUDA ? kernels : Kernels.cpu(), DataType.FLOAT32, shape);
         try (NativeFloats input = new NativeFloats(kernels);
                 NativeFloats output = new NativeFloats(kernels)) {
             computation.run(input.read(x), output.room(result));

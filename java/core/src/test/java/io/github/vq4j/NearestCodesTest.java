@@ -37,7 +37,8 @@ class NearestCodesTest {
         double[][] rows = LAYOUT.rowsOf(ROWS);
         for (Backend backend : backends()) {
             for (int k : new int[] {1, 5, CODES}) {
-                try (NearestCodes nearest = nearest(backend).distance(distance).k(k).build();
+                try (NearestCodes nearest =
+                                nearest(backend).distance(distance).k(k).build();
                         Neighbors found = nearest.find(Tensor.of(ROWS, LAYOUT.shape()))) {
                     assertArrayEquals(new long[] {3, 31, k}, found.codes().shape());
                     assertArrayEquals(new long[] {3, 31, k}, found.distances().shape());
@@ -61,13 +62,16 @@ class NearestCodesTest {
     @MethodSource("backends")
     void theNearestCodeIsTheOneOfTheLayer(Backend backend) {
         try (NearestCodes nearest = nearest(backend).build();
-                VectorQuant layer = VectorQuant.builder(LAYOUT.features(), CODES).backend(backend).build()) {
+                VectorQuant layer = VectorQuant.builder(LAYOUT.features(), CODES)
+                        .backend(backend)
+                        .build()) {
             layer.setCodebook(codebook());
             Tensor z = Tensor.of(ROWS, LAYOUT.shape());
             try (Neighbors found = nearest.find(z);
                     Quantized quantized = layer.forward(z)) {
                 assertArrayEquals(quantized.codes().toIntArray(), found.codes().toIntArray());
-                assertArrayEquals(quantized.distances().toFloatArray(), found.distances().toFloatArray());
+                assertArrayEquals(
+                        quantized.distances().toFloatArray(), found.distances().toFloatArray());
             }
         }
     }
@@ -99,7 +103,8 @@ class NearestCodesTest {
     @MethodSource("backends")
     void equalCodesComeInAscendingOrder(Backend backend) {
         Tensor equal = Tensor.of(new float[] {5, 1, 1, 5, 1}, 5, 1);
-        try (NearestCodes nearest = NearestCodes.builder(equal).k(4).backend(backend).build();
+        try (NearestCodes nearest =
+                        NearestCodes.builder(equal).k(4).backend(backend).build();
                 Neighbors found = nearest.find(Tensor.of(new float[] {0}, 1, 1))) {
             assertArrayEquals(new int[] {1, 2, 4, 0}, found.codes().toIntArray());
             assertArrayEquals(new float[] {1, 1, 1, 25}, found.distances().toFloatArray());
@@ -110,8 +115,11 @@ class NearestCodesTest {
     @MethodSource("backends")
     void zeroVectorsHaveCosineDistanceOne(Backend backend) {
         Tensor codes = Tensor.of(new float[] {-1, 0, 0, 0, 2, 0}, 3, 2);
-        try (NearestCodes nearest =
-                        NearestCodes.builder(codes).distance(Distance.COSINE).k(3).backend(backend).build();
+        try (NearestCodes nearest = NearestCodes.builder(codes)
+                        .distance(Distance.COSINE)
+                        .k(3)
+                        .backend(backend)
+                        .build();
                 Neighbors found = nearest.find(Tensor.of(new float[] {7, 0, 0, 0}, 2, 2))) {
             assertArrayEquals(new int[] {2, 1, 0, 0, 1, 2}, found.codes().toIntArray());
             assertArrayEquals(new float[] {0, 1, 2, 1, 1, 1}, found.distances().toFloatArray());
@@ -121,8 +129,9 @@ class NearestCodesTest {
     @Test
     void theCodebookIsCopied() {
         float[] codes = {1, 2};
-        try (NearestCodes nearest =
-                NearestCodes.builder(Tensor.of(codes, 2, 1)).backend(Backend.cpu()).build()) {
+        try (NearestCodes nearest = NearestCodes.builder(Tensor.of(codes, 2, 1))
+                .backend(Backend.cpu())
+                .build()) {
             codes[0] = 9;
             try (Neighbors found = nearest.find(Tensor.of(new float[] {0}, 1, 1))) {
                 assertArrayEquals(new float[] {1}, found.distances().toFloatArray());
@@ -151,7 +160,11 @@ class NearestCodesTest {
         refused(() -> nearest(Backend.cpu()).k(62), "k <= 61", "62");
         refused(() -> NearestCodes.builder(Tensor.of(new float[4], 4)), "K x D", "[4]");
         refused(() -> NearestCodes.builder(Tensor.of(new float[0], 0, 4)), "at least one code", "[0, 4]");
-        refused(() -> NearestCodes.builder(Tensor.of(new int[4], 2, 2)).backend(Backend.cpu()).build(), "FLOAT32");
+        refused(
+                () -> NearestCodes.builder(Tensor.of(new int[4], 2, 2))
+                        .backend(Backend.cpu())
+                        .build(),
+                "FLOAT32");
     }
 
     @ParameterizedTest
@@ -171,9 +184,8 @@ class NearestCodesTest {
         for (Distance distance : Distance.values()) {
             float[] codes = CODEBOOK.clone();
             codes[4 * 7 + 6] = Float.NEGATIVE_INFINITY;
-            NotFiniteException exception = assertThrows(
-                    NotFiniteException.class,
-                    () -> NearestCodes.builder(Tensor.of(codes, CODES, 7))
+            NotFiniteException exception =
+                    assertThrows(NotFiniteException.class, () -> NearestCodes.builder(Tensor.of(codes, CODES, 7))
                             .distance(distance)
                             .backend(backend)
                             .build());
@@ -187,8 +199,7 @@ class NearestCodesTest {
         NearestCodes nearest = nearest(Backend.cpu()).build();
         nearest.close();
         nearest.close();
-        String message = assertThrows(
-                        IllegalStateException.class, () -> nearest.find(Tensor.of(ROWS, LAYOUT.shape())))
+        String message = assertThrows(IllegalStateException.class, () -> nearest.find(Tensor.of(ROWS, LAYOUT.shape())))
                 .getMessage();
         assertTrue(message.contains("closed"), message);
     }
@@ -236,7 +247,8 @@ class NearestCodesTest {
         return switch (distance) {
             case SQUARED_EUCLIDEAN -> squared;
             case EUCLIDEAN -> Math.sqrt(squared);
-            case COSINE -> 1 - dot / Math.sqrt(ReferenceVectorQuant.squared(z, zero) * ReferenceVectorQuant.squared(c, zero));
+            case COSINE ->
+                1 - dot / Math.sqrt(ReferenceVectorQuant.squared(z, zero) * ReferenceVectorQuant.squared(c, zero));
         };
     }
 

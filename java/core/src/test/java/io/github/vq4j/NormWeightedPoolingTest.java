@@ -24,7 +24,8 @@ class NormWeightedPoolingTest {
     void maxPicksWholeVectors(Backend backend) {
         // The pixels of a 2 x 2 image of two channels: (0, 3), (4, 0), (1, 1), (-3, 3).
         Tensor x = Tensor.of(new float[] {0, 4, 1, -3, 3, 0, 1, 3}, 1, 2, 2, 2);
-        NormWeightedPooling pooling = NormWeightedPooling.max(2).backend(backend).build();
+        NormWeightedPooling pooling =
+                NormWeightedPooling.max(2).backend(backend).build();
         try (Tensor y = pooling.forward(x);
                 Tensor gradient = pooling.backward(x, Tensor.of(new float[] {5, 6}, 1, 2, 1, 1))) {
             assertArrayEquals(new long[] {1, 2, 1, 1}, y.shape());
@@ -37,8 +38,12 @@ class NormWeightedPoolingTest {
     @MethodSource("backends")
     void softmaxWeighsByTheLengths(Backend backend) {
         Tensor x = Tensor.of(new float[] {0, 4, 3, 0}, 1, 2, 1, 2);
-        NormWeightedPooling pooling =
-                NormWeightedPooling.softmax(2).padding(1).dilation(1).stride(2).backend(backend).build();
+        NormWeightedPooling pooling = NormWeightedPooling.softmax(2)
+                .padding(1)
+                .dilation(1)
+                .stride(2)
+                .backend(backend)
+                .build();
         // The one row of two windows holds pixel 0, pixel 1, each beside zeros of the padding.
         double first = Math.exp(3) / (Math.exp(3) + 3);
         double second = Math.exp(4) / (Math.exp(4) + 3);
@@ -92,7 +97,10 @@ class NormWeightedPoolingTest {
         refused(() -> NormWeightedPooling.softmax(2).padding(-1), "padding", "-1");
         refused(() -> NormWeightedPooling.softmax(2).dilation(0), "dilation", "0");
         refused(
-                () -> NormWeightedPooling.max(3).padding(2).backend(Backend.cpu()).build(),
+                () -> NormWeightedPooling.max(3)
+                        .padding(2)
+                        .backend(Backend.cpu())
+                        .build(),
                 "padding <= 1",
                 "window of 3",
                 "got 2");
@@ -101,7 +109,8 @@ class NormWeightedPoolingTest {
     @ParameterizedTest
     @MethodSource("backends")
     void badInputIsRefused(Backend backend) {
-        NormWeightedPooling pooling = NormWeightedPooling.max(3).backend(backend).build();
+        NormWeightedPooling pooling =
+                NormWeightedPooling.max(3).backend(backend).build();
         refused(() -> pooling.forward(Tensor.of(new float[27], 3, 3, 3)), "B x C x H x W", "[3, 3, 3]");
         refused(() -> pooling.forward(Tensor.of(new float[0], 0, 1, 3, 3)), "not empty", "[0, 1, 3, 3]");
         refused(() -> pooling.forward(Tensor.of(new float[6], 1, 1, 3, 2)), "at least 3", "[1, 1, 3, 2]");
@@ -114,8 +123,8 @@ class NormWeightedPoolingTest {
                 "[2, 2, 1, 1]",
                 "[2, 1, 2, 1]");
         float[] gradient = {0, 0, 0, Float.POSITIVE_INFINITY};
-        NotFiniteException ofGradient = assertThrows(
-                NotFiniteException.class, () -> pooling.backward(x, Tensor.of(gradient, 2, 2, 1, 1)));
+        NotFiniteException ofGradient =
+                assertThrows(NotFiniteException.class, () -> pooling.backward(x, Tensor.of(gradient, 2, 2, 1, 1)));
         assertEquals("gradient", ofGradient.tensor());
         assertEquals(1, ofGradient.row());
         values[2 * 9 + 9 + 4] = Float.NaN;
@@ -131,8 +140,11 @@ class NormWeightedPoolingTest {
             x[i] = (float) random.nextGaussian();
         }
         Tensor input = Tensor.of(x, 3, 5, 17, 23);
-        NormWeightedPooling pooling =
-                NormWeightedPooling.softmax(3).stride(2).padding(1).backend(backend).build();
+        NormWeightedPooling pooling = NormWeightedPooling.softmax(3)
+                .stride(2)
+                .padding(1)
+                .backend(backend)
+                .build();
         try (Tensor y = pooling.forward(input);
                 Tensor gradient = pooling.backward(input, y)) {
             return new float[][] {y.toFloatArray(), gradient.toFloatArray()};
