@@ -87,10 +87,9 @@ __global__ void __launch_bounds__(threads) top_k_kernel(const float* rows, Layou
         }
         __syncthreads();
         if (has_row) {
-            const int64_t left = codes_count - first_code;
-            const int count = left < tile_codes ? static_cast<int>(left) : tile_codes;
+            // The codes that fill the last panel are behind all others in the order, and so not among the first k <= K.
             float least = best.least();
-            for (int j = 0; j < count; ++j) {
+            for (int j = 0; j < tile_codes; ++j) {
                 if (!(score_tile[t][j] < least)) {
                     best.offer(score_tile[t][j], static_cast<int32_t>(first_code) + j);
                     least = best.least();

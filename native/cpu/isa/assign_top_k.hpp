@@ -22,23 +22,22 @@ struct TopKOfRows {
     VQ4J_SHARED_MEMBER TopK row(int64_t r) const { return {k, scores + r * k, codes + r * k}; }
 };
 
-// One panel's scores of a row; `candidates` has a bit for each of its codes that may be among the best.
-void offer_panel(Floats score0, Floats score1, uint32_t candidates, int64_t first_code, int64_t codes_count, TopK best) {
+// One panel's scores of a row; `candidates` has a bit for each of its codes that may be among the best. The codes that fill
+// the last panel are behind all others in the order, and therefore not among the first k <= K.
+void offer_panel(Floats score0, Floats score1, uint32_t candidates, int64_t first_code, TopK best) {
     float scores[tile_codes];
     store(scores, score0);
     store(scores + lanes, score1);
     for (; candidates != 0; candidates &= candidates - 1) {
         const int i = __builtin_ctz(candidates);
-        if (first_code + i < codes_count) {  // the last panel may be filled up
-            best.offer(scores[i], static_cast<int32_t>(first_code + i));
-        }
+        best.offer(scores[i], static_cast<int32_t>(first_code + i));
     }
 }
 
 // rows_in_tile rows, [D][rows_in_tile], against panels begin ... end.
 template <int rows_in_tile>
-void offer_tile(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t codes_count,
-    int64_t begin, int64_t end, int64_t first_row, TopKOfRows best) {
+void offer_tile(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t begin, int64_t end,
+    int64_t first_row, TopKOfRows best) {
     for (int64_t panel = begin; panel < end; ++panel) {
         Floats score[rows_in_tile][2];
         score_panel<rows_in_tile>(tile, features, packed, panel, score);
@@ -48,14 +47,13 @@ void offer_tile(const float* tile, int64_t features, PackedCodebook<const float>
             const uint32_t candidates =
                 lanes_not_below(score[r][0], least) | lanes_not_below(score[r][1], least) << lanes;
             if (candidates != 0) {
-                offer_panel(score[r][0], score[r][1], candidates, panel * tile_codes, codes_count, of_row);
+                offer_panel(score[r][0], score[r][1], candidates, panel * tile_codes, of_row);
             }
         }
     }
 }
 
-using OfferTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, int64_t, int64_t,
-    TopKOfRows);
+using OfferTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, int64_t, TopKOfRows);
 constexpr OfferTile offer_tiles[tile_rows] = {
     offer_tile<1>, offer_tile<2>, offer_tile<3>, offer_tile<4>, offer_tile<5>, offer_tile<6>};
 
@@ -79,7 +77,7 @@ int64_t assign_top_k(Rows rows, PackedCodebook<const float> packed, int64_t code
         const int64_t last = first + piece < panels ? first + piece : panels;
         for (int64_t r = 0; r < count; r += tile_rows) {
             const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
-            offer_tiles[rows_in_tile - 1](workspace + r * features, features, packed, codes_count, first, last, r, best);
+            offer_tiles[rows_in_tile - 1](workspace + r * features, features, packed, first, last, r, best);
         }
     }
     return no_bad_row;
