@@ -2,8 +2,8 @@
 //
 // A tile is that of assign.hpp: 6 rows x 2 vectors of codes held in registers over all features. Its scores are compared
 // with the worst of the k that the row has so far, one compare a vector; only scores that reach it are looked at one by
-// one. The N x K scores are never written. A row of random data takes about k ln(K / k) codes after its first k: bound by
-// the FMA units where D K is much more than that times the hundred instructions which it costs to take one.
+// one. The N x K scores are never written. Beside the arithmetic, a row of random data costs about k ln(K / k) insertions
+// after its first k: bound by the FMA units only where D K is large against them.
 #ifndef VQ4J_CPU_ISA_ASSIGN_TOP_K_HPP
 #define VQ4J_CPU_ISA_ASSIGN_TOP_K_HPP
 
