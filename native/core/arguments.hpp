@@ -39,27 +39,16 @@ inline void check_part(int64_t first, int64_t count, const char* whole_name, int
     }
 }
 
-// Numbers of rows, or all rows.
-inline void check_chosen(const int64_t* order, int64_t count, int64_t rows_count) {
-    if (count < 1 || count > rows_count || (order == nullptr && count != rows_count)) {
-        invalid("need 1 to " + std::to_string(rows_count) + " rows in order, or all of them without, got "
-            + std::to_string(count) + (order == nullptr ? " without" : ""));
+inline void check_nearest(int64_t k, int64_t codes_count) {
+    if (k < 1 || k > codes_count) {
+        invalid("need 1 <= k <= codes_count = " + std::to_string(codes_count) + ", got k = " + std::to_string(k));
     }
 }
 
-inline void check_stage_numbers(int32_t least, int32_t most) {
-    if (least < 1 || least > most) {
-        invalid("need 1 <= least <= most, got least = " + std::to_string(least) + ", most = " + std::to_string(most));
+inline void check_distance(int32_t kind) {
+    if (kind != VQ4J_SQUARED_EUCLIDEAN && kind != VQ4J_EUCLIDEAN && kind != VQ4J_COSINE) {
+        invalid("need kind VQ4J_SQUARED_EUCLIDEAN = 0, VQ4J_EUCLIDEAN = 1 or VQ4J_COSINE = 2, got " + std::to_string(kind));
     }
-}
-
-inline void check_beams(int64_t rows_count, int64_t beams, int64_t candidates, int64_t stages, int64_t stage,
-    int64_t kept) {
-    check_sizes({{"rows_count", rows_count}, {"beams", beams}, {"candidates", candidates}});
-    check_sizes({{"rows_count", rows_count}, {"beams", beams}, {"stages", stages}});
-    check_part(stage, 1, "stages", stages);
-    check_part(0, kept, "beams * candidates", beams * candidates);
-    check_sizes({{"rows_count", rows_count}, {"kept", kept}, {"stages", stages}});
 }
 
 inline void check_velocity(const float* velocity, double momentum) {

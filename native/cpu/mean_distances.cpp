@@ -1,7 +1,7 @@
 // Means of squared errors that some of the rows have, over each sample and over all, in fp64 over chunks of 256. One read of
 // the distances.
-#include "core/arguments.hpp"
 #include "core/samples.hpp"
+#include "core/stage_arguments.hpp"
 #include "cpu/chunks.hpp"
 #include "vq4j/cpu.h"
 

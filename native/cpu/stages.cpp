@@ -1,8 +1,8 @@
 // Stages of a residual layer: how many a row uses, and the steps of a beam search over them. Draws are bound by the arithmetic
 // of Philox, the search by its comparisons: kept * beams * candidates a row.
-#include "core/arguments.hpp"
 #include "core/beam.hpp"
 #include "core/samples.hpp"
+#include "core/stage_arguments.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 

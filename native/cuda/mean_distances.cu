@@ -1,7 +1,7 @@
 // Means of squared errors that some of the rows have, over each sample and over all: a thread a chunk of 256 distances in
 // fp64, then a thread a sample, which adds its chunks in order. One read of the distances.
-#include "core/arguments.hpp"
 #include "core/samples.hpp"
+#include "core/stage_arguments.hpp"
 #include "cuda/launch.cuh"
 #include "vq4j/cuda.h"
 

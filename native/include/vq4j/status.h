@@ -36,4 +36,16 @@
 /** Gradient estimator: the code lies at the distance |e - z| from the vector in a direction that is constant. */
 #define VQ4J_DIRECTED 1
 
+/** Distance: |z - c|^2. */
+#define VQ4J_SQUARED_EUCLIDEAN 0
+/** Distance: |z - c|. */
+#define VQ4J_EUCLIDEAN 1
+/** Distance: 1 - cos(z, c). */
+#define VQ4J_COSINE 2
+
+/** Pooling: the longest vector of the window. */
+#define VQ4J_POOL_MAX 0
+/** Pooling: the mean of the window's vectors, weighted by the softmax of their lengths. */
+#define VQ4J_POOL_SOFTMAX 1
+
 #endif
