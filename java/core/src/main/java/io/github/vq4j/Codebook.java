@@ -223,10 +223,14 @@ final class Codebook implements AutoCloseable {
 
     /** How often each code occurs. */
     long[] count(State state, IntPointer allCodes, long count) {
-        LongPointer counts = state.counts.atLeast(codes);
-        kernels.countCodes(allCodes, count, codes, counts);
+        kernels.countCodes(allCodes, count, codes, state.counts.atLeast(codes));
+        return lastCounts(state);
+    }
+
+    /** What {@link #count} has counted. */
+    long[] lastCounts(State state) {
         long[] read = new long[codes];
-        kernels.read(counts, read);
+        kernels.read(state.counts.atLeast(codes), read);
         return read;
     }
 

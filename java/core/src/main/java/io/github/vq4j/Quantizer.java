@@ -442,6 +442,23 @@ public abstract sealed class Quantizer implements AutoCloseable
         return inputNorm;
     }
 
+    /** The last forward, whose backward has not been called. */
+    Pass lastPass() {
+        checkOpen();
+        if (saved == null) {
+            throw new IllegalStateException("need a forward whose backward has not been called yet: its rows are gone after it");
+        }
+        if (saved.tensor.isClosed()) {
+            throw new IllegalStateException("z of the forward is closed; keep it open until it is looked at");
+        }
+        return saved;
+    }
+
+    /** The assignments of a codebook. */
+    List<Assignment> assignmentsOf(Pass pass, int codebook) {
+        return codebooks.size() == 1 ? pass.assignments() : List.of(pass.assignment(codebook));
+    }
+
     // ---- the steps ---------------------------------------------------------------------------------------------
 
     private Quantized quantize(Tensor z, @Nullable Tensor output) {
@@ -605,7 +622,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
-    private static double perplexity(long[] counts) {
+    static double perplexity(long[] counts) {
         long total = Arrays.stream(counts).sum();
         double entropy = 0;
         for (long count : counts) {
@@ -617,7 +634,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         return StrictMath.exp(entropy);
     }
 
-    private static int active(long[] counts) {
+    /** Codes that occur. */
+    static int active(long[] counts) {
         return (int) Arrays.stream(counts).filter(count -> count > 0).count();
     }
 
