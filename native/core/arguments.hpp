@@ -30,6 +30,18 @@ inline void check_part(int64_t first, int64_t count, const char* whole_name, int
     }
 }
 
+inline void check_nearest(int64_t k, int64_t codes_count) {
+    if (k < 1 || k > codes_count) {
+        invalid("need 1 <= k <= codes_count = " + std::to_string(codes_count) + ", got k = " + std::to_string(k));
+    }
+}
+
+inline void check_distance(int32_t kind) {
+    if (kind != VQ4J_SQUARED_EUCLIDEAN && kind != VQ4J_EUCLIDEAN && kind != VQ4J_COSINE) {
+        invalid("need kind VQ4J_SQUARED_EUCLIDEAN = 0, VQ4J_EUCLIDEAN = 1 or VQ4J_COSINE = 2, got " + std::to_string(kind));
+    }
+}
+
 inline void check_velocity(const float* velocity, double momentum) {
     if (velocity == nullptr && momentum != 0.0) {
         invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");

@@ -64,6 +64,38 @@ VQ4J_API int32_t VQ4J_OPERATION(pack_codebook)(VQ4J_STREAM const float* codebook
 VQ4J_API int32_t VQ4J_OPERATION(assign)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const void* packed, int64_t codes_count, int32_t* codes);
 
+/**
+ * Prepares a codebook for assignment by cosine: its codes scaled to length 1 in the layout of pack_codebook, with centre 0
+ * and h 0, so that the score of assign and assign_top_k is |z_n| cos(z_n, c_k), whatever the rows' lengths. A zero code
+ * has score 0 with every row, and a zero row with every code. VQ4J_NOT_FINITE names the first bad code.
+ * @param codebook K x D
+ * @param packed   packed_codebook_bytes(K, D) bytes, aligned to 64
+ */
+VQ4J_API int32_t VQ4J_OPERATION(pack_directions)(VQ4J_STREAM const float* codebook, int64_t codes_count,
+    int64_t features, void* packed);
+
+/**
+ * The k nearest codes of every row, nearest first: those with the largest scores of assign, of equal scores the lowest
+ * codes first; a score that is NaN counts as -infinity. With k = 1 the codes of assign. Meant for k much less than K: the
+ * lists of the k best are sorted by insertion. Takes scratch memory of N x k floats on CUDA, of k floats for each of at
+ * most 96 rows a thread on the CPU. VQ4J_NOT_FINITE names the first bad row.
+ * @param packed of pack_codebook or pack_directions
+ * @param k      1 to K
+ * @param codes  N x k
+ */
+VQ4J_API int32_t VQ4J_OPERATION(assign_top_k)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const void* packed, int64_t codes_count, int64_t k, int32_t* codes);
+
+/**
+ * Distance of every row to each of its k codes: VQ4J_SQUARED_EUCLIDEAN |z - c|^2, as in commitment_loss,
+ * VQ4J_EUCLIDEAN its root, VQ4J_COSINE 1 - cos(z, c), at least 0, where a zero vector has cos = 0 with every other.
+ * Distances follow the order of assign_top_k within rounding, since its scores are rounded otherwise.
+ * @param codes     N x k, each in [0, K)
+ * @param distances N x k
+ */
+VQ4J_API int32_t VQ4J_OPERATION(code_distances)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, float* distances);
+
 /** How often each code occurs. @param codes N  @param counts K. VQ4J_INVALID_ARGUMENT names the first code out of range. */
 VQ4J_API int32_t VQ4J_OPERATION(count_codes)(VQ4J_STREAM const int32_t* codes, int64_t rows_count, int64_t codes_count,
     int64_t* counts);
@@ -207,6 +239,42 @@ VQ4J_API int32_t VQ4J_OPERATION(row_norm)(VQ4J_STREAM const float* rows, int64_t
  */
 VQ4J_API int32_t VQ4J_OPERATION(row_norm_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
     int64_t inner, int64_t features, int32_t kind, float* out);
+
+/**
+ * Each row scaled to the length of the target's row of the same number: out_n = z_n |t_n| / |z_n|, lengths in fp64. Zero
+ * rows stay zero. VQ4J_NOT_FINITE names the first bad row, of rows ("z") before one of target.
+ * @param target N x D, in the layout of rows
+ * @param out    may be rows or target
+ */
+VQ4J_API int32_t VQ4J_OPERATION(match_norms)(VQ4J_STREAM const float* rows, const float* target, int64_t outer,
+    int64_t inner, int64_t features, float* out);
+
+/* ---- pooling ------------------------------------------------------------------------------------------------- */
+
+/**
+ * Pooling of vectors by their lengths: over each window of kernel x kernel pixels, `dilation` apart, out = sum w_i x_i, a
+ * weight for each vector of C channels. VQ4J_POOL_MAX: w = 1 for the longest vector, the first of equally long ones,
+ * which is never padding; VQ4J_POOL_SOFTMAX: w_i = exp(|x_i|) / sum exp(|x_j|), where padding counts as zero vectors.
+ * Output size: (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, the same for W. Sums in fp64, taps in order.
+ * VQ4J_NOT_FINITE names the first bad pixel of x, numbered over batch, height and width.
+ * @param x       B x C x H x W
+ * @param padding at most half of the window, (dilation (kernel - 1) + 1) / 2
+ * @param out     B x C x output height x output width
+ */
+VQ4J_API int32_t VQ4J_OPERATION(norm_pooling)(VQ4J_STREAM const float* x, int64_t batch, int64_t channels,
+    int64_t height, int64_t width, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int32_t kind,
+    float* out);
+
+/**
+ * Gradient of x through norm_pooling, whose weights are constants for it: sum over the windows of w_i * grad.
+ * VQ4J_NOT_FINITE names the first bad pixel of x, or of grad.
+ * @param x    the input of norm_pooling
+ * @param grad B x C x output height x output width
+ * @param out  B x C x H x W
+ */
+VQ4J_API int32_t VQ4J_OPERATION(norm_pooling_gradient)(VQ4J_STREAM const float* x, const float* grad, int64_t batch,
+    int64_t channels, int64_t height, int64_t width, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+    int32_t kind, float* out);
 
 /* ---- affine reparameterisation ------------------------------------------------------------------------------- */
 

@@ -207,6 +207,31 @@ public final class Kernels {
                 : CpuKernels.assign(z, rows.outer(), rows.inner(), rows.features(), packed, codes, out));
     }
 
+    /** Prepares a K x D codebook for assignment by cosine, by {@link #assign} or {@link #assignTopK}. */
+    public void packDirections(FloatPointer codebook, long codes, long features, Pointer packed) {
+        check(onCuda()
+                ? CudaKernels.packDirections(stream(), codebook, codes, features, packed)
+                : CpuKernels.packDirections(codebook, codes, features, packed));
+    }
+
+    /** The k nearest codes of every row, nearest first. */
+    public void assignTopK(FloatPointer z, Rows rows, Pointer packed, long codes, long k, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.assignTopK(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out)
+                : CpuKernels.assignTopK(z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out));
+    }
+
+    /** Distance of every row to each of its k codes. */
+    public void codeDistances(
+            FloatPointer z, Rows rows, FloatPointer codebook, IntPointer codes, long k, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.codeDistances(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out)
+                : CpuKernels.codeDistances(
+                        z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
+    }
+
     /** How often each code occurs. */
     public void countCodes(IntPointer codes, long rows, long codesCount, LongPointer counts) {
         check(onCuda()
@@ -565,6 +590,83 @@ public final class Kernels {
                         stream(), z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out)
                 : CpuKernels.rowNormGradient(
                         z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out));
+    }
+
+    /** Rows scaled to the lengths of the target's rows. */
+    public void matchNorms(FloatPointer z, FloatPointer target, Rows rows, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.matchNorms(
+                        stream(), z, target, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.matchNorms(z, target, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    // ---- pooling ----------------------------------------------------------------------------------------------
+
+    /**
+     * Pooling of vectors by their lengths.
+     *
+     * @param shape of x, B x C x H x W
+     */
+    public void normPooling(FloatPointer x, long[] shape, Pooling pooling, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.normPooling(
+                        stream(),
+                        x,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out)
+                : CpuKernels.normPooling(
+                        x,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out));
+    }
+
+    /** Gradient through {@link #normPooling}. */
+    public void normPoolingGradient(
+            FloatPointer x, FloatPointer gradient, long[] shape, Pooling pooling, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.normPoolingGradient(
+                        stream(),
+                        x,
+                        gradient,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out)
+                : CpuKernels.normPoolingGradient(
+                        x,
+                        gradient,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out));
     }
 
     // ---- affine reparameterisation ----------------------------------------------------------------------------
