@@ -63,7 +63,7 @@ class CodebookHealthTest {
                     assertEquals(q.loss(), report.quantizationError());
                     assertEquals(perplexity(total), report.windowPerplexity(), 1e-12);
                     assertEquals(Arrays.stream(total).filter(count -> count == 0).count(), report.deadCodes());
-                    checkGeometry(List.of(rowsOf(z)), codes, report);
+                    checkGeometry(report, codes, rowsOf(z));
                     assertFalse(report.collapsed());
                 }
             }
@@ -92,8 +92,8 @@ class CodebookHealthTest {
                 double[][] codes =
                         new Layout(new long[] {7, 2}, 1).rowsOf(layer.codebook(group).toFloatArray());
                 assertEquals(group, reports.get(group).codebook());
-                checkGeometry(List.of(part), codes, reports.get(group));
-                assertEquals(error(List.of(part), codes), reports.get(group).quantizationError(), 1e-6);
+                checkGeometry(reports.get(group), codes, part);
+                assertEquals(error(codes, part), reports.get(group).quantizationError(), 1e-6);
             }
         }
     }
@@ -121,8 +121,8 @@ class CodebookHealthTest {
                         second[n][d] -= codes[assigned[2 * n]][d];
                     }
                 }
-                checkGeometry(List.of(first, second), codes, reports.get(0));
-                assertEquals(error(List.of(first, second), codes), reports.get(0).quantizationError(), 1e-6);
+                checkGeometry(reports.get(0), codes, first, second);
+                assertEquals(error(codes, first, second), reports.get(0).quantizationError(), 1e-6);
                 assertEquals(q.activeCodes(), reports.get(0).activeCodes());
             }
         }
@@ -172,7 +172,7 @@ class CodebookHealthTest {
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             double[][] codes = rowsOf(layer.codebook().toFloatArray());
             layer.forward(Tensor.of(z, ROWS, FEATURES)).close();
-            checkGeometry(List.of(rowsOf(z)), codes, health.observe().get(0));
+            checkGeometry(health.observe().get(0), codes, rowsOf(z));
         }
     }
 
@@ -395,11 +395,11 @@ class CodebookHealthTest {
     // ---- float64 ---------------------------------------------------------------------------------------------------
 
     /** Moment gaps over the rows of all parts; the second-best gap over the first. */
-    private static void checkGeometry(List<double[][]> parts, double[][] codes, CodebookReport report) {
-        double[][] rows = parts.stream().flatMap(Arrays::stream).toArray(double[][]::new);
+    private static void checkGeometry(CodebookReport report, double[][] codes, double[][]... parts) {
+        double[][] rows = Arrays.stream(parts).flatMap(Arrays::stream).toArray(double[][]::new);
         assertEquals(distance(means(rows), means(codes)), report.meanGap(), 1e-5);
         assertEquals(distance(deviations(rows), deviations(codes)), report.deviationGap(), 1e-5);
-        assertEquals(gap(parts.get(0), codes), report.secondBestGap(), 1e-5);
+        assertEquals(gap(parts[0], codes), report.secondBestGap(), 1e-5);
     }
 
     private static double gap(double[][] rows, double[][] codes) {
@@ -415,8 +415,8 @@ class CodebookHealthTest {
                 .orElseThrow();
     }
 
-    private static double error(List<double[][]> parts, double[][] codes) {
-        return parts.stream()
+    private static double error(double[][] codes, double[][]... parts) {
+        return Arrays.stream(parts)
                 .flatMap(Arrays::stream)
                 .mapToDouble(row -> Arrays.stream(codes)
                                 .mapToDouble(code -> ReferenceVectorQuant.squared(row, code))
