@@ -11,8 +11,8 @@ import org.bytedeco.javacpp.LongPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Replaces codes that training batches do not use. A counter per code is set to the lifetime when the code is used, else
- * lowered by one; the code goes when it reaches zero. Moving averages may mark further codes.
+ * Replaces codes that training batches do not use. A counter per code is set to the lifetime when the code is used,
+ * else lowered by one; the code goes when it reaches zero. Moving averages may mark further codes.
  *
  * <p>A training pass marks and replaces on copies, which {@link #commit} takes over when nothing can fail any more.
  */

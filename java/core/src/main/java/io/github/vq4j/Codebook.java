@@ -234,7 +234,7 @@ final class Codebook implements AutoCloseable {
         return read;
     }
 
-    /** Adds the rows of an assignment to what the codebook follows; {@code first} says whether it is the pass's first. */
+    /** Adds the rows of an assignment, the pass's first or a further one, to what the codebook follows. */
     void follow(State state, Assignment assignment, boolean first) {
         if (averages != null) {
             averages.add(state.averaged, assignment, first);
@@ -242,8 +242,8 @@ final class Codebook implements AutoCloseable {
     }
 
     /**
-     * Computes what the codebook becomes by a training pass: it follows the rows, and unused codes are replaced by rows of
-     * the assignment. Comes after {@link #count} and {@link #measure}, and changes nothing but the state.
+     * Computes what the codebook becomes by a training pass: it follows the rows, and unused codes are replaced by rows
+     * of the assignment. Comes after {@link #count} and {@link #measure}, and changes nothing but the state.
      */
     void prepareNext(State state, Assignment assignment, long step) {
         LongPointer counts = state.counts.atLeast(codes);

@@ -17,9 +17,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Watches the codebooks of a layer while it trains: how evenly their codes are used, how far codes and data lie apart, how well
- * the codes fit. {@link CodebookReport} defines the numbers. Cheap enough to stay on: what the forward has
- * computed is read, the rows are read once more for their moments, and 128 of them are compared with all codes again.
+ * Watches the codebooks of a layer while it trains: how evenly their codes are used, how far codes and data lie apart,
+ * how well the codes fit. {@link CodebookReport} defines the numbers. Cheap enough to stay on: what the forward has
+ * computed is read, the rows are read once more for their moments, and at most 128 of them are compared with all codes
+ * again.
  *
  * <pre>{@code
  * try (CodebookHealth health = CodebookHealth.of(layer, 100)) {
@@ -82,8 +83,8 @@ public final class CodebookHealth implements AutoCloseable {
     }
 
     /**
-     * Looks at the last forward, whose backward must not have been called yet: the rows are still there then. The window
-     * takes the batch in while the layer trains; call this once a forward.
+     * Looks at the last forward, whose backward must not have been called yet: the rows are still there then. The
+     * window takes the batch in while the layer trains; call this once a forward.
      *
      * @return a report of every codebook, in their order
      * @throws IllegalStateException if there is no such forward, or the layer or this is closed
@@ -93,11 +94,15 @@ public final class CodebookHealth implements AutoCloseable {
             throw new IllegalStateException("this CodebookHealth of " + layer + " is closed");
         }
         Pass pass = layer.lastPass();
-        List<CodebookReport> reports = new ArrayList<>();
+        List<Measures> measures = new ArrayList<>();
         for (int i = 0; i < windows.size(); i++) {
-            reports.add(report(i, pass.codebook(i), layer.assignmentsOf(pass, i)));
+            measures.add(measure(layer.codebooks.get(i), pass.codebook(i), layer.assignmentsOf(pass, i)));
         }
         observations++;
+        List<CodebookReport> reports = new ArrayList<>();
+        for (int i = 0; i < windows.size(); i++) {
+            reports.add(report(i, measures.get(i)));
+        }
         for (CodebookReport report : reports) {
             history.addLast(report);
             if (history.size() > KEPT_REPORTS) {
@@ -117,8 +122,9 @@ public final class CodebookHealth implements AutoCloseable {
     }
 
     /**
-     * Writes the {@link #history} as comma-separated values (RFC 4180): a line with the names of {@link CodebookReport}, then a
-     * line for each report. A number that is NaN is left empty. The file is written under a temporary name and moved.
+     * Writes the {@link #history} as comma-separated values (RFC 4180): a line with the names of {@link CodebookReport},
+     * then a line for each report. A number that is NaN is left empty. The file is written under a temporary name and
+     * moved.
      */
     public void writeCsv(Path path) throws IOException {
         CodebookReportFile.writeCsv(history, path);
@@ -142,8 +148,11 @@ public final class CodebookHealth implements AutoCloseable {
         distances.close();
     }
 
-    private CodebookReport report(int number, Codebook.State state, List<Assignment> assignments) {
-        Codebook codebook = layer.codebooks.get(number);
+    /** What a batch shows of a codebook. */
+    private record Measures(
+            long[] counts, double meanGap, double deviationGap, double quantizationError, double secondBestGap) {}
+
+    private Measures measure(Codebook codebook, Codebook.State state, List<Assignment> assignments) {
         Moments data = momentsOf(assignments);
         Moments codes = moments("codebook", state.effective(), Rows.matrix(codebook.codes(), codebook.features()));
         double error = 0;
@@ -152,23 +161,30 @@ public final class CodebookHealth implements AutoCloseable {
             kernels.read(assignment.loss(), loss);
             error += loss[0] / assignments.size();
         }
-        double gap = secondBestGap(codebook, state, assignments.get(0));
-        long[] counts = codebook.lastCounts(state);
-        UsageWindow window = windows.get(number);
-        if (layer.isTraining()) {
-            window.add(counts);
-        }
-        return new CodebookReport(
-                observations + 1,
-                number,
-                Quantizer.perplexity(counts),
-                window.perplexity(),
-                Quantizer.active(counts),
-                window.unusedCodes(),
+        return new Measures(
+                codebook.lastCounts(state),
                 distance(data.means, codes.means),
                 distance(data.deviations(), codes.deviations()),
                 error,
-                gap,
+                secondBestGap(codebook, state, assignments.get(0)));
+    }
+
+    private CodebookReport report(int number, Measures measures) {
+        UsageWindow window = windows.get(number);
+        if (layer.isTraining()) {
+            window.add(measures.counts);
+        }
+        return new CodebookReport(
+                observations,
+                number,
+                Quantizer.perplexity(measures.counts),
+                window.perplexity(),
+                Quantizer.active(measures.counts),
+                window.unusedCodes(),
+                measures.meanGap,
+                measures.deviationGap,
+                measures.quantizationError,
+                measures.secondBestGap,
                 window.collapsed());
     }
 
@@ -276,8 +292,8 @@ public final class CodebookHealth implements AutoCloseable {
                 ? "kmeansInit, replaceFreq, affineLr, syncNu"
                 : "kmeansInit, replaceFreq, emaExpiry";
         LOGGER.warn(
-                "codebook {} of this {} has collapsed: in the last {} training batches a perplexity of {} of {} codes, {} of them"
-                        + " used; options of the layer that help: {}",
+                "codebook {} of this {} has collapsed: in the last {} training batches a perplexity of {} of {} codes,"
+                        + " {} of them used; options of the layer that help: {}",
                 report.codebook(),
                 layer,
                 batches,

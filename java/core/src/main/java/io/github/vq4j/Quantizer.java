@@ -446,7 +446,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     Pass lastPass() {
         checkOpen();
         if (saved == null) {
-            throw new IllegalStateException("need a forward whose backward has not been called yet: its rows are gone after it");
+            throw new IllegalStateException(
+                    "need a forward whose backward has not been called yet: its rows are gone after it");
         }
         if (saved.tensor.isClosed()) {
             throw new IllegalStateException("z of the forward is closed; keep it open until it is looked at");
@@ -853,8 +854,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
 
         /**
-         * Codebooks of exponential moving averages (van den Oord et al. 2017, appendix A.1) instead of a gradient. With n_k
-         * rows of a training batch on code k, at the end of the forward, whose results are those of the codes before,
+         * Codebooks of exponential moving averages (van den Oord et al. 2017, appendix A.1) instead of a gradient. With
+         * n_k rows of a training batch on code k, at the end of the forward, whose results are those of the codes before,
          *
          * <pre>
          * N_k = decay * N_k + (1 - decay) * n_k       m_k = decay * m_k + (1 - decay) * (sum of the rows of code k)
@@ -882,8 +883,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
 
         /**
-         * Above 0, with {@link #ema}: a code is replaced, by the replacementPolicy, as soon as N_k, the moving average of the rows
-         * that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry). 0 by default.
+         * Above 0, with {@link #ema}: a code is replaced, by the replacementPolicy, as soon as N_k, the moving average of
+         * the rows that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry). 0 by default.
          */
         public B emaExpiry(double threshold) {
             emaExpiry = Arguments.notNegative("emaExpiry", threshold);
@@ -933,8 +934,8 @@ public abstract sealed class Quantizer implements AutoCloseable
             if (emaDecay > 0) {
                 checkEma();
             } else if (emaExpiry > 0) {
-                throw new IllegalArgumentException(
-                        "need ema with emaExpiry, whose averages it looks at, got emaExpiry = " + emaExpiry + " without");
+                throw new IllegalArgumentException("need ema with emaExpiry, whose averages it looks at, got emaExpiry = "
+                        + emaExpiry + " without");
             }
             if (codes % affineGroups != 0) {
                 throw new IllegalArgumentException(
@@ -952,17 +953,17 @@ public abstract sealed class Quantizer implements AutoCloseable
 
         private void checkEma() {
             if (affineLr > 0 || statisticsAffine) {
-                throw new IllegalArgumentException("need no affine with ema: the codes are means of rows, and an affine would"
-                        + " move them away from those, got affineLr = " + affineLr + ", statisticsAffine = "
+                throw new IllegalArgumentException("need no affine with ema: the codes are means of rows, and an affine"
+                        + " would move them away from those, got affineLr = " + affineLr + ", statisticsAffine = "
                         + statisticsAffine);
             }
             if (syncNu > 0) {
-                throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and the"
-                        + " codes have no gradient, got " + syncNu);
+                throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and"
+                        + " the codes have no gradient, got " + syncNu);
             }
             if (alternation != null) {
-                throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages would"
-                        + " overwrite the steps of the inner optimiser");
+                throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages"
+                        + " would overwrite the steps of the inner optimiser");
             }
         }
 

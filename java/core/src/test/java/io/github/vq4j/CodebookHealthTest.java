@@ -54,7 +54,9 @@ class CodebookHealthTest {
                     histograms.add(histogram);
                     List<long[]> window = histograms.subList(Math.max(0, step - 1), step + 1);
                     long[] total = IntStream.range(0, 9)
-                            .mapToLong(k -> window.stream().mapToLong(counts -> counts[k]).sum())
+                            .mapToLong(k -> window.stream()
+                                    .mapToLong(counts -> counts[k])
+                                    .sum())
                             .toArray();
                     assertEquals(step + 1, report.observation());
                     assertEquals(0, report.codebook());
@@ -62,7 +64,8 @@ class CodebookHealthTest {
                     assertEquals(q.activeCodes(), report.activeCodes());
                     assertEquals(q.loss(), report.quantizationError());
                     assertEquals(perplexity(total), report.windowPerplexity(), 1e-12);
-                    assertEquals(Arrays.stream(total).filter(count -> count == 0).count(), report.deadCodes());
+                    assertEquals(
+                            Arrays.stream(total).filter(count -> count == 0).count(), report.deadCodes());
                     checkGeometry(report, codes, rowsOf(z));
                     assertFalse(report.collapsed());
                 }
@@ -89,8 +92,8 @@ class CodebookHealthTest {
                 double[][] part = Arrays.stream(rows)
                         .map(row -> Arrays.copyOfRange(row, first, first + 2))
                         .toArray(double[][]::new);
-                double[][] codes =
-                        new Layout(new long[] {7, 2}, 1).rowsOf(layer.codebook(group).toFloatArray());
+                double[][] codes = new Layout(new long[] {7, 2}, 1)
+                        .rowsOf(layer.codebook(group).toFloatArray());
                 assertEquals(group, reports.get(group).codebook());
                 checkGeometry(reports.get(group), codes, part);
                 assertEquals(error(codes, part), reports.get(group).quantizationError(), 1e-6);
@@ -133,8 +136,10 @@ class CodebookHealthTest {
     void theGapIsThatOfRowsSpreadOverABatchOfMany(Backend backend) {
         int rows = 1000;
         float[] z = normal(1, rows * FEATURES);
-        try (VectorQuant layer =
-                        VectorQuant.builder(FEATURES, 9).dim(-1).backend(backend).build();
+        try (VectorQuant layer = VectorQuant.builder(FEATURES, 9)
+                        .dim(-1)
+                        .backend(backend)
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             layer.forward(Tensor.of(z, rows, FEATURES)).close();
             double[][] all = rowsOf(z);
@@ -148,8 +153,10 @@ class CodebookHealthTest {
     @ParameterizedTest
     @MethodSource("backends")
     void oneCodeHasNoSecondBest(Backend backend) {
-        try (VectorQuant layer =
-                        VectorQuant.builder(FEATURES, 1).dim(-1).backend(backend).build();
+        try (VectorQuant layer = VectorQuant.builder(FEATURES, 1)
+                        .dim(-1)
+                        .backend(backend)
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             layer.forward(Tensor.of(normal(1, FEATURES), 1, FEATURES)).close();
             CodebookReport report = health.observe().get(0);
@@ -179,7 +186,8 @@ class CodebookHealthTest {
     @ParameterizedTest
     @MethodSource("backends")
     void theWindowHoldsTrainingBatchesOnly(Backend backend) {
-        try (VectorQuant layer = VectorQuant.builder(1, 4).dim(-1).backend(backend).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(1, 4).dim(-1).backend(backend).build();
                 CodebookHealth health = CodebookHealth.of(layer, 3)) {
             layer.setCodebook(Tensor.of(new float[] {0, 10, 20, 30}, 4, 1));
             layer.eval();
@@ -210,11 +218,13 @@ class CodebookHealthTest {
                     Optimizer optimizer = Optimizer.adam(0.1);
                     CodebookHealth health = CodebookHealth.of(layer, 2)) {
                 for (int step = 0; step < 3; step++) {
-                    layer.forward(Tensor.of(normal(step, ROWS * FEATURES), ROWS, FEATURES)).close();
+                    layer.forward(Tensor.of(normal(step, ROWS * FEATURES), ROWS, FEATURES))
+                            .close();
                     if (run == 1) {
                         health.observe();
                     }
-                    layer.backward(Tensor.of(normal(9, ROWS * FEATURES), ROWS, FEATURES), 1).close();
+                    layer.backward(Tensor.of(normal(9, ROWS * FEATURES), ROWS, FEATURES), 1)
+                            .close();
                     optimizer.step(layer);
                 }
                 codebooks[run] = layer.codebook().toFloatArray();
@@ -245,7 +255,8 @@ class CodebookHealthTest {
     }
 
     private static void refused(CodebookHealth health, String part) {
-        String message = assertThrows(IllegalStateException.class, health::observe).getMessage();
+        String message =
+                assertThrows(IllegalStateException.class, health::observe).getMessage();
         assertTrue(message.contains(part), message);
         assertTrue(health.history().isEmpty());
     }
@@ -254,8 +265,10 @@ class CodebookHealthTest {
 
     @Test
     void aCollapseIsReportedOnceTheWindowIsFullAndWarnedOfOnce() {
-        try (VectorQuant layer =
-                        VectorQuant.builder(1, 40).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer = VectorQuant.builder(1, 40)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 3)) {
             float[] codebook = new float[40];
             IntStream.range(0, 40).forEach(k -> codebook[k] = 10 * k);
@@ -270,7 +283,8 @@ class CodebookHealthTest {
                 }
             });
             assertEquals(List.of(false, false, true, true, true, true), collapsed);
-            assertEquals(1, log.lines().filter(line -> line.contains("collapsed")).count(), log);
+            assertEquals(
+                    1, log.lines().filter(line -> line.contains("collapsed")).count(), log);
             for (String part : List.of(
                     "WARN",
                     "VectorQuant of 40 codes",
@@ -305,8 +319,10 @@ class CodebookHealthTest {
 
     @Test
     void aWindowOfFewRowsIsNoCollapse() {
-        try (VectorQuant layer =
-                        VectorQuant.builder(1, 1000).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer = VectorQuant.builder(1, 1000)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             float[] codebook = new float[1000];
             IntStream.range(0, 1000).forEach(k -> codebook[k] = k);
@@ -340,7 +356,8 @@ class CodebookHealthTest {
         Path csv = folder.resolve("health.csv");
         Path json = folder.resolve("health.json");
         Files.writeString(csv, "an older file");
-        try (VectorQuant layer = VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
                 CodebookHealth health = CodebookHealth.of(layer, 2)) {
             health.writeJson(json);
             assertEquals("[\n\n]\n", Files.readString(json));
@@ -354,15 +371,13 @@ class CodebookHealthTest {
             health.writeCsv(csv);
             health.writeJson(json);
         }
-        assertEquals(
-                """
-                observation,codebook,perplexity,windowPerplexity,activeCodes,deadCodes,meanGap,deviationGap,quantizationError,secondBestGap,collapsed\r
+        assertEquals("""
+                observation,codebook,perplexity,windowPerplexity,activeCodes,deadCodes,\
+                meanGap,deviationGap,quantizationError,secondBestGap,collapsed\r
                 1,0,2.0,,2,2,0.0,1.0,1.0,80.0,false\r
                 2,0,1.0,1.0,1,1,5.0,5.0,0.0,100.0,false\r
-                """,
-                Files.readString(csv));
-        assertEquals(
-                """
+                """, Files.readString(csv));
+        assertEquals("""
                 [
                   {"observation": 1, "codebook": 0, "perplexity": 2.0, "windowPerplexity": null, "activeCodes": 2, \
                 "deadCodes": 2, "meanGap": 0.0, "deviationGap": 1.0, "quantizationError": 1.0, "secondBestGap": 80.0, \
@@ -371,8 +386,7 @@ class CodebookHealthTest {
                 "deadCodes": 1, "meanGap": 5.0, "deviationGap": 5.0, "quantizationError": 0.0, "secondBestGap": 100.0, \
                 "collapsed": false}
                 ]
-                """,
-                Files.readString(json));
+                """, Files.readString(json));
         try (var files = Files.list(folder)) {
             assertEquals(2, files.count(), "no temporary file is left");
         }
@@ -381,7 +395,8 @@ class CodebookHealthTest {
     @Test
     void aFileThatCannotBeWrittenLeavesTheOldOne(@TempDir Path folder) throws IOException {
         Path directory = Files.createDirectories(folder.resolve("health.csv/inside"));
-        try (VectorQuant layer = VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
                 CodebookHealth health = CodebookHealth.of(layer, 2)) {
             assertThrows(IOException.class, () -> health.writeCsv(folder.resolve("health.csv")));
             assertThrows(IOException.class, () -> health.writeCsv(folder.resolve("missing/health.csv")));
@@ -429,7 +444,8 @@ class CodebookHealthTest {
 
     private static double[] means(double[][] rows) {
         return IntStream.range(0, rows[0].length)
-                .mapToDouble(d -> Arrays.stream(rows).mapToDouble(row -> row[d]).average().orElseThrow())
+                .mapToDouble(d ->
+                        Arrays.stream(rows).mapToDouble(row -> row[d]).average().orElseThrow())
                 .toArray();
     }
 
