@@ -19,7 +19,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Watches the codebooks of a layer while it trains: how evenly their codes are used, how far codes and data lie apart,
  * how well the codes fit. {@link CodebookReport} defines the numbers. Cheap enough to stay on: what the forward has
- * computed is read, the rows are read once more for their moments, and at most 128 of them are compared with all codes
+ * computed is read, the rows are read once more for their moments, and 32 to 128 of them are compared with all codes
  * again.
  *
  * <pre>{@code
@@ -38,7 +38,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class CodebookHealth implements AutoCloseable {
     private static final Logger LOGGER = LoggerFactory.getLogger(CodebookHealth.class);
-    private static final int SAMPLED_ROWS = 128;
+    private static final int SAMPLED_SHARE = 64;
+    private static final int LEAST_SAMPLED_ROWS = 32;
+    private static final int MOST_SAMPLED_ROWS = 128;
     private static final int KEPT_REPORTS = 100_000;
 
     private final Quantizer layer;
@@ -255,7 +257,7 @@ public final class CodebookHealth implements AutoCloseable {
             return Double.NaN;
         }
         int features = codebook.features();
-        int count = (int) Math.min(assignment.rows.count(), SAMPLED_ROWS);
+        int count = sampleOf(assignment.rows.count());
         Rows sampled = Rows.matrix(count, features);
         FloatPointer rows = sample.atLeast(sampled.elements());
         kernels.takeRows(assignment.z, assignment.rows, spreadRows(assignment.rows.count(), count), count, rows);
@@ -269,9 +271,15 @@ public final class CodebookHealth implements AutoCloseable {
         return (columns.means[1] - columns.means[0]) / features;
     }
 
+    /** How many rows to take, so few that the comparison with all codes costs little beside that of the forward. */
+    private static int sampleOf(long rows) {
+        long share = Math.min(Math.max(rows / SAMPLED_SHARE, LEAST_SAMPLED_ROWS), MOST_SAMPLED_ROWS);
+        return (int) Math.min(rows, share);
+    }
+
     /** The numbers of {@code count} rows, evenly spread. */
     private LongPointer spreadRows(long rows, int count) {
-        LongPointer numbers = order.atLeast(SAMPLED_ROWS);
+        LongPointer numbers = order.atLeast(MOST_SAMPLED_ROWS);
         if (orderedRows != rows) {
             long[] spread = new long[count];
             for (int i = 0; i < count; i++) {

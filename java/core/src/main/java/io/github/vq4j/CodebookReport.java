@@ -14,8 +14,8 @@ package io.github.vq4j;
  * @param deviationGap |deviation(P) - deviation(C)|, with the standard deviation of each feature, the population's
  * @param quantizationError mean of (z - e)^2 over all elements of the batch
  * @param secondBestGap how much worse the second-best code would be, on the scale of quantizationError: mean of
- *     (|z - second-best code|^2 - |z - best code|^2) / D over at most 128 rows, evenly spread in the batch, of the first
- *     stage where stages share the codebook; NaN for K = 1
+ *     (|z - second-best code|^2 - |z - best code|^2) / D over one in 64 rows, but at least 32, if there are so many, and
+ *     at most 128, evenly spread in the batch; those of the first stage where stages share the codebook; NaN for K = 1
  * @param collapsed whether the window is full and its perplexity below a tenth of what it can reach, the lesser of K and
  *     the number of its rows, or all its rows have one code though there are several of both
  */

@@ -23,7 +23,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The numbers of {@link CodebookReport} against float64, the warning, the files. */
 class CodebookHealthTest {
-    private static final int ROWS = 60;
+    /** As many as are sampled of so few. */
+    private static final int ROWS = 32;
+
     private static final int FEATURES = 4;
 
     static List<Backend> backends() {
@@ -133,20 +135,22 @@ class CodebookHealthTest {
 
     @ParameterizedTest
     @MethodSource("backends")
-    void theGapIsThatOfRowsSpreadOverABatchOfMany(Backend backend) {
-        int rows = 1000;
-        float[] z = normal(1, rows * FEATURES);
-        try (VectorQuant layer = VectorQuant.builder(FEATURES, 9)
-                        .dim(-1)
-                        .backend(backend)
-                        .build();
+    void theGapIsThatOfRowsSpreadOverTheBatch(Backend backend) {
+        try (VectorQuant layer =
+                        VectorQuant.builder(FEATURES, 9).dim(-1).backend(backend).build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
-            layer.forward(Tensor.of(z, rows, FEATURES)).close();
-            double[][] all = rowsOf(z);
-            double[][] sampled =
-                    IntStream.range(0, 128).mapToObj(i -> all[i * rows / 128]).toArray(double[][]::new);
             double[][] codes = rowsOf(layer.codebook().toFloatArray());
-            assertEquals(gap(sampled, codes), health.observe().get(0).secondBestGap(), 1e-6);
+            int[][] sizes = {{1, 1}, {31, 31}, {1000, 32}, {3210, 50}, {9001, 128}};
+            for (int[] size : sizes) {
+                int rows = size[0];
+                float[] z = normal(rows, rows * FEATURES);
+                layer.forward(Tensor.of(z, rows, FEATURES)).close();
+                double[][] all = rowsOf(z);
+                double[][] sample = IntStream.range(0, size[1])
+                        .mapToObj(i -> all[i * rows / size[1]])
+                        .toArray(double[][]::new);
+                assertEquals(gap(sample, codes), health.observe().get(0).secondBestGap(), 1e-5);
+            }
         }
     }
 
