@@ -24,6 +24,13 @@ inline double sum_in_fp64(const float* values, int64_t begin, int64_t end) {
     return sum;
 }
 
+// Mean over all elements of rows whose sums over the features are `values`.
+inline double mean_of_rows(const float* values, int64_t rows, int64_t features) {
+    double sum = 0.0;
+    for_each_chunk(rows, [&](int64_t begin, int64_t end) { sum = sum + sum_in_fp64(values, begin, end); });
+    return sum / static_cast<double>(rows * features);
+}
+
 // Chunks of equally long segments that follow one another: the samples of a batch, the groups of a codebook.
 struct Segments {
     int64_t count;

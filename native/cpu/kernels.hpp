@@ -5,7 +5,7 @@
 #define VQ4J_CPU_KERNELS_HPP
 
 #include "core/layout.hpp"
-#include "cpu/packed_codebook.hpp"
+#include "cpu/bounded_codebook.hpp"
 
 namespace vq4j {
 
@@ -42,6 +42,8 @@ struct Kernels {
         PackedCodebook<float> packed);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
+    int64_t (*assign_bounded)(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_t end, float* workspace,
+        int32_t* codes, float* distances, float* bounds);
 
     // rows and their codes
     void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,

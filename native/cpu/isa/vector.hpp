@@ -35,6 +35,29 @@ VQ4J_SHARED Ints ascending_from(int32_t first) {
 }
 VQ4J_SHARED Floats multiply_add(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 
+
+// b where a is NaN. (Masks of ones: the plain intrinsics make g++ 12 warn of their own undefined register.)
+VQ4J_SHARED Floats larger(Floats a, Floats b) { return {_mm512_maskz_max_ps(0xffff, a.v, b.v)}; }
+
+// A bit for each lane equal to x.
+VQ4J_SHARED uint32_t lanes_equal(Floats a, float x) {
+    return _mm512_cmp_ps_mask(a.v, _mm512_set1_ps(x), _CMP_EQ_OQ);
+}
+
+// The lanes not equal to x, and `other` in place of those that are.
+VQ4J_SHARED Floats without(Floats a, float x, Floats other) {
+    return {_mm512_mask_mov_ps(a.v, _mm512_cmp_ps_mask(a.v, _mm512_set1_ps(x), _CMP_EQ_OQ), other.v)};
+}
+
+// No lane is NaN.
+VQ4J_SHARED float largest_lane(Floats a) {
+    const __m256 lower = _mm512_maskz_extractf32x8_ps(0xff, a.v, 0);
+    const __m256 of_8 = _mm256_max_ps(lower, _mm512_maskz_extractf32x8_ps(0xff, a.v, 1));
+    const __m128 of_4 = _mm_max_ps(_mm256_castps256_ps128(of_8), _mm256_extractf128_ps(of_8, 1));
+    const __m128 of_2 = _mm_max_ps(of_4, _mm_movehl_ps(of_4, of_4));
+    return _mm_cvtss_f32(_mm_max_ss(of_2, _mm_movehdup_ps(of_2)));
+}
+
 // Where score > best: best becomes score, and code the new one. False for NaN.
 VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
     const __mmask16 better = _mm512_cmp_ps_mask(score.v, best.v, _CMP_GT_OQ);
@@ -63,6 +86,18 @@ VQ4J_SHARED Ints ascending_from(int32_t first) {
     return {_mm256_add_epi32(_mm256_set1_epi32(first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))};
 }
 VQ4J_SHARED Floats multiply_add(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+VQ4J_SHARED Floats larger(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
+VQ4J_SHARED uint32_t lanes_equal(Floats a, float x) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, _mm256_set1_ps(x), _CMP_EQ_OQ)));
+}
+VQ4J_SHARED Floats without(Floats a, float x, Floats other) {
+    return {_mm256_blendv_ps(a.v, other.v, _mm256_cmp_ps(a.v, _mm256_set1_ps(x), _CMP_EQ_OQ))};
+}
+VQ4J_SHARED float largest_lane(Floats a) {
+    const __m128 of_4 = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    const __m128 of_2 = _mm_max_ps(of_4, _mm_movehl_ps(of_4, of_4));
+    return _mm_cvtss_f32(_mm_max_ss(of_2, _mm_movehdup_ps(of_2)));
+}
 
 VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
     const __m256 better = _mm256_cmp_ps(score.v, best.v, _CMP_GT_OQ);
@@ -109,6 +144,26 @@ VQ4J_SHARED Ints ascending_from(int32_t first) {
 }
 VQ4J_SHARED Floats multiply_add(const Floats& a, const Floats& b, const Floats& c) {
     return each_lane<Floats>([&](int lane) { return fused_multiply_add(a.v[lane], b.v[lane], c.v[lane]); });
+}
+VQ4J_SHARED Floats larger(const Floats& a, const Floats& b) {
+    return each_lane<Floats>([&](int lane) { return a.v[lane] > b.v[lane] ? a.v[lane] : b.v[lane]; });
+}
+VQ4J_SHARED uint32_t lanes_equal(const Floats& a, float x) {
+    uint32_t bits = 0;
+    for (int lane = 0; lane < lanes; ++lane) {
+        bits |= static_cast<uint32_t>(a.v[lane] == x) << lane;
+    }
+    return bits;
+}
+VQ4J_SHARED Floats without(const Floats& a, float x, const Floats& other) {
+    return each_lane<Floats>([&](int lane) { return a.v[lane] == x ? other.v[lane] : a.v[lane]; });
+}
+VQ4J_SHARED float largest_lane(const Floats& a) {
+    float largest = a.v[0];
+    for (int lane = 1; lane < lanes; ++lane) {
+        largest = a.v[lane] > largest ? a.v[lane] : largest;
+    }
+    return largest;
 }
 
 VQ4J_SHARED void take_better(const Floats& score, const Ints& new_code, Floats& best, Ints& code) {
