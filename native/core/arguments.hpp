@@ -22,6 +22,14 @@ inline void check_row_norm(int32_t kind) {
     }
 }
 
+// The part first ... first + count - 1 of a whole lies inside it.
+inline void check_part(int64_t first, int64_t count, const char* whole_name, int64_t whole) {
+    if (first < 0 || count < 1 || first > whole - count) {
+        invalid("need a part of at least 1 within " + std::string(whole_name) + " = " + std::to_string(whole)
+            + ", got " + std::to_string(count) + " from " + std::to_string(first));
+    }
+}
+
 inline void check_velocity(const float* velocity, double momentum) {
     if (velocity == nullptr && momentum != 0.0) {
         invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");

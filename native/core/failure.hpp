@@ -38,6 +38,11 @@ private:
         + std::to_string(codes_count));
 }
 
+[[noreturn]] inline void row_out_of_range(int64_t row, int64_t position, int64_t rows_count) {
+    invalid("row number " + std::to_string(row) + " at position " + std::to_string(position)
+        + " is out of range; need 0 <= row < " + std::to_string(rows_count));
+}
+
 struct NamedSize {
     const char* name;
     int64_t value;

@@ -48,6 +48,9 @@ struct Kernels {
     // rows and their codes
     void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
         float* distances);
+    void (*look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* out);
+    void (*residual)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end, float* out);
+    void (*add_look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* sum);
     int64_t (*lower_weights)(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights);
     int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
         int64_t begin, int64_t end, float* out);
@@ -72,6 +75,7 @@ struct Kernels {
     // elements
     void (*affine)(const float* codebook, int64_t features, const float* scale, const float* shift, int64_t begin,
         int64_t end, float* out);
+    void (*weighted_sum)(float a, const float* x, float b, const float* y, int64_t count, float* out);
     void (*running_average)(float* running, const float* batch, int64_t count, float momentum);
     void (*sgd)(float* parameter, const float* gradient, float* velocity, int64_t count, float learning_rate,
         float momentum, float weight_decay);

@@ -43,6 +43,13 @@ public:
         }
     }
 
+    void require_rows_in_range(const int64_t* order, int64_t rows_count) const {
+        const int64_t position = read_back(first_.get(), stream_);
+        if (position != none) {
+            row_out_of_range(read_back(order + position, stream_), position, rows_count);
+        }
+    }
+
 private:
     static constexpr int none_byte = 0x7f;
     static constexpr int64_t none = 0x7f7f7f7f7f7f7f7f;

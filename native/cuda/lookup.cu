@@ -1,4 +1,5 @@
-// The codes' vectors, in the layout of the rows: a thread an element, along memory. Bound by memory, 4 N D bytes written.
+// The codes' vectors, in the layout of the rows: written, taken from the rows, added to a sum. A thread an element, along
+// memory. Bound by memory, 4 N D bytes written, and as many or twice as many read.
 #include "core/arguments.hpp"
 #include "cuda/elements.cuh"
 #include "cuda/first_bad.cuh"
@@ -6,13 +7,15 @@
 
 namespace vq4j::lookup {
 
-struct LookUp {
+// put(at, e) for an element's place and its code's value; codes out of range are noted instead.
+template <typename Put>
+struct WithCode {
     const float* codebook;
     int64_t codes_count;
     const int32_t* codes;
     Layout layout;
-    float* out;
     BadRows bad;
+    Put put;
 
     __device__ void operator()(int64_t i) const {
         const Element element = element_at(layout, i);
@@ -20,10 +23,39 @@ struct LookUp {
         if (code < 0 || code >= codes_count) {
             bad.note(element.row);
         } else {
-            out[i] = codebook[code * layout.features + element.feature];
+            put(i, codebook[code * layout.features + element.feature]);
         }
     }
 };
+
+struct Write {
+    float* out;
+
+    __device__ void operator()(int64_t at, float e) const { out[at] = e; }
+};
+
+struct Subtract {
+    const float* rows;
+    float* out;
+
+    __device__ void operator()(int64_t at, float e) const { out[at] = rows[at] - e; }
+};
+
+struct Add {
+    float* sum;
+
+    __device__ void operator()(int64_t at, float e) const { sum[at] = sum[at] + e; }
+};
+
+template <typename Put>
+void with_codes(const float* codebook, int64_t codes_count, const int32_t* codes, Layout layout, Put put,
+    cudaStream_t stream) {
+    check_codebook(codes_count, layout.features);
+    const FirstBad bad(stream);
+    for_each(layout.rows() * layout.features, stream,
+        WithCode<Put>{codebook, codes_count, codes, layout, bad.rows(), put});
+    bad.require_codes_in_range(codes, codes_count);
+}
 
 }  // namespace vq4j::lookup
 
@@ -33,12 +65,26 @@ int32_t vq4j_cuda_lookup(void* stream, const float* codebook, int64_t codes_coun
     int64_t inner, int64_t features, float* out) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
-        check_codebook(codes_count, features);
         check_present({codebook, codes, out});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
-        for_each(layout.rows() * features, s,
-            lookup::LookUp{codebook, codes_count, codes, layout, out, bad.rows()});
-        bad.require_codes_in_range(codes, codes_count);
+        lookup::with_codes(codebook, codes_count, codes, layout, lookup::Write{out}, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_residual(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const float* codebook, int64_t codes_count, const int32_t* codes, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_present({rows, codebook, codes, out});
+        lookup::with_codes(codebook, codes_count, codes, layout, lookup::Subtract{rows, out},
+            static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_add_lookup(void* stream, const float* codebook, int64_t codes_count, const int32_t* codes,
+    int64_t outer, int64_t inner, int64_t features, float* sum) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_present({codebook, codes, sum});
+        lookup::with_codes(codebook, codes_count, codes, layout, lookup::Add{sum}, static_cast<cudaStream_t>(stream));
     });
 }

@@ -41,7 +41,8 @@ struct Operations {
     X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
     X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) X(running_average) \
     X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
-    X(lloyd) X(sample_rows) X(mini_batch_update) X(replace_codes)
+    X(replace_codes) X(residual) X(add_lookup) X(take_features) X(put_features) X(put_codes) X(take_codes) \
+    X(take_rows) X(put_rows) X(weighted_sum) X(lloyd) X(sample_rows) X(mini_batch_update)
 
 struct Implementation {
     std::string name;

@@ -309,6 +309,105 @@ void lookup_copies_codes_bit_for_bit(Implementation& on) {
     CHECK_FAILS(on->lookup(c, 2, codes, 2, 1, 1, out), VQ4J_INVALID_ARGUMENT, "code -3", "row 1");
 }
 
+void stages_subtract_and_add_their_codes(Implementation& on) {
+    for (const Shape shape : shapes) {
+        const Floats rows = random_floats(shape.size(), 16);
+        const Floats codebook = random_floats(7 * shape.features, 17);
+        const std::vector<int32_t> values = random_codes(shape.rows(), 7, 18);
+        const Array<float> z(on, rows), c(on, codebook), left(on, shape.size()), sum(on, rows);
+        const Array<int32_t> codes(on, values);
+        CHECK_OK(on->residual(z, shape.outer, shape.inner, shape.features, c, 7, codes, left));
+        CHECK_OK(on->add_lookup(c, 7, codes, shape.outer, shape.inner, shape.features, sum));
+        CHECK_OK(on->residual(z, shape.outer, shape.inner, shape.features, c, 7, codes, z));
+        const Floats difference = left.read(), total = sum.read();
+        CHECK(z.read() == difference);
+        for (int64_t n = 0; n < shape.rows(); ++n) {
+            for (int64_t d = 0; d < shape.features; ++d) {
+                const size_t at = shape.at(n, d);
+                const float e = codebook[static_cast<size_t>(values[static_cast<size_t>(n)] * shape.features + d)];
+                CHECK(difference[at] == rows[at] - e);
+                CHECK(total[at] == rows[at] + e);
+            }
+        }
+    }
+    const Array<float> x(on, Floats{1.0f, 2.0f});
+    const Array<int32_t> codes(on, std::vector<int32_t>{0, 2});
+    CHECK_FAILS(on->residual(x, 2, 1, 1, x, 2, codes, x), VQ4J_INVALID_ARGUMENT, "code 2", "row 1");
+    CHECK_FAILS(on->add_lookup(x, 2, codes, 2, 1, 1, x), VQ4J_INVALID_ARGUMENT, "code 2", "row 1");
+}
+
+// ---- parts of tensors ------------------------------------------------------------------------------------------
+
+void parts_of_the_features_are_taken_and_put_back(Implementation& on) {
+    for (const Shape shape : {Shape{1, 1, 1}, Shape{7, 1, 5}, Shape{3, 11, 6}, Shape{300, 1, 32}}) {
+        const Floats rows = random_floats(shape.size(), 19);
+        const int64_t first = shape.features / 3, count = std::max<int64_t>(1, shape.features / 2);
+        const Array<float> z(on, rows), part(on, shape.rows() * count), whole(on, Floats(rows.size()));
+        CHECK_OK(on->take_features(z, shape.outer, shape.inner, shape.features, first, count, part));
+        CHECK_OK(on->put_features(part, shape.outer, shape.inner, shape.features, first, count, whole));
+        const Floats taken = part.read(), put = whole.read();
+        const Shape own{shape.outer, shape.inner, count};
+        for (int64_t n = 0; n < shape.rows(); ++n) {
+            for (int64_t d = 0; d < shape.features; ++d) {
+                const bool inside = d >= first && d < first + count;
+                const float expected = inside ? rows[shape.at(n, d)] : 0.0f;
+                CHECK(put[shape.at(n, d)] == expected);
+                CHECK(!inside || taken[own.at(n, d - first)] == expected);
+            }
+        }
+        CHECK_FAILS(on->take_features(z, shape.outer, shape.inner, shape.features, shape.features, 1, part),
+            VQ4J_INVALID_ARGUMENT, "features");
+        CHECK_FAILS(on->put_features(part, shape.outer, shape.inner, shape.features, -1, 1, whole),
+            VQ4J_INVALID_ARGUMENT, "from -1");
+    }
+}
+
+void codes_of_a_stage_are_put_among_those_of_all_and_taken_back(Implementation& on) {
+    const Array<int32_t> own(on, std::vector<int32_t>{4, -1, 6, 7, 8, 9});
+    const Array<int32_t> all(on, std::vector<int32_t>(18));
+    const Array<int32_t> back(on, 6);
+    CHECK_OK(on->put_codes(own, 2, 3, 3, 1, 100, all));
+    CHECK((all.read()
+        == std::vector<int32_t>{0, 0, 0, 104, -1, 106, 0, 0, 0, 0, 0, 0, 107, 108, 109, 0, 0, 0}));
+    CHECK_OK(on->take_codes(all, 2, 3, 3, 1, 100, back));
+    CHECK((back.read() == std::vector<int32_t>{4, -101, 6, 7, 8, 9}));
+    CHECK_FAILS(on->put_codes(own, 2, 3, 3, 3, 0, all), VQ4J_INVALID_ARGUMENT, "stages = 3", "from 3");
+}
+
+void rows_are_taken_in_order_and_put_back(Implementation& on) {
+    const Shape shape{3, 4, 5};
+    const Floats rows = random_floats(shape.size(), 20);
+    const std::vector<int64_t> numbers = {11, 0, 7, 3};
+    const Array<float> z(on, rows), part(on, 4 * 5), whole(on, Floats(rows.size()));
+    const Array<int64_t> order(on, numbers);
+    CHECK_OK(on->take_rows(z, 3, 4, 5, order, 4, part));
+    CHECK_OK(on->put_rows(part, order, 4, 3, 4, 5, whole));
+    const Floats taken = part.read(), put = whole.read();
+    for (int64_t n = 0; n < shape.rows(); ++n) {
+        const auto found = std::find(numbers.begin(), numbers.end(), n);
+        for (int64_t d = 0; d < 5; ++d) {
+            const float expected = found != numbers.end() ? rows[shape.at(n, d)] : 0.0f;
+            CHECK(put[shape.at(n, d)] == expected);
+            CHECK(found == numbers.end() || taken[static_cast<size_t>((found - numbers.begin()) * 5 + d)] == expected);
+        }
+    }
+    const Array<int64_t> beyond(on, std::vector<int64_t>{0, 12});
+    CHECK_FAILS(on->take_rows(z, 3, 4, 5, beyond, 2, part), VQ4J_INVALID_ARGUMENT, "12", "position 1");
+    CHECK_FAILS(on->put_rows(part, beyond, 2, 3, 4, 5, whole), VQ4J_INVALID_ARGUMENT, "12", "position 1");
+}
+
+void weighted_sum_is_one_fused_multiply_add(Implementation& on) {
+    const Floats x = random_floats(1037, 21), y = random_floats(1037, 22);
+    const Array<float> left(on, x), right(on, y), out(on, 1037);
+    CHECK_OK(on->weighted_sum(0.3f, left, -1.7f, right, 1037, out));
+    CHECK_OK(on->weighted_sum(0.3f, left, -1.7f, right, 1037, left));
+    const Floats sum = out.read();
+    for (size_t i = 0; i < x.size(); ++i) {
+        CHECK(sum[i] == std::fma(0.3f, x[i], -1.7f * y[i]));
+    }
+    CHECK(left.read() == sum);
+}
+
 // ---- loss and gradients ----------------------------------------------------------------------------------------
 
 void commitment_loss_is_the_mean_squared_error(Implementation& on) {
@@ -981,6 +1080,11 @@ const std::vector<std::pair<const char*, Test>> tests = {
     TEST(packed_sizes_that_overflow_are_refused),
     TEST(count_codes_counts),
     TEST(lookup_copies_codes_bit_for_bit),
+    TEST(stages_subtract_and_add_their_codes),
+    TEST(parts_of_the_features_are_taken_and_put_back),
+    TEST(codes_of_a_stage_are_put_among_those_of_all_and_taken_back),
+    TEST(rows_are_taken_in_order_and_put_back),
+    TEST(weighted_sum_is_one_fused_multiply_add),
     TEST(commitment_loss_is_the_mean_squared_error),
     TEST(input_gradient_is_straight_through_plus_commitment),
     TEST(scatter_and_codebook_gradient_sum_by_code),

@@ -11,13 +11,13 @@
 namespace vq4j {
 namespace {
 
-constexpr int64_t strip_features = 64;
+constexpr int64_t column_strip = 64;
 
 // body(first feature, number of features) for every strip.
 template <typename Body>
-VQ4J_SHARED void for_each_strip(int64_t features, Body body) {
-    for (int64_t first = 0; first < features; first += strip_features) {
-        body(first, features - first < strip_features ? features - first : strip_features);
+VQ4J_SHARED void for_each_column_strip(int64_t features, Body body) {
+    for (int64_t first = 0; first < features; first += column_strip) {
+        body(first, features - first < column_strip ? features - first : column_strip);
     }
 }
 
@@ -67,10 +67,10 @@ int64_t sum_gradients(Rows rows, const float* grad, const int64_t* order, int64_
 int64_t sum_moments(Rows rows, int64_t begin, int64_t end, Moments* moments) {
     bool bad = false;
     by_stride(rows.layout, [=, &bad](auto stride) {
-        for_each_strip(rows.layout.features, [=, &bad](int64_t first, int64_t width) {
-            float shift[strip_features];
-            float sum[strip_features];
-            float sum_of_squares[strip_features];
+        for_each_column_strip(rows.layout.features, [=, &bad](int64_t first, int64_t width) {
+            float shift[column_strip];
+            float sum[column_strip];
+            float sum_of_squares[column_strip];
             for (int64_t d = 0; d < width; ++d) {
                 shift[d] = rows.row(begin)[(first + d) * stride];
                 sum[d] = 0.0f;
@@ -99,9 +99,9 @@ int64_t sum_normalized_gradients(Rows rows, const float* grad, NormalizedColumns
     GradientSums* sums) {
     bool bad = false;
     by_stride(rows.layout, [=, &bad](auto stride) {
-        for_each_strip(rows.layout.features, [=, &bad](int64_t first, int64_t width) {
-            float sum[strip_features] = {};
-            float product[strip_features] = {};
+        for_each_column_strip(rows.layout.features, [=, &bad](int64_t first, int64_t width) {
+            float sum[column_strip] = {};
+            float product[column_strip] = {};
             for (int64_t n = begin; n < end; ++n) {
                 const float* const row = rows.row(n) + first * stride;
                 const float* const g = grad + rows.layout.offset(n) + first * stride;
@@ -123,9 +123,9 @@ int64_t sum_normalized_gradients(Rows rows, const float* grad, NormalizedColumns
 // Of grad and of grad * code, over codes begin ... end.
 void sum_affine_gradients(const float* grad, const float* codebook, int64_t features, int64_t begin, int64_t end,
     GradientSums* sums) {
-    for_each_strip(features, [=](int64_t first, int64_t width) {
-        float sum[strip_features] = {};
-        float product[strip_features] = {};
+    for_each_column_strip(features, [=](int64_t first, int64_t width) {
+        float sum[column_strip] = {};
+        float product[column_strip] = {};
         for (int64_t k = begin; k < end; ++k) {
             const float* const g = grad + k * features + first;
             const float* const code = codebook + k * features + first;

@@ -20,6 +20,12 @@ void affine(const float* codebook, int64_t features, const float* scale, const f
     }
 }
 
+void weighted_sum(float a, const float* x, float b, const float* y, int64_t count, float* out) {
+    for (int64_t i = 0; i < count; ++i) {
+        out[i] = weighted_sum_element(a, x[i], b, y[i]);
+    }
+}
+
 void running_average(float* running, const float* batch, int64_t count, float momentum) {
     for (int64_t i = 0; i < count; ++i) {
         running[i] = running_average_element(running[i], batch[i], momentum);

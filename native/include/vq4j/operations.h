@@ -75,6 +75,58 @@ VQ4J_API int32_t VQ4J_OPERATION(count_codes)(VQ4J_STREAM const int32_t* codes, i
 VQ4J_API int32_t VQ4J_OPERATION(lookup)(VQ4J_STREAM const float* codebook, int64_t codes_count, const int32_t* codes,
     int64_t outer, int64_t inner, int64_t features, float* out);
 
+/**
+ * What a code leaves of its row, the input of a residual layer's next stage: out_n = z_n - codebook[codes_n]. out may be
+ * rows. VQ4J_INVALID_ARGUMENT names the first code out of range.
+ */
+VQ4J_API int32_t VQ4J_OPERATION(residual)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const float* codebook, int64_t codes_count, const int32_t* codes, float* out);
+
+/** sum_n += codebook[codes_n], the output of a residual layer stage by stage. Otherwise as lookup. */
+VQ4J_API int32_t VQ4J_OPERATION(add_lookup)(VQ4J_STREAM const float* codebook, int64_t codes_count, const int32_t* codes,
+    int64_t outer, int64_t inner, int64_t features, float* sum);
+
+/* ---- parts of tensors ---------------------------------------------------------------------------------------- */
+
+/**
+ * The features first ... first + count - 1 of every row, as rows of their own: the sub-vectors of a group.
+ * @param rows outer x features x inner
+ * @param out  outer x count x inner
+ */
+VQ4J_API int32_t VQ4J_OPERATION(take_features)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, int64_t first, int64_t count, float* out);
+
+/** The reverse of take_features: overwrites the features first ... first + count - 1 of out. */
+VQ4J_API int32_t VQ4J_OPERATION(put_features)(VQ4J_STREAM const float* part, int64_t outer, int64_t inner,
+    int64_t features, int64_t first, int64_t count, float* out);
+
+/**
+ * One stage's codes among those of all stages: out[(o * stages + stage) * inner + i] = codes[o * inner + i] + offset;
+ * codes below 0 stay as they are.
+ */
+VQ4J_API int32_t VQ4J_OPERATION(put_codes)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
+    int64_t stages, int64_t stage, int32_t offset, int32_t* out);
+
+/** The reverse of put_codes, whatever the sign: out[o * inner + i] = codes[(o * stages + stage) * inner + i] - offset. */
+VQ4J_API int32_t VQ4J_OPERATION(take_codes)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
+    int64_t stages, int64_t stage, int32_t offset, int32_t* out);
+
+/**
+ * The rows numbered in order, as a row-major matrix: what a mask leaves.
+ * @param order count row numbers in [0, outer * inner); VQ4J_INVALID_ARGUMENT names the first that is not
+ * @param out   count x features
+ */
+VQ4J_API int32_t VQ4J_OPERATION(take_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const int64_t* order, int64_t count, float* out);
+
+/** The reverse of take_rows: overwrites the rows of out that order numbers, each at most once. */
+VQ4J_API int32_t VQ4J_OPERATION(put_rows)(VQ4J_STREAM const float* part, const int64_t* order, int64_t count,
+    int64_t outer, int64_t inner, int64_t features, float* out);
+
+/** out = a x + b y, element by element: fma(a, x, b * y). out may be x or y. */
+VQ4J_API int32_t VQ4J_OPERATION(weighted_sum)(VQ4J_STREAM float a, const float* x, float b, const float* y,
+    int64_t count, float* out);
+
 /* ---- loss and gradients -------------------------------------------------------------------------------------- */
 
 /**

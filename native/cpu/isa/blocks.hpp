@@ -1,0 +1,175 @@
+// How kernels get at rows whose feature axis stands anywhere: as row-major blocks, where they lie or transposed into a
+// buffer in the first-level cache, so that the arithmetic is written once and reads memory along its lines.
+#ifndef VQ4J_CPU_ISA_BLOCKS_HPP
+#define VQ4J_CPU_ISA_BLOCKS_HPP
+
+#include "cpu/isa/vector.hpp"
+#include "cpu/kernels.hpp"
+
+namespace vq4j {
+namespace {
+
+// Rows of a block, and features of a strip where the block is transposed: 8 KiB. A multiple of the stripes, so that a
+// feature keeps its stripe.
+constexpr int64_t block_rows = 64;
+constexpr int64_t strip_features = 32;
+constexpr int64_t block_floats = block_rows * strip_features;
+
+// to[j * pitch + i] = line(i)[j] for i < count, j < length. `to` has room for whole vectors of i where `padded`.
+template <bool padded, typename Line>
+VQ4J_SHARED void transpose_lines(Line line, int64_t count, int64_t length, float* to, int64_t pitch) {
+    for (int64_t i = 0; i < count; i += lanes) {
+        const int64_t lines = count - i < lanes ? count - i : lanes;
+        for_each_vector(length, [=](int64_t j, auto access) {
+            Floats tile[lanes];
+#pragma GCC unroll 16
+            for (int64_t r = 0; r < lanes; ++r) {
+                tile[r] = r < lines ? access.load(line(i + r) + j) : all(0.0f);
+            }
+            transpose(tile);
+            float* const corner = to + j * pitch + i;
+            if (length - j >= lanes && (padded || lines == lanes)) {
+#pragma GCC unroll 16
+                for (int64_t r = 0; r < lanes; ++r) {
+                    store(corner + r * pitch, tile[r]);
+                }
+            } else {
+                for (int64_t r = 0; r < length - j && r < lanes; ++r) {
+                    store_first(corner + r * pitch, lines, tile[r]);
+                }
+            }
+        });
+    }
+}
+
+// body(first row, count) for pieces of the rows begin ... end that lie side by side for every feature.
+template <typename Body>
+VQ4J_SHARED void for_each_run(Layout layout, int64_t begin, int64_t end, int64_t most, Body body) {
+    for (int64_t n = begin; n < end;) {
+        const int64_t left = layout.inner - n % layout.inner;
+        int64_t count = left < end - n ? left : end - n;
+        count = count < most ? count : most;
+        body(n, count);
+        n += count;
+    }
+}
+
+// body(first feature, number of features): all features at once where rows are read in place.
+template <typename Body>
+VQ4J_SHARED void for_each_strip(Layout layout, Body body) {
+    const int64_t most = layout.inner == 1 ? layout.features : strip_features;
+    for (int64_t first = 0; first < layout.features; first += most) {
+        body(first, layout.features - first < most ? layout.features - first : most);
+    }
+}
+
+struct Block {
+    const float* data;
+    int64_t pitch;
+
+    VQ4J_SHARED_MEMBER const float* row(int64_t r) const { return data + r * pitch; }
+};
+
+// Features first ... first + width of the rows n ... n + count; at most block_rows and, unless rows are read in place,
+// strip_features. The buffer holds block_floats.
+VQ4J_SHARED Block row_block(const float* data, Layout layout, int64_t n, int64_t count, int64_t first, int64_t width,
+    float* buffer) {
+    if (layout.inner == 1) {
+        return {data + n * layout.features + first, layout.features};
+    }
+    for_each_run(layout, n, n + count, count, [=](int64_t run, int64_t run_rows) {
+        const float* const corner = data + layout.offset(run) + first * layout.inner;
+        transpose_lines<false>([=](int64_t d) { return corner + d * layout.inner; }, width, run_rows,
+            buffer + (run - n) * strip_features, strip_features);
+    });
+    return {buffer, strip_features};
+}
+
+// body(first row, count) for the blocks of the rows begin ... end.
+template <typename Body>
+VQ4J_SHARED void for_each_block(int64_t begin, int64_t end, Body body) {
+    for (int64_t n = begin; n < end; n += block_rows) {
+        body(n, end - n < block_rows ? end - n : block_rows);
+    }
+}
+
+// ---- elements of a block, in vectors along memory --------------------------------------------------------------------
+
+// Full is how whole vectors are touched. body(at, of_row, access) for every vector of the rows n ... n + count: `at` is
+// its place, of_row(values) the elements' rows' own among values[0] ... values[count - 1].
+template <typename Full, typename Body>
+VQ4J_SHARED void for_each_place(Layout layout, int64_t n, int64_t count, Body body) {
+    if (layout.inner == 1) {
+        for (int64_t r = 0; r < count; ++r) {
+            const auto of_row = [r](const float* values) { return all(values[r]); };
+            for_each_vector<Full>(layout.features, [=](int64_t d, auto access) {
+                body((n + r) * layout.features + d, of_row, access);
+            });
+        }
+        return;
+    }
+    for_each_run(layout, n, n + count, count, [=](int64_t run, int64_t run_rows) {
+        for (int64_t d = 0; d < layout.features; ++d) {
+            const int64_t at = layout.offset(run) + d * layout.inner;
+            for_each_vector<Full>(run_rows, [=](int64_t i, auto access) {
+                body(at + i, [=](const float* values) { return access.load(values + run - n + i); }, access);
+            });
+        }
+    });
+}
+
+// body(at, e, access): e is of the vectors of the rows' codes. The buffer holds block_floats.
+template <typename Full, typename Body>
+VQ4J_SHARED void for_each_place_of_codes(Layout layout, const float* codebook, const int32_t* codes, int64_t n,
+    int64_t count, float* buffer, Body body) {
+    const int64_t features = layout.features;
+    if (layout.inner == 1) {
+        for (int64_t r = n; r < n + count; ++r) {
+            const float* const code = codebook + codes[r] * features;
+            for_each_vector<Full>(features, [=](int64_t d, auto access) {
+                body(r * features + d, access.load(code + d), access);
+            });
+        }
+        return;
+    }
+    for_each_run(layout, n, n + count, count, [=](int64_t run, int64_t run_rows) {
+        for_each_strip(layout, [=](int64_t first, int64_t width) {
+            transpose_lines<true>([=](int64_t r) { return codebook + codes[run + r] * features + first; }, run_rows,
+                width, buffer, block_rows);
+            for (int64_t d = 0; d < width; ++d) {
+                const int64_t at = layout.offset(run) + (first + d) * layout.inner;
+                for_each_vector<Full>(run_rows, [=](int64_t i, auto access) {
+                    body(at + i, load(buffer + d * block_rows + i), access);
+                });
+            }
+        });
+    });
+}
+
+// ---- results larger than the caches ----------------------------------------------------------------------------------
+
+// Whether rows n ... of a result are written past the caches: where it is too large to stay in them its lines need not be
+// read before they are written. Only whole vectors can be written so, at aligned places.
+VQ4J_SHARED bool goes_past_caches(const float* out, Layout layout, int64_t n) {
+    constexpr int64_t least_floats = int64_t{1} << 22;
+    const int64_t step = layout.inner == 1 ? layout.features : layout.inner;
+    return layout.rows() * layout.features >= least_floats && step % lanes == 0
+        && (layout.inner == 1 || n % lanes == 0)
+        && reinterpret_cast<uintptr_t>(out) % (lanes * sizeof(float)) == 0;
+}
+
+// body(first row, count, full) for the blocks of the rows begin ... end; full touches vectors of out.
+template <typename Body>
+VQ4J_SHARED void for_each_written_block(const float* out, Layout layout, int64_t begin, int64_t end, Body body) {
+    if (goes_past_caches(out, layout, begin)) {
+        for_each_block(begin, end, [=](int64_t n, int64_t count) { body(n, count, WholePastCaches{}); });
+        end_stores_past_caches();
+    } else {
+        for_each_block(begin, end, [=](int64_t n, int64_t count) { body(n, count, Whole{}); });
+    }
+}
+
+}  // namespace
+}  // namespace vq4j
+
+#endif
