@@ -11,38 +11,47 @@
 
 #include "cpu/bounded_codebook.hpp"
 #include "cpu/isa/assign.hpp"
-#include "cpu/isa/runs.hpp"
+#include "cpu/isa/rows.hpp"
 
 namespace vq4j {
 namespace {
 
 constexpr float lowest = -std::numeric_limits<float>::infinity();
 
+// The rows of a block with scores to be taken, one after the other.
 struct OpenRows {
-    float* centred;  // [block rows][D]
+    float* centred;  // [open rows][D]
     float* bounds;   // [block rows][groups]
     int64_t groups;
+    int32_t rows = 0;
+    int16_t row[bounded_block_rows];  // its place in the block
+    uint32_t scored[bounded_block_rows];  // a bit for each group
     float best_score[bounded_block_rows];
     int32_t best_code[bounded_block_rows];
     int32_t best_group[bounded_block_rows];
-    uint32_t scored[bounded_block_rows];  // a bit for each group
-    int32_t count[most_groups];
+    int32_t listed_rows[most_groups] = {};
     int16_t listed[most_groups][bounded_block_rows];
 
-    void list(int64_t r, uint32_t open) {
+    OpenRows(float* workspace, float* block_bounds, int64_t groups_count)
+        : centred(workspace), bounds(block_bounds), groups(groups_count) {}
+
+    void add(int64_t place, uint32_t open) {
+        const int32_t r = rows++;
+        row[r] = static_cast<int16_t>(place);
+        scored[r] = open;
         best_score[r] = lowest;
         best_code[r] = 0;
         best_group[r] = -1;
         for (uint32_t left = open; left != 0; left &= left - 1) {
             const int group = __builtin_ctz(left);
-            listed[group][count[group]++] = static_cast<int16_t>(r);
-            bounds[r * groups + group] = lowest;
+            listed[group][listed_rows[group]++] = static_cast<int16_t>(r);
+            bounds[place * groups + group] = lowest;
         }
     }
 
     // A row's bound of a group is its largest score there, while scores are taken; the row's best code does not count.
     void raise_bound(int64_t r, int64_t group, float score) {
-        float& bound = bounds[r * groups + group];
+        float& bound = bounds[row[r] * groups + group];
         bound = score > bound ? score : bound;
     }
 };
@@ -99,8 +108,7 @@ void take_best(const Floats (&scores)[2], float largest, const int32_t* codes, i
 }
 
 template <int rows_in_tile>
-void score_open_rows(const BoundedCodebook& codebook, int64_t features, int64_t panel, const int16_t* listed,
-    OpenRows& open) {
+void score_open_rows(const BoundedCodebook& codebook, int64_t features, int64_t panel, const int16_t* listed, OpenRows& open) {
     const int64_t first_code = panel * tile_codes;
     const float* codes = codebook.packed.codes + first_code * features;
     const float* row[rows_in_tile];
@@ -137,72 +145,70 @@ using ScoreOpenRows = void (*)(const BoundedCodebook&, int64_t, int64_t, const i
 constexpr ScoreOpenRows open_row_tiles[tile_rows] = {score_open_rows<1>, score_open_rows<2>, score_open_rows<3>,
     score_open_rows<4>, score_open_rows<5>, score_open_rows<6>};
 
-// Rows begin ... end, at most a block: their codes, their distances to them, and their bounds, N x groups. The workspace
-// holds the block's centred rows. Only the first assignment looks for bad rows.
+// Finds the open rows of the block and centres them. Returns false when one is not finite; only the first assignment looks.
+bool open_rows(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_t end, const int32_t* codes,
+    const float* distances, OpenRows& open) {
+    const int64_t features = rows.layout.features;
+    const float* const centre = codebook.packed.centre;
+    return by_stride(rows.layout, [&](auto stride) {
+        bool finite = true;
+        for (int64_t n = begin; n < end; ++n) {
+            uint32_t groups = codebook.groups == most_groups ? ~0u : (1u << codebook.groups) - 1u;
+            if (!codebook.first) {
+                groups = open_groups(codebook, distances[n], open.bounds + (n - begin) * codebook.groups);
+                if (groups == 0) {
+                    continue;
+                }
+                groups |= 1u << codebook.group_of[codes[n]];
+            }
+            const float* const row = rows.row(n);
+            float* const centred = open.centred + open.rows * features;
+            for (int64_t d = 0; d < features; ++d) {
+                finite &= is_finite(row[d * stride]);
+                centred[d] = row[d * stride] - centre[d];
+            }
+            open.add(n - begin, groups);
+        }
+        return finite;
+    });
+}
+
+// Rows begin ... end, at most a block: their codes, their squared distances to them, and their bounds, N x groups. The
+// workspace holds the block's centred rows.
 int64_t assign_bounded(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_t end, float* workspace,
     int32_t* codes, float* distances, float* bounds) {
     const int64_t features = rows.layout.features;
-    const int64_t groups = codebook.groups;
-    OpenRows open;
-    open.centred = workspace;
-    open.bounds = bounds + begin * groups;
-    open.groups = groups;
-    for (int64_t g = 0; g < groups; ++g) {
-        open.count[g] = 0;
+    OpenRows open(workspace, bounds + begin * codebook.groups, codebook.groups);
+    if (!codebook.first) {
+        squared_distances(rows, codebook.codebook, codes, begin, end, distances);
     }
-
-    const bool finite = by_stride(rows.layout, [&](auto stride) {
-        bool all_finite = true;
-        for (int64_t n = begin; n < end; ++n) {
-            const float* const row = rows.row(n);
-            const int64_t r = n - begin;
-            if (codebook.first) {
-                open.scored[r] = groups == most_groups ? ~0u : (1u << groups) - 1u;
-                for (int64_t d = 0; d < features; ++d) {
-                    all_finite &= is_finite(row[d * stride]);
-                }
-            } else {
-                distances[n] = squared_distance(row, stride, codebook.codebook + codes[n] * features, features);
-                open.scored[r] = open_groups(codebook, distances[n], bounds + n * groups);
-                if (open.scored[r] != 0) {
-                    open.scored[r] |= 1u << codebook.group_of[codes[n]];
-                }
-            }
-            if (open.scored[r] != 0) {
-                for (int64_t d = 0; d < features; ++d) {
-                    workspace[r * features + d] = row[d * stride] - codebook.packed.centre[d];
-                }
-                open.list(r, open.scored[r]);
-            }
-        }
-        return all_finite;
-    });
-    if (!finite) {
+    if (!open_rows(rows, codebook, begin, end, codes, distances, open)) {
         return first_not_finite(rows.data, rows.layout, begin, end);
     }
-
     for (int64_t panel = 0; panel < codebook.panels; ++panel) {
         const int64_t group = panel / codebook.group_panels;
-        for (int64_t i = 0; i < open.count[group]; i += tile_rows) {
-            const int64_t rows_in_tile = open.count[group] - i < tile_rows ? open.count[group] - i : tile_rows;
+        const int64_t count = open.listed_rows[group];
+        for (int64_t i = 0; i < count; i += tile_rows) {
+            const int64_t rows_in_tile = count - i < tile_rows ? count - i : tile_rows;
             open_row_tiles[rows_in_tile - 1](codebook, features, panel, open.listed[group] + i, open);
         }
     }
-
-    by_stride(rows.layout, [&](auto stride) {
-        for (int64_t n = begin; n < end; ++n) {
-            const int64_t r = n - begin;
-            if (open.scored[r] == 0) {
-                continue;
-            }
-            const float squared = squared_length(workspace + r * features, 1, features);
-            bounds_from_scores(codebook, squared, open.scored[r], bounds + n * groups);
-            if (codebook.first || codes[n] != open.best_code[r]) {
-                codes[n] = open.best_code[r];
-                distances[n] = squared_distance(rows.row(n), stride, codebook.codebook + codes[n] * features, features);
-            }
-        }
+    float squared[bounded_block_rows];
+    for_each_block(0, open.rows, [&](int64_t first, int64_t count) {
+        squared_lengths({workspace, {open.rows, 1, features}}, first, count, squared + first);
     });
+    for (int64_t r = 0; r < open.rows; ++r) {
+        const int64_t n = begin + open.row[r];
+        bounds_from_scores(codebook, squared[r], open.scored[r], bounds + n * codebook.groups);
+        if (!codebook.first && codes[n] != open.best_code[r]) {
+            codes[n] = open.best_code[r];
+            squared_distances(rows, codebook.codebook, codes, n, n + 1, distances);
+        }
+    }
+    if (codebook.first) {
+        memcpy(codes + begin, open.best_code, static_cast<size_t>(end - begin) * sizeof *codes);
+        squared_distances(rows, codebook.codebook, codes, begin, end, distances);
+    }
     return no_bad_row;
 }
 

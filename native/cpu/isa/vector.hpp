@@ -317,8 +317,8 @@ VQ4J_SHARED void take_better(const Floats& score, const Ints& new_code, Floats& 
 //
 // load_first: zero in the other lanes. choose_first: a in the first lanes, b in the others. add_lanes: a balanced tree,
 // as add_stripes. larger: b where a is NaN. lanes_equal: a bit for each lane equal to x. without: `other` in the lanes
-// equal to x. largest_lane: of lanes that are numbers. transpose: of the square that the vectors are. store_past_caches: p is aligned to the vector; the
-// thread calls end_stores_past_caches before others read.
+// equal to x. largest_lane: of lanes that are numbers. transpose: of the square that the vectors are. store_past_caches: p
+// is aligned to the vector; the thread calls end_stores_past_caches before others read.
 
 // The name by which shared formulas call it, beside that of single numbers.
 using vq4j::fused_multiply_add;
