@@ -23,6 +23,6 @@ int32_t vq4j_cpu_commitment_loss(const float* rows, int64_t outer, int64_t inner
         for (int64_t sample = 0; sample < samples; ++sample) {
             sample_means[sample] = mean_of_rows(distances + sample * sample_rows, sample_rows, features);
         }
-        *mean_of_all = mean_of_rows(distances, rows_count, features);
+        *mean_of_all = samples == 1 ? sample_means[0] : mean_of_rows(distances, rows_count, features);
     });
 }

@@ -17,10 +17,37 @@ struct Rows {
     VQ4J_SHARED_MEMBER const float* row(int64_t n) const { return data + layout.offset(n); }
 };
 
+// Features that a kernel takes at a time of rows that it must transpose; a multiple of the stripes.
+constexpr int64_t strip_features = 32;
+
 // Sums of one column over a chunk.
 struct GradientSums {
     float grad;
     float product;
+};
+
+// The sums of x - shift and (x - shift)^2 of every feature over a chunk; shift is the chunk's first row.
+struct ShiftedSums {
+    float* shift;
+    float* sum;
+    float* sum_of_squares;
+};
+
+// What a task of a sum by code has to sum: some features of some codes. At most strip_features where the feature axis is
+// not the last.
+struct CodePart {
+    int64_t first_code;
+    int64_t end_code;
+    int64_t first_feature;
+    int64_t width;
+};
+
+// Its workspace: for each of its codes how many rows the open chunk has and where the sum of the full chunks stands, and
+// room for such sums of `width` numbers, for as many codes as can have a full chunk.
+struct CodeTotals {
+    uint8_t* filled;
+    int32_t* place;
+    double* sums;
 };
 
 // What the normalised value of an element depends on, beside the element; the arrays hold a value for each feature.
@@ -55,13 +82,16 @@ struct Kernels {
     int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
         int64_t begin, int64_t end, float* out);
 
-    // sums over chunks of rows, one for each feature
-    void (*sum_rows)(Rows rows, const int64_t* order, int64_t count, float* sums);
-    int64_t (*sum_gradients)(Rows rows, const float* grad, const int64_t* order, int64_t count, const float* code,
-        float coefficient, float nu, float* sums);
-    int64_t (*sum_moments)(Rows rows, int64_t begin, int64_t end, Moments* moments);
+    // sums over rows, one for each feature
+    void (*sum_rows_by_code)(Rows rows, const int32_t* codes, CodePart part, CodeTotals totals, float* out);
+    int64_t (*sum_gradients_by_code)(Rows rows, const float* grad, const float* codebook, const int32_t* codes,
+        float coefficient, float nu, CodePart part, CodeTotals totals, float* out);
+    int64_t (*sum_moments)(Rows rows, int64_t begin, int64_t end, ShiftedSums sums);
+    void (*add_moments)(ShiftedSums sums, int64_t count, int64_t count_before, int64_t features, double* mean,
+        double* squares);
     int64_t (*sum_normalized_gradients)(Rows rows, const float* grad, NormalizedColumns columns, int64_t begin, int64_t end,
-        GradientSums* sums);
+        float* sums, float* products);
+    int64_t (*sum_codes)(const float* codebook, int64_t features, int64_t begin, int64_t end, double* sums);
     void (*sum_affine_gradients)(const float* grad, const float* codebook, int64_t features, int64_t begin, int64_t end,
         GradientSums* sums);
 

@@ -1,6 +1,4 @@
 // Prepares a codebook for assignment: centre, centred codes in panels, half squared lengths. Reads the codebook twice.
-#include <cstring>
-
 #include "core/arguments.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
@@ -9,34 +7,15 @@
 #include "vq4j/cpu.h"
 
 namespace vq4j {
-namespace {
-
-// fp64 sums of the columns over one chunk of codes.
-void sum_chunk(const float* codebook, int64_t features, int64_t begin, int64_t end, double* sums, FirstBad& bad) {
-    std::fill(sums, sums + features, 0.0);
-    for (int64_t k = begin; k < end; ++k) {
-        bool finite = true;
-        for (int64_t d = 0; d < features; ++d) {
-            const float value = codebook[k * features + d];
-            finite &= is_finite(value);
-            sums[d] = sums[d] + static_cast<double>(value);
-        }
-        if (!finite) {
-            bad.note(k);
-        }
-    }
-}
-
-}  // namespace
-
 void centre_codebook(const float* codebook, int64_t codes_count, int64_t features, float* centre) {
+    const Kernels& table = kernels();
     const int64_t chunks = chunks_of(codes_count);
     const Scratch<double> partial(chunks * features);
     FirstBad bad;
     parallel_ranges(chunks, chunk_rows * features, [&](int64_t begin, int64_t end) {
         for (int64_t chunk = begin; chunk < end; ++chunk) {
-            sum_chunk(codebook, features, chunk * chunk_rows, std::min(codes_count, (chunk + 1) * chunk_rows),
-                partial.get() + chunk * features, bad);
+            bad.note(table.sum_codes(codebook, features, chunk * chunk_rows,
+                std::min(codes_count, (chunk + 1) * chunk_rows), partial.get() + chunk * features));
         }
     });
     bad.require_finite("codebook");

@@ -9,10 +9,8 @@
 namespace vq4j {
 namespace {
 
-// Rows of a block, and features of a strip where the block is transposed: 8 KiB. A multiple of the stripes, so that a
-// feature keeps its stripe.
+// Rows of a block: 8 KiB where a strip of its features is transposed.
 constexpr int64_t block_rows = 64;
-constexpr int64_t strip_features = 32;
 constexpr int64_t block_floats = block_rows * strip_features;
 
 // to[j * pitch + i] = line(i)[j] for i < count, j < length. `to` has room for whole vectors of i where `padded`.

@@ -16,7 +16,8 @@ namespace vq4j {
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
 const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows},
     pack_panel, assign, assign_bounded, squared_distances, look_up, residual, add_look_up, lower_weights, input_gradient,
-    sum_rows, sum_gradients, sum_moments, sum_normalized_gradients, sum_affine_gradients, normalize, normalize_gradient,
-    row_norm, row_norm_gradient, affine, weighted_sum, running_average, sgd, adam};
+    sum_rows_by_code, sum_gradients_by_code, sum_moments, add_moments, sum_normalized_gradients, sum_codes,
+    sum_affine_gradients, normalize, normalize_gradient, row_norm, row_norm_gradient, affine, weighted_sum,
+    running_average, sgd, adam};
 
 }  // namespace vq4j
