@@ -53,7 +53,6 @@ struct BoundedCodebook {
     int64_t group_panels;  // panels in a group; the last group may have fewer
     float radius;          // at least max_k |c_k - m|
     float slack;           // score_slack
-    bool first;            // no codes and bounds are known yet
 };
 
 VQ4J_SHARED int64_t rows_in_bounded_block(int64_t features) {

@@ -69,8 +69,8 @@ struct Kernels {
         PackedCodebook<float> packed);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
-    int64_t (*assign_bounded)(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_t end, float* workspace,
-        int32_t* codes, float* distances, float* bounds);
+    int64_t (*assign_bounded)(Rows rows, const BoundedCodebook& codebook, bool first, int64_t begin, int64_t end,
+        float* workspace, int32_t* codes, float* distances, float* bounds, int64_t* open_pairs);
 
     // rows and their codes
     void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
@@ -78,7 +78,8 @@ struct Kernels {
     void (*look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* out);
     void (*residual)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end, float* out);
     void (*add_look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* sum);
-    int64_t (*lower_weights)(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights);
+    bool (*lower_weights)(Rows rows, const float* code, int32_t k, const float* reach, int64_t begin, int64_t end,
+        int32_t* nearest, float* weights);
     int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
         int64_t begin, int64_t end, float* out);
 

@@ -3,11 +3,12 @@
 // the scores that are computed become fewer as the codes settle. Beside the scratch of scatter it takes 4 bytes for each
 // row and group of codes, for the length of the fit.
 #include <algorithm>
-#include <cstring>
+#include <atomic>
 #include <memory>
 
 #include "core/arguments.hpp"
 #include "core/clustering.hpp"
+#include "cpu/assign_blocks.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
@@ -58,16 +59,15 @@ void order_by_group(const float* codebook, int64_t features, int64_t group_codes
     order_by_group(codebook, features, group_codes, codes + half, count - half);
 }
 
-// The codebook of a fit: as the caller knows it, and grouped and packed for the assignment.
+// The codebook of a fit: as the caller knows it, and packed for both assignments.
 class FittedCodebook {
 public:
     FittedCodebook(const float* start, int64_t codes_count, int64_t features)
         : codes_count_(codes_count), features_(features), panel_codes_(kernels().panel.codes),
           panels_(panels_of(codes_count, panel_codes_)), group_panels_((panels_ + most_groups - 1) / most_groups),
           groups_((panels_ + group_panels_ - 1) / group_panels_), codes_(panels_ * panel_codes_),
-          group_of_(codes_count), drifts_(groups_), grouped_(codes_count * features), moved_(codes_count * features),
-          codebook_(codes_count * features),
-          packed_(packed_centre_floats(features) + panels_ * panel_codes_ * (features + 1)) {
+          group_of_(codes_count), drifts_(groups_), grouped_(codes_count * features), before_(codes_count * features),
+          codebook_(codes_count * features), packed_(packed_floats()), packed_groups_(packed_floats()) {
         std::copy_n(start, codes_count * features, codebook_.get());
         int32_t* const codes = codes_.get();
         for (int64_t k = 0; k < panels_ * panel_codes_; ++k) {
@@ -82,26 +82,32 @@ public:
     int64_t groups() const { return groups_; }
     float* values() const { return codebook_.get(); }
 
-    // Keeps the codebook as it is before a move.
-    void before_move() { std::copy_n(codebook_.get(), codes_count_ * features_, moved_.get()); }
-
-    // How far each group has moved at most, rounded up.
-    void after_move() {
+    // move(codebook) moves the codes; how far each group has moved at most is kept, rounded up.
+    template <typename Move>
+    void move(Move move) {
+        std::copy_n(codebook_.get(), codes_count_ * features_, before_.get());
+        move(codebook_.get());
         const float slack = score_slack(features_);
         std::fill_n(drifts_.get(), groups_, 0.0f);
         for (int64_t k = 0; k < codes_count_; ++k) {
             const float squared =
-                squared_distance(moved_.get() + k * features_, 1, codebook_.get() + k * features_, features_);
+                squared_distance(before_.get() + k * features_, 1, codebook_.get() + k * features_, features_);
             float& drift = drifts_.get()[group_of_.get()[k]];
-            // A drift that is no number leaves the bounds undecided.
-            const float distance = squared > 0.0f ? distance_from_above(squared, slack) : squared;
-            drift = drift >= distance ? drift : distance;
+            drift = std::max(drift, distance_from_above(squared, slack));
         }
     }
 
-    BoundedCodebook pack(bool first) {
+    PackedCodebook<const float> pack() const {
         const PackedCodebook<float> packed = packed_view(packed_.get(), codes_count_, features_, panel_codes_);
         centre_codebook(codebook_.get(), codes_count_, features_, packed.centre);
+        pack_panels(codebook_.get(), codes_count_, features_, packed);
+        return {packed.centre, packed.negative_h, packed.codes};
+    }
+
+    // The same scores in the order of the groups; after pack().
+    BoundedCodebook pack_groups() const {
+        const PackedCodebook<float> packed = packed_view(packed_groups_.get(), codes_count_, features_, panel_codes_);
+        std::copy_n(packed_.get(), features_, packed.centre);
         parallel_ranges(codes_count_, features_, [&](int64_t begin, int64_t end) {
             for (int64_t place = begin; place < end; ++place) {
                 std::copy_n(codebook_.get() + codes_.get()[place] * features_, features_,
@@ -115,10 +121,14 @@ public:
         }
         const float slack = score_slack(features_);
         return {{packed.centre, packed.negative_h, packed.codes}, codes_.get(), codebook_.get(), group_of_.get(),
-            drifts_.get(), groups_, panels_, group_panels_, distance_from_above(squared, slack), slack, first};
+            drifts_.get(), groups_, panels_, group_panels_, distance_from_above(squared, slack), slack};
     }
 
 private:
+    int64_t packed_floats() const {
+        return packed_centre_floats(features_) + panels_ * panel_codes_ * (features_ + 1);
+    }
+
     int64_t codes_count_;
     int64_t features_;
     int64_t panel_codes_;
@@ -129,9 +139,71 @@ private:
     Scratch<int32_t> group_of_;
     Scratch<float> drifts_;
     Scratch<float> grouped_;
-    Scratch<float> moved_;
+    Scratch<float> before_;
     Scratch<float> codebook_;
     Scratch<float> packed_;
+    Scratch<float> packed_groups_;
+};
+
+// Assigns the rows of a fit, iteration after iteration. While the codes move far, bounds cost more than they save: they are
+// tried on one block of rows in 16, and on all once they close half of the pairs of a row and a group there.
+class FitAssignment {
+public:
+    FitAssignment(Rows rows, int64_t codes_count, int64_t groups)
+        : rows_(rows), codes_count_(codes_count), groups_(groups), block_(rows_in_bounded_block(rows.layout.features)),
+          blocks_((rows.layout.rows() + block_ - 1) / block_), has_bounds_(blocks_),
+          bounds_(new float[static_cast<size_t>(rows.layout.rows() * groups)]) {
+        std::fill_n(has_bounds_.get(), blocks_, false);
+    }
+
+    void run(const FittedCodebook& codebook, int32_t* codes, float* distances) {
+        const int64_t features = rows_.layout.features;
+        const Kernels& table = kernels();
+        const PackedCodebook<const float> packed = codebook.pack();
+        const BoundedCodebook bounded = codebook.pack_groups();
+        const int64_t plain_block = rows_in_block(features, table.panel.rows);
+        std::atomic<int64_t> open_pairs{0};
+        std::atomic<int64_t> tested_rows{0};
+        FirstBad bad;
+        parallel_for(blocks_, [&](int64_t i) {
+            const Scratch<float> workspace(std::max(block_, plain_block) * features);
+            const int64_t begin = i * block_;
+            const int64_t end = std::min(rows_.layout.rows(), begin + block_);
+            if (everywhere_ || i % tried_one_in == 0) {
+                int64_t open = 0;
+                const bool first = !has_bounds_.get()[i];
+                bad.note(table.assign_bounded(rows_, bounded, first, begin, end, workspace.get(), codes, distances,
+                    bounds_.get(), &open));
+                has_bounds_.get()[i] = true;
+                open_pairs += first ? 0 : open;
+                tested_rows += first ? 0 : end - begin;
+                return;
+            }
+            for (int64_t n = begin; n < end; n += plain_block) {
+                const int64_t last = std::min(end, n + plain_block);
+                const int64_t first_bad =
+                    table.assign(rows_, packed, codes_count_, n, last, workspace.get(), codes);
+                bad.note(first_bad);
+                if (first_bad == no_bad_row) {
+                    table.squared_distances(rows_, codebook.values(), codes, n, last, distances);
+                }
+            }
+        });
+        bad.require_finite("z");
+        everywhere_ = everywhere_ || 2 * open_pairs < tested_rows * groups_;
+    }
+
+private:
+    static constexpr int64_t tried_one_in = 16;
+
+    Rows rows_;
+    int64_t codes_count_;
+    int64_t groups_;
+    int64_t block_;
+    int64_t blocks_;
+    bool everywhere_ = false;
+    Scratch<bool> has_bounds_;
+    std::unique_ptr<float[]> bounds_;  // N x groups
 };
 
 }  // namespace
@@ -147,35 +219,26 @@ int32_t vq4j_cpu_lloyd(const float* rows, int64_t outer, int64_t inner, int64_t 
         check_fit(max_iterations, tolerance);
         check_present({rows, codebook, codes, objective, iterations});
         require_ok(vq4j_cpu_packed_codebook_bytes(codes_count, features) < 0 ? VQ4J_INVALID_ARGUMENT : VQ4J_OK);
-        const Kernels& table = kernels();
         const int64_t rows_count = layout.rows();
         FittedCodebook fitted(codebook, codes_count, features);
-        const auto bounds = std::make_unique<float[]>(static_cast<size_t>(rows_count * fitted.groups()));
+        FitAssignment assignment({rows, layout}, codes_count, fitted.groups());
         const Scratch<float> distances(rows_count);
         const Scratch<float> sums(codes_count * features);
         const Scratch<int64_t> counts(codes_count);
-        const int64_t block = rows_in_bounded_block(features);
         double previous = 0.0;
         for (int64_t iteration = 0;; ++iteration) {
-            const BoundedCodebook bounded = fitted.pack(iteration == 0);
-            FirstBad bad;
-            parallel_for((rows_count + block - 1) / block, [&](int64_t i) {
-                const Scratch<float> workspace(block * features);
-                bad.note(table.assign_bounded({rows, layout}, bounded, i * block, std::min(rows_count, (i + 1) * block),
-                    workspace.get(), codes, distances.get(), bounds.get()));
-            });
-            bad.require_finite("z");
+            assignment.run(fitted, codes, distances.get());
             *objective = mean_of_rows(distances.get(), rows_count, features);
             *iterations = iteration;
             if (fit_ends(iteration, max_iterations, previous, *objective, tolerance)) {
                 break;
             }
             previous = *objective;
-            fitted.before_move();
-            require_ok(vq4j_cpu_scatter(rows, outer, inner, features, codes, codes_count, sums.get()));
-            require_ok(vq4j_cpu_count_codes(codes, rows_count, codes_count, counts.get()));
-            require_ok(vq4j_cpu_update_centroids(sums.get(), counts.get(), codes_count, features, fitted.values()));
-            fitted.after_move();
+            fitted.move([&](float* moved) {
+                require_ok(vq4j_cpu_scatter(rows, outer, inner, features, codes, codes_count, sums.get()));
+                require_ok(vq4j_cpu_count_codes(codes, rows_count, codes_count, counts.get()));
+                require_ok(vq4j_cpu_update_centroids(sums.get(), counts.get(), codes_count, features, moved));
+            });
         }
         std::copy_n(fitted.values(), codes_count * features, codebook);
     });

@@ -87,6 +87,21 @@ VQ4J_SHARED void bounds_from_scores(const BoundedCodebook& codebook, float squar
     }
 }
 
+// Where the search for a row's best score starts: not above the score of its own code, by 2. of the proof, so that most
+// panels cannot hold the best one.
+VQ4J_SHARED void start_search(const BoundedCodebook& codebook, float squared_length_of_row, float squared_distance_to_own,
+    int64_t r, OpenRows& open) {
+    const float u = distance_from_above(squared_distance_to_own, codebook.slack);
+    const float reach = (u + 2.0f * codebook.radius) * (1.0f + 64.0f * rounding_unit);
+    const float distance = u + 2.0f * rounding_unit * reach;
+    const float start =
+        0.5f * (squared_length_of_row - distance * distance) - 2.0f * codebook.slack * reach * reach - underflow_slack;
+    if (is_finite(start)) {
+        open.best_score[r] = start;
+        open.best_code[r] = std::numeric_limits<int32_t>::max();
+    }
+}
+
 // A row's scores against a panel that has its best score so far.
 void take_best(const Floats (&scores)[2], float largest, const int32_t* codes, int64_t group, int64_t r, OpenRows& open) {
     const uint32_t places = lanes_equal(scores[0], largest) | lanes_equal(scores[1], largest) << lanes;
@@ -145,8 +160,8 @@ using ScoreOpenRows = void (*)(const BoundedCodebook&, int64_t, int64_t, const i
 constexpr ScoreOpenRows open_row_tiles[tile_rows] = {score_open_rows<1>, score_open_rows<2>, score_open_rows<3>,
     score_open_rows<4>, score_open_rows<5>, score_open_rows<6>};
 
-// Finds the open rows of the block and centres them. Returns false when one is not finite; only the first assignment looks.
-bool open_rows(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_t end, const int32_t* codes,
+// Finds the open rows of the block and centres them. Returns false when one is not finite.
+bool open_rows(Rows rows, const BoundedCodebook& codebook, bool first, int64_t begin, int64_t end, const int32_t* codes,
     const float* distances, OpenRows& open) {
     const int64_t features = rows.layout.features;
     const float* const centre = codebook.packed.centre;
@@ -154,7 +169,7 @@ bool open_rows(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_
         bool finite = true;
         for (int64_t n = begin; n < end; ++n) {
             uint32_t groups = codebook.groups == most_groups ? ~0u : (1u << codebook.groups) - 1u;
-            if (!codebook.first) {
+            if (!first) {
                 groups = open_groups(codebook, distances[n], open.bounds + (n - begin) * codebook.groups);
                 if (groups == 0) {
                     continue;
@@ -173,17 +188,29 @@ bool open_rows(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_
     });
 }
 
-// Rows begin ... end, at most a block: their codes, their squared distances to them, and their bounds, N x groups. The
-// workspace holds the block's centred rows.
-int64_t assign_bounded(Rows rows, const BoundedCodebook& codebook, int64_t begin, int64_t end, float* workspace,
-    int32_t* codes, float* distances, float* bounds) {
+// Rows begin ... end, at most a block: their codes, their squared distances to them, and their bounds, N x groups; the
+// first time neither is known. open_pairs is how many groups were open, summed over the rows. The workspace holds the
+// block's centred rows.
+int64_t assign_bounded(Rows rows, const BoundedCodebook& codebook, bool first, int64_t begin, int64_t end,
+    float* workspace, int32_t* codes, float* distances, float* bounds, int64_t* open_pairs) {
     const int64_t features = rows.layout.features;
     OpenRows open(workspace, bounds + begin * codebook.groups, codebook.groups);
-    if (!codebook.first) {
+    if (!first) {
         squared_distances(rows, codebook.codebook, codes, begin, end, distances);
     }
-    if (!open_rows(rows, codebook, begin, end, codes, distances, open)) {
+    if (!open_rows(rows, codebook, first, begin, end, codes, distances, open)) {
         return first_not_finite(rows.data, rows.layout, begin, end);
+    }
+    float squared[bounded_block_rows];
+    for_each_block(0, open.rows, [&](int64_t r, int64_t count) {
+        squared_lengths({workspace, {open.rows, 1, features}}, r, count, squared + r);
+    });
+    for (int64_t r = 0; !first && r < open.rows; ++r) {
+        start_search(codebook, squared[r], distances[begin + open.row[r]], r, open);
+    }
+    *open_pairs = 0;
+    for (int64_t g = 0; g < codebook.groups; ++g) {
+        *open_pairs += open.listed_rows[g];
     }
     for (int64_t panel = 0; panel < codebook.panels; ++panel) {
         const int64_t group = panel / codebook.group_panels;
@@ -193,19 +220,15 @@ int64_t assign_bounded(Rows rows, const BoundedCodebook& codebook, int64_t begin
             open_row_tiles[rows_in_tile - 1](codebook, features, panel, open.listed[group] + i, open);
         }
     }
-    float squared[bounded_block_rows];
-    for_each_block(0, open.rows, [&](int64_t first, int64_t count) {
-        squared_lengths({workspace, {open.rows, 1, features}}, first, count, squared + first);
-    });
     for (int64_t r = 0; r < open.rows; ++r) {
         const int64_t n = begin + open.row[r];
         bounds_from_scores(codebook, squared[r], open.scored[r], bounds + n * codebook.groups);
-        if (!codebook.first && codes[n] != open.best_code[r]) {
+        if (!first && codes[n] != open.best_code[r]) {
             codes[n] = open.best_code[r];
             squared_distances(rows, codebook.codebook, codes, n, n + 1, distances);
         }
     }
-    if (codebook.first) {
+    if (first) {
         memcpy(codes + begin, open.best_code, static_cast<size_t>(end - begin) * sizeof *codes);
         squared_distances(rows, codebook.codebook, codes, begin, end, distances);
     }

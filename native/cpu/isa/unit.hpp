@@ -5,6 +5,7 @@
 #include "cpu/isa/columns.hpp"
 #include "cpu/isa/elements.hpp"
 #include "cpu/isa/rows.hpp"
+#include "cpu/isa/seeding.hpp"
 
 #define VQ4J_TEXT(x) #x
 #define VQ4J_NAME_TEXT(x) VQ4J_TEXT(x)
