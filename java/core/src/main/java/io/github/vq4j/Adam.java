@@ -1,5 +1,8 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Kernels;
+import org.bytedeco.javacpp.FloatPointer;
+
 /**
  * Adam and AdamW: m and v the bias-corrected averages of the gradient and its square, p -= learningRate * m / (sqrt(v) +
  * epsilon); AdamW first does p -= learningRate * weightDecay * p.
@@ -36,21 +39,19 @@ public final class Adam extends Optimizer {
     }
 
     @Override
-    void update(Parameter parameter, State state, long step) {
-        parameter
-                .kernels()
-                .adamStep(
-                        parameter.values(),
-                        parameter.gradient().floats(),
-                        state.tensor(0),
-                        state.tensor(1),
-                        parameter.value().size(),
-                        step,
-                        learningRate(),
-                        beta1,
-                        beta2,
-                        epsilon,
-                        weightDecay,
-                        decoupled);
+    void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state) {
+        kernels.adamStep(
+                values,
+                gradient,
+                state.tensor(0),
+                state.tensor(1),
+                state.count(),
+                state.nextStep(),
+                learningRate(),
+                beta1,
+                beta2,
+                epsilon,
+                weightDecay,
+                decoupled);
     }
 }

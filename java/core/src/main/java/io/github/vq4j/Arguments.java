@@ -38,4 +38,10 @@ final class Arguments {
         }
         return value;
     }
+
+    static void divides(String partName, int part, String wholeName, int whole) {
+        if (whole % part != 0) {
+            throw new IllegalArgumentException("need " + partName + " to divide " + wholeName + " = " + whole + ", got " + part);
+        }
+    }
 }

@@ -93,8 +93,10 @@ final class EffectiveCodebook implements AutoCloseable {
         }
     }
 
+    /** @param prefix of the names of the parameters */
     EffectiveCodebook(
             Kernels kernels,
+            String prefix,
             CodebookNorm norm,
             double affineLr,
             boolean statisticsAffine,
@@ -109,8 +111,8 @@ final class EffectiveCodebook implements AutoCloseable {
         rate = (float) affineLr;
         affine = statisticsAffine ? Affine.STATISTICS : affineLr > 0 ? Affine.LEARNED : Affine.NONE;
         boolean learned = affine == Affine.LEARNED;
-        scaleParameter = learned ? new Parameter(kernels, "affine.scale", 0f, groups, features) : null;
-        biasParameter = learned ? new Parameter(kernels, "affine.bias", 0f, groups, features) : null;
+        scaleParameter = learned ? new Parameter(kernels, prefix + "affine.scale", 0f, groups, features) : null;
+        biasParameter = learned ? new Parameter(kernels, prefix + "affine.bias", 0f, groups, features) : null;
         inputMoments = statisticsAffine ? new RunningAverages(kernels, features, true) : null;
         codebookMoments = statisticsAffine ? new RunningAverages(kernels, groups * features, true) : null;
     }
@@ -137,6 +139,7 @@ final class EffectiveCodebook implements AutoCloseable {
     /** Computes C' for a training pass over normalised rows. Changes nothing but {@code state}. */
     FloatPointer forTraining(FloatPointer codebook, FloatPointer z, Rows rows, State state) {
         project(codebook, state);
+        prepareAffine(state);
         if (affine == Affine.STATISTICS) {
             FloatPointer mean = state.batchMean.atLeast(groups * features);
             FloatPointer variance = state.batchVariance.atLeast(groups * features);
@@ -157,6 +160,7 @@ final class EffectiveCodebook implements AutoCloseable {
     /** Computes C' for inference. Changes nothing but {@code state}. */
     FloatPointer forInference(FloatPointer codebook, State state) {
         project(codebook, state);
+        prepareAffine(state);
         if (affine == Affine.STATISTICS) {
             // Before the first training batch mean 0 and variance 1 stand on both sides: the identity, as 1 + 1e-8 is 1.
             fromStatistics(
@@ -174,6 +178,22 @@ final class EffectiveCodebook implements AutoCloseable {
         if (affine == Affine.STATISTICS) {
             inputMoments.commit(state.nextInput);
             codebookMoments.commit(state.nextCodebook);
+        }
+    }
+
+    /** Computes C' anew from a codebook that has changed since, with the affine of the state. */
+    FloatPointer refresh(FloatPointer codebook, State state) {
+        project(codebook, state);
+        return transform(state);
+    }
+
+    /** Gradient of P(C) from that of C', without that of the affine parameters. {@code out} may be {@code gradient}. */
+    void gradientOfBase(FloatPointer gradient, State state, FloatPointer out) {
+        if (affine != Affine.NONE) {
+            kernels.affineGradient(
+                    gradient, state.base, codes, features, groups, state.scale, rate, out, null, null);
+        } else if (out != gradient) {
+            kernels.copy(out, gradient, codes * features * Float.BYTES);
         }
     }
 
@@ -209,6 +229,11 @@ final class EffectiveCodebook implements AutoCloseable {
         }
     }
 
+    /** Whether the codebook is moved by a learned affine or by statistics. */
+    boolean hasAffine() {
+        return affine != Affine.NONE;
+    }
+
     private void project(FloatPointer codebook, State state) {
         state.base = codebook;
         if (norm != CodebookNorm.NONE) {
@@ -216,6 +241,9 @@ final class EffectiveCodebook implements AutoCloseable {
             boolean unit = norm == CodebookNorm.UNIT;
             kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), unit, state.base);
         }
+    }
+
+    private void prepareAffine(State state) {
         if (affine == Affine.NONE) {
             state.scale = null;
             state.shift = null;

@@ -63,7 +63,7 @@ public final class KMeans {
         }
         Rows layout = Rows.of(rows.shape(), axis);
         Tensor codebook = Tensor.allocate(kernels, DataType.FLOAT32, numCodes, layout.features());
-        try (Stage stage = new Stage(kernels)) {
+        try (NativeFloats stage = new NativeFloats(kernels)) {
             Fit fit = fit(stage.read(rows), layout, codebook.floats());
             return new KMeansResult(codebook, fit.objective, fit.iterations);
         } catch (RuntimeException | Error failure) {

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
@@ -18,13 +19,42 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
 
     /** State of one parameter: tensors of its shape, and the steps it has made. */
     static final class State {
+        private final Parameter parameter;
         private final List<Memory<FloatPointer>> tensors = new ArrayList<>();
         private long steps;
+
+        private State(Parameter parameter) {
+            this.parameter = parameter;
+        }
 
         FloatPointer tensor(int index) {
             return tensors.get(index).pointer();
         }
 
+        /** The number of elements of each tensor. */
+        long count() {
+            return parameter.value().size();
+        }
+
+        /** The number of the step that begins, from 1. */
+        long nextStep() {
+            return ++steps;
+        }
+
+        /** Takes over what another state of the same shape holds. */
+        void copyFrom(State other) {
+            for (int i = 0; i < tensors.size(); i++) {
+                parameter.kernels().copy(tensor(i), other.tensor(i), count() * Float.BYTES);
+            }
+            steps = other.steps;
+        }
+
+        void close() {
+            for (Memory<FloatPointer> tensor : tensors) {
+                parameter.removeFollower(tensor);
+                tensor.close();
+            }
+        }
     }
 
     Optimizer(double learningRate) {
@@ -56,8 +86,8 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
         return new Adam(learningRate, weightDecay, true);
     }
 
-    /** Updates all parameters of a layer; {@link VectorQuant#backward} must have been called. */
-    public void step(VectorQuant layer) {
+    /** Updates all parameters of a layer; {@link Quantizer#backward} must have been called. */
+    public void step(Quantizer layer) {
         step(layer.parameters());
     }
 
@@ -79,8 +109,7 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
         }
         for (Parameter parameter : parameters) {
             State state = states.computeIfAbsent(parameter, this::newState);
-            update(parameter, state, state.steps + 1);
-            state.steps++;
+            update(parameter.kernels(), parameter.values(), parameter.gradient().floats(), state);
         }
     }
 
@@ -98,21 +127,19 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
     @Override
     public void close() {
         closed = true;
-        states.forEach((parameter, state) -> state.tensors.forEach(tensor -> {
-            parameter.removeFollower(tensor);
-            tensor.close();
-        }));
+        states.values().forEach(State::close);
         states.clear();
     }
 
     /** How many tensors of state a parameter has. */
     abstract int stateTensors();
 
-    /** The step itself, the {@code step}-th from 1. */
-    abstract void update(Parameter parameter, State state, long step);
+    /** The step itself, on as many values as the state has been made for. */
+    abstract void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state);
 
-    private State newState(Parameter parameter) {
-        State state = new State();
+    /** New state for a parameter, all zero; its rows are cleared where codes are replaced. */
+    final State newState(Parameter parameter) {
+        State state = new State(parameter);
         for (int i = 0; i < stateTensors(); i++) {
             long count = parameter.value().size();
             Memory<FloatPointer> tensor = Memory.floats(parameter.kernels(), count);

@@ -3,28 +3,26 @@ package io.github.vq4j;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
-import org.bytedeco.javacpp.DoublePointer;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
-import org.bytedeco.javacpp.LongPointer;
-import org.bytedeco.javacpp.Pointer;
 
 /** The memory of one pass of rows through a layer, reused by later passes, and what its backward needs of it. */
 final class Pass implements AutoCloseable {
-    final Stage input;
-    final Stage output;
-    final Stage outputGradient;
-    final Stage inputGradient;
+    final NativeFloats input;
+    final NativeFloats output;
+    final NativeFloats outputGradient;
+    final NativeFloats inputGradient;
     final InputNorm.State norm;
-    final EffectiveCodebook.State codebook;
-    final Scratch<FloatPointer> initialCodebook;
-    final Scratch<Pointer> packed;
-    final Scratch<IntPointer> codes;
-    final Scratch<FloatPointer> distances;
-    final Scratch<DoublePointer> sampleLosses;
-    final Scratch<DoublePointer> loss;
-    final Scratch<LongPointer> counts;
     final Scratch<FloatPointer> normalisedGradient;
+    final Scratch<FloatPointer> scratch;
+    private final Kernels kernels;
+    private final Scratch<IntPointer> codes;
+    private final Scratch<IntPointer> allCodes;
+    private final Scratch<FloatPointer> allDistances;
+    private final List<Codebook.State> codebooks = new ArrayList<>();
+    private final List<Assignment> assignments = new ArrayList<>();
 
     /** z as the caller gave it, and as kernels see it; the normalised rows. */
     Tensor tensor;
@@ -33,26 +31,54 @@ final class Pass implements AutoCloseable {
     FloatPointer normalised;
     Rows rows;
 
-    Pass(Kernels kernels) {
-        input = new Stage(kernels);
-        output = new Stage(kernels);
-        outputGradient = new Stage(kernels);
-        inputGradient = new Stage(kernels);
+    Pass(Kernels kernels, int codebookCount, int assignmentCount) {
+        this.kernels = kernels;
+        input = new NativeFloats(kernels);
+        output = new NativeFloats(kernels);
+        outputGradient = new NativeFloats(kernels);
+        inputGradient = new NativeFloats(kernels);
         norm = new InputNorm.State(kernels);
-        codebook = new EffectiveCodebook.State(kernels);
-        initialCodebook = Scratch.floats(kernels);
-        packed = Scratch.bytes(kernels);
-        codes = Scratch.ints(kernels);
-        distances = Scratch.floats(kernels);
-        sampleLosses = Scratch.doubles(kernels);
-        loss = Scratch.doubles(kernels);
-        counts = Scratch.longs(kernels);
         normalisedGradient = Scratch.floats(kernels);
+        scratch = Scratch.floats(kernels);
+        codes = Scratch.ints(kernels);
+        allCodes = Scratch.ints(kernels);
+        allDistances = Scratch.floats(kernels);
+        for (int i = 0; i < codebookCount; i++) {
+            codebooks.add(new Codebook.State(kernels));
+        }
+        for (int i = 0; i < assignmentCount; i++) {
+            assignments.add(new Assignment(kernels));
+        }
     }
 
-    /** The code of every row. */
-    IntPointer codes() {
-        return codes.atLeast(rows.count());
+    Codebook.State codebook(int number) {
+        return codebooks.get(number);
+    }
+
+    Assignment assignment(int number) {
+        return assignments.get(number);
+    }
+
+    List<Assignment> assignments() {
+        return assignments;
+    }
+
+    /** The codes of all assignments, one after the other. */
+    IntPointer codes(long count) {
+        return codes.atLeast(count);
+    }
+
+    /** Codes and distances as the layer gives them, one stage beside the other. */
+    IntPointer allCodes(long count) {
+        return allCodes.atLeast(count);
+    }
+
+    FloatPointer allDistances(long count) {
+        return allDistances.atLeast(count);
+    }
+
+    Kernels kernels() {
+        return kernels;
     }
 
     @Override
@@ -62,14 +88,12 @@ final class Pass implements AutoCloseable {
         outputGradient.close();
         inputGradient.close();
         norm.close();
-        codebook.close();
-        initialCodebook.close();
-        packed.close();
-        codes.close();
-        distances.close();
-        sampleLosses.close();
-        loss.close();
-        counts.close();
         normalisedGradient.close();
+        scratch.close();
+        codes.close();
+        allCodes.close();
+        allDistances.close();
+        codebooks.forEach(Codebook.State::close);
+        assignments.forEach(Assignment::close);
     }
 }

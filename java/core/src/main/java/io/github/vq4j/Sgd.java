@@ -1,5 +1,8 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Kernels;
+import org.bytedeco.javacpp.FloatPointer;
+
 /** Stochastic gradient descent: v = momentum * v + g (v = g at the first step), p -= learningRate * v. */
 public final class Sgd extends Optimizer {
     private final double momentum;
@@ -15,16 +18,9 @@ public final class Sgd extends Optimizer {
     }
 
     @Override
-    void update(Parameter parameter, State state, long step) {
-        parameter
-                .kernels()
-                .sgdStep(
-                        parameter.values(),
-                        parameter.gradient().floats(),
-                        momentum > 0 ? state.tensor(0) : null,
-                        parameter.value().size(),
-                        learningRate(),
-                        momentum,
-                        0);
+    void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state) {
+        state.nextStep();
+        FloatPointer velocity = momentum > 0 ? state.tensor(0) : null;
+        kernels.sgdStep(values, gradient, velocity, state.count(), learningRate(), momentum, 0);
     }
 }

@@ -211,6 +211,71 @@ public final class Kernels {
                         codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out));
     }
 
+    /** What the codes leave of the rows: z - e. {@code out} may be {@code z}. */
+    public void residual(FloatPointer z, Rows rows, FloatPointer codebook, long codesCount, IntPointer codes, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.residual(stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codesCount, codes, out)
+                : CpuKernels.residual(z, rows.outer(), rows.inner(), rows.features(), codebook, codesCount, codes, out));
+    }
+
+    /** Adds the codes' vectors to a sum. */
+    public void addLookup(FloatPointer codebook, long codesCount, IntPointer codes, Rows rows, FloatPointer sum) {
+        check(onCuda()
+                ? CudaKernels.addLookup(stream(), codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), sum)
+                : CpuKernels.addLookup(codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), sum));
+    }
+
+    // ---- parts of tensors -------------------------------------------------------------------------------------
+
+    /** Some features of every row, as rows of their own. */
+    public void takeFeatures(FloatPointer z, Rows rows, long first, long count, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.takeFeatures(stream(), z, rows.outer(), rows.inner(), rows.features(), first, count, out)
+                : CpuKernels.takeFeatures(z, rows.outer(), rows.inner(), rows.features(), first, count, out));
+    }
+
+    /** The reverse of {@link #takeFeatures}. */
+    public void putFeatures(FloatPointer part, Rows rows, long first, long count, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.putFeatures(stream(), part, rows.outer(), rows.inner(), rows.features(), first, count, out)
+                : CpuKernels.putFeatures(part, rows.outer(), rows.inner(), rows.features(), first, count, out));
+    }
+
+    /** One stage's codes, with an offset added, among those of all stages. */
+    public void putCodes(IntPointer codes, Rows rows, long stages, long stage, int offset, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.putCodes(stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, out)
+                : CpuKernels.putCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
+    }
+
+    /** The reverse of {@link #putCodes}. */
+    public void takeCodes(IntPointer codes, Rows rows, long stages, long stage, int offset, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.takeCodes(stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, out)
+                : CpuKernels.takeCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
+    }
+
+    /** The rows with these numbers, as a row-major matrix. */
+    public void takeRows(FloatPointer z, Rows rows, LongPointer order, long count, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.takeRows(stream(), z, rows.outer(), rows.inner(), rows.features(), order, count, out)
+                : CpuKernels.takeRows(z, rows.outer(), rows.inner(), rows.features(), order, count, out));
+    }
+
+    /** The reverse of {@link #takeRows}. */
+    public void putRows(FloatPointer part, LongPointer order, long count, Rows rows, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.putRows(stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    /** out = a x + b y; {@code out} may be either. */
+    public void weightedSum(float a, FloatPointer x, float b, FloatPointer y, long count, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.weightedSum(stream(), a, x, b, y, count, out)
+                : CpuKernels.weightedSum(a, x, b, y, count, out));
+    }
+
     // ---- loss and gradients -----------------------------------------------------------------------------------
 
     /** Squared error of every row to its code, and its means over each sample and over all. */

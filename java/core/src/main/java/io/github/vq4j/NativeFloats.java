@@ -5,11 +5,11 @@ import io.github.vq4j.internal.Scratch;
 import org.bytedeco.javacpp.FloatPointer;
 
 /** A tensor of floats as kernels reach it: in its own memory where they can, otherwise in a copy that is kept here. */
-final class Stage implements AutoCloseable {
+final class NativeFloats implements AutoCloseable {
     private final Kernels kernels;
     private final Scratch<FloatPointer> copy;
 
-    Stage(Kernels kernels) {
+    NativeFloats(Kernels kernels) {
         this.kernels = kernels;
         this.copy = Scratch.floats(kernels);
     }

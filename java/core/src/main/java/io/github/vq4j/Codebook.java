@@ -1,0 +1,283 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Memory;
+import io.github.vq4j.internal.Rows;
+import io.github.vq4j.internal.Scratch;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One codebook of a layer and all that belongs to it: how it starts, what transforms it, how it learns inside a forward,
+ * how its unused codes are replaced. Layers of several codebooks have several of these.
+ */
+final class Codebook implements AutoCloseable {
+    /** Start values of different codebooks of a layer are drawn for different purposes. */
+    private static final long CODEBOOK_PURPOSE = 0;
+
+    private final Kernels kernels;
+    private final int codes;
+    private final int features;
+    private final long seed;
+    private final Parameter parameter;
+    private final EffectiveCodebook effective;
+    private final @Nullable CodeReplacement replacement;
+    private final @Nullable InnerOptimizer inner;
+    private boolean awaitsKmeans;
+
+    /** What a pass has of a codebook; its memory is reused by later passes. */
+    static final class State implements AutoCloseable {
+        private final Scratch<FloatPointer> working;
+        private final Scratch<FloatPointer> gradient;
+        private final Scratch<Pointer> packed;
+        private final Scratch<LongPointer> counts;
+        private final EffectiveCodebook.State transform;
+
+        State(Kernels kernels) {
+            working = Scratch.floats(kernels);
+            gradient = Scratch.floats(kernels);
+            packed = Scratch.bytes(kernels);
+            counts = Scratch.longs(kernels);
+            transform = new EffectiveCodebook.State(kernels);
+        }
+
+        /** C', what the rows are compared with. */
+        FloatPointer effective() {
+            return transform.effective();
+        }
+
+        private Pointer packed(Codebook codebook) {
+            return packed.atLeast(codebook.kernels.packedCodebookBytes(codebook.codes, codebook.features));
+        }
+
+        @Override
+        public void close() {
+            working.close();
+            gradient.close();
+            packed.close();
+            counts.close();
+            transform.close();
+        }
+    }
+
+    /**
+     * A codebook of N(0, 1) numbers.
+     *
+     * @param number of the codebook within its layer
+     * @param prefix of the names of its parameters
+     */
+    Codebook(Kernels kernels, Quantizer.Builder<?> options, int number, String prefix, int codes, int features) {
+        this.kernels = kernels;
+        this.codes = codes;
+        this.features = features;
+        // Each codebook has random numbers of its own; those of the first are those of a layer with one codebook.
+        seed = options.seed + 0x9E3779B97F4A7C15L * number;
+        parameter = new Parameter(kernels, prefix + "codebook", 0f, codes, features);
+        kernels.fillNormal(seed, CODEBOOK_PURPOSE, parameter.value().size(), parameter.values());
+        effective = new EffectiveCodebook(
+                kernels,
+                prefix,
+                options.codebookNorm,
+                options.affineLr,
+                options.statisticsAffine,
+                codes,
+                features,
+                options.affineGroups);
+        replacement = options.replaceFreq > 0 ? new CodeReplacement(kernels, codes, options.replaceFreq, seed) : null;
+        inner = options.alternation == null ? null : new InnerOptimizer(options.alternation, parameter);
+        awaitsKmeans = options.kmeansInit;
+    }
+
+    int codes() {
+        return codes;
+    }
+
+    int features() {
+        return features;
+    }
+
+    Parameter parameter() {
+        return parameter;
+    }
+
+    List<Parameter> parameters() {
+        List<Parameter> all = new ArrayList<>(List.of(parameter));
+        all.addAll(effective.parameters());
+        return all;
+    }
+
+    EffectiveCodebook transform() {
+        return effective;
+    }
+
+    @Nullable CodeReplacement replacement() {
+        return replacement;
+    }
+
+    // ---- forward -------------------------------------------------------------------------------------------------
+
+    /** Computes C' for a pass in training over these rows, after the initialisation where it is due. */
+    void prepareForTraining(State state, FloatPointer z, Rows rows) {
+        FloatPointer source = parameter.values();
+        if (awaitsKmeans) {
+            source = state.working.atLeast(parameter.value().size());
+            KMeans.builder(codes).seed(seed).build(kernels).fit(z, rows, source);
+        }
+        pack(effective.forTraining(source, z, rows, state.transform), state);
+    }
+
+    /** Computes C' for a pass in inference. */
+    FloatPointer prepareForInference(State state) {
+        return effective.forInference(parameter.values(), state.transform);
+    }
+
+    /** As {@link #prepareForInference}, ready to assign. */
+    void prepareToEncode(State state) {
+        pack(prepareForInference(state), state);
+    }
+
+    /** The nearest code of every row. */
+    void assign(State state, Assignment assignment) {
+        kernels.assign(assignment.z, assignment.rows, state.packed(this), codes, assignment.codes);
+    }
+
+    /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
+    void alternate(State state, Assignment assignment) {
+        if (inner == null) {
+            return;
+        }
+        FloatPointer working = state.working.atLeast(parameter.value().size());
+        if (working != state.transform.base()) {
+            kernels.copy(working, state.transform.base(), bytes());
+        }
+        FloatPointer gradient = state.gradient.atLeast(parameter.value().size());
+        float coefficient = (float) (2.0 / assignment.rows.elements());
+        inner.begin();
+        for (int step = 0; step < inner.steps(); step++) {
+            kernels.codebookGradient(
+                    assignment.z,
+                    null,
+                    assignment.rows,
+                    state.effective(),
+                    assignment.codes,
+                    codes,
+                    coefficient,
+                    0f,
+                    gradient);
+            effective.gradientOfBase(gradient, state.transform, gradient);
+            inner.step(kernels, working, gradient);
+            effective.refresh(working, state.transform);
+        }
+        if (inner.reassigns()) {
+            pack(state.effective(), state);
+            assign(state, assignment);
+        }
+    }
+
+    /** Distances and losses of rows and their codes. */
+    void measure(State state, Assignment assignment, long samples) {
+        kernels.commitmentLoss(
+                assignment.z,
+                assignment.rows,
+                state.effective(),
+                assignment.codes,
+                samples,
+                assignment.distances(),
+                assignment.sampleLosses(samples),
+                assignment.loss());
+    }
+
+    /** How often each code occurs. */
+    long[] count(State state, IntPointer allCodes, long count) {
+        LongPointer counts = state.counts.atLeast(codes);
+        kernels.countCodes(allCodes, count, codes, counts);
+        long[] read = new long[codes];
+        kernels.read(counts, read);
+        return read;
+    }
+
+    /**
+     * Takes over what a training pass has changed, and replaces codes by rows of the assignment; comes after everything that
+     * checks its input, and after {@link #count}.
+     *
+     * @return how many codes were replaced
+     */
+    int commit(State state, Assignment assignment, long step) {
+        if (state.transform.base() != parameter.values()) {
+            kernels.copy(parameter.values(), state.transform.base(), bytes());
+        }
+        effective.commit(state.transform);
+        if (inner != null) {
+            inner.commit();
+        }
+        awaitsKmeans = false;
+        // Only codes that no row of this batch has are replaced: the pending backward does not read them.
+        return replacement == null
+                ? 0
+                : replacement.apply(
+                        state.counts.atLeast(codes),
+                        assignment.z,
+                        assignment.rows,
+                        state.transform,
+                        effective.groups(),
+                        step,
+                        parameter);
+    }
+
+    // ---- backward ------------------------------------------------------------------------------------------------
+
+    /** Where the gradient of C' has to be put for {@link #gradient}. */
+    FloatPointer gradientRoom(State state) {
+        return effective.gradientRoom(parameter, state.transform);
+    }
+
+    /** Memory of the codebook's shape for a part of that gradient. */
+    FloatPointer partialGradient(State state) {
+        return state.gradient.atLeast(parameter.value().size());
+    }
+
+    /** Gradients of the parameters from that of C'. */
+    void gradient(State state) {
+        effective.gradient(parameter, state.transform);
+    }
+
+    // ---- state ---------------------------------------------------------------------------------------------------
+
+    /** Overwrites the stored codebook by values that have been checked; an initialisation that is due is cancelled. */
+    void set(FloatPointer values) {
+        kernels.copy(parameter.values(), values, bytes());
+        awaitsKmeans = false;
+    }
+
+    /** Refuses values with a NaN or an infinity. */
+    void check(FloatPointer values) {
+        try (Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features))) {
+            kernels.packCodebook(values, codes, features, packed.pointer());
+        }
+    }
+
+    @Override
+    public void close() {
+        if (inner != null) {
+            inner.close();
+        }
+        parameter.close();
+        effective.close();
+        if (replacement != null) {
+            replacement.close();
+        }
+    }
+
+    private void pack(FloatPointer values, State state) {
+        kernels.packCodebook(values, codes, features, state.packed(this));
+    }
+
+    private long bytes() {
+        return parameter.value().size() * Float.BYTES;
+    }
+}

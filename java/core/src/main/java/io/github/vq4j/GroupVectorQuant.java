@@ -1,0 +1,166 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
+import java.util.List;
+import org.bytedeco.javacpp.FloatPointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A group (product) quantizer: every row is split into groups of contiguous features, and each sub-vector is replaced by
+ * its nearest code, of a codebook of its own or of one that all groups share. {@link Quantizer} has the formulas; the loss
+ * is the mean over all sub-vectors.
+ *
+ * <p>Codes have the shape of z with the groups on the feature axis. The codes of group g with a codebook of its own begin
+ * at g * numCodes / groups.
+ *
+ * <p>Made by {@link #builder}.
+ */
+public final class GroupVectorQuant extends Quantizer {
+    private final int groups;
+    private final boolean share;
+
+    private GroupVectorQuant(Builder options, Kernels kernels) {
+        super(
+                options,
+                kernels,
+                options.share ? 1 : options.groups,
+                options.featureSize / options.groups,
+                options.share ? 1 : options.groups);
+        groups = options.groups;
+        share = options.share;
+    }
+
+    /**
+     * Starts the description of a layer.
+     *
+     * @param featureSize D, at least 1
+     * @param numCodes codes of all codebooks together, at least 1
+     * @param groups at least 1; divides featureSize, and numCodes too unless the codebook is shared
+     */
+    public static Builder builder(int featureSize, int numCodes, int groups) {
+        return new Builder(featureSize, numCodes, groups);
+    }
+
+    @Override
+    int codesOfRow() {
+        return groups;
+    }
+
+    @Override
+    void assign(Pass pass, boolean training) {
+        place(pass);
+        for (int g = 0; g < pass.assignments().size(); g++) {
+            Assignment part = pass.assignment(g);
+            if (!share) {
+                kernels.takeFeatures(pass.normalised, pass.rows, firstFeature(g), part.rows.features(), part.z);
+            }
+            assign(pass, g, training);
+        }
+    }
+
+    @Override
+    void prepareToDecode(Pass pass) {
+        place(pass);
+        for (int g = 0; g < codebooks.size(); g++) {
+            codebooks.get(g).prepareForInference(pass.codebook(g));
+        }
+    }
+
+    /** Where the rows and codes of each group lie: the sub-vectors of a shared codebook are rows as they stand. */
+    private void place(Pass pass) {
+        Rows rows = pass.rows;
+        long width = rows.features() / groups;
+        if (share) {
+            Rows all = new Rows(rows.outer() * groups, width, rows.inner());
+            pass.assignment(0).of(pass.normalised, all, codesOf(pass, 0, all));
+            return;
+        }
+        Rows part = new Rows(rows.outer(), width, rows.inner());
+        for (int g = 0; g < groups; g++) {
+            Assignment assignment = pass.assignment(g);
+            assignment.of(assignment.ownRows(part), part, codesOf(pass, g, part));
+        }
+    }
+
+    @Override
+    void writeOutput(Pass pass, FloatPointer out) {
+        for (int g = 0; g < pass.assignments().size(); g++) {
+            Assignment part = pass.assignment(g);
+            FloatPointer e = share ? out : pass.scratch.atLeast(part.rows.elements());
+            kernels.lookup(pass.codebook(g).effective(), codebooks.get(g).codes(), part.codes, part.rows, e);
+            if (!share) {
+                kernels.putFeatures(e, pass.rows, firstFeature(g), part.rows.features(), out);
+            }
+        }
+    }
+
+    @Override
+    List<Assignment> lossTerms(Pass pass) {
+        return pass.assignments();
+    }
+
+    @Override
+    void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
+        if (share) {
+            differentiateAssignment(pass, 0, gradient, mean, out);
+            return;
+        }
+        for (int g = 0; g < groups; g++) {
+            Assignment part = pass.assignment(g);
+            FloatPointer ofGroup = null;
+            if (gradient != null) {
+                ofGroup = part.ownGradient();
+                kernels.takeFeatures(gradient, pass.rows, firstFeature(g), part.rows.features(), ofGroup);
+            }
+            FloatPointer ofRows = pass.scratch.atLeast(part.rows.elements());
+            differentiateAssignment(pass, g, ofGroup, mean, ofRows);
+            kernels.putFeatures(ofRows, pass.rows, firstFeature(g), part.rows.features(), out);
+        }
+    }
+
+    private long firstFeature(int group) {
+        return (long) group * (featureSize() / groups);
+    }
+
+    /** Options of {@link GroupVectorQuant}. */
+    public static final class Builder extends Quantizer.Builder<Builder> {
+        private final int groups;
+        private boolean share;
+
+        private Builder(int featureSize, int numCodes, int groups) {
+            super(featureSize, numCodes);
+            this.groups = Arguments.atLeastOne("groups", groups);
+        }
+
+        /** One codebook of numCodes x featureSize / groups for all groups; off by default. */
+        public Builder share(boolean share) {
+            this.share = share;
+            return this;
+        }
+
+        /**
+         * The layer described.
+         *
+         * @throws IllegalArgumentException if options contradict each other or do not divide
+         */
+        public GroupVectorQuant build() {
+            Arguments.divides("groups", groups, "featureSize", featureSize);
+            if (!share) {
+                Arguments.divides("groups", groups, "numCodes", numCodes);
+            }
+            check(share ? numCodes : numCodes / groups);
+            return new GroupVectorQuant(this, kernels());
+        }
+
+        @Override
+        String codesName() {
+            return share ? super.codesName() : "numCodes / groups";
+        }
+
+        @Override
+        Builder self() {
+            return this;
+        }
+    }
+}

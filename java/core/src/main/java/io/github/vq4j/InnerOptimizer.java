@@ -1,0 +1,51 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import org.bytedeco.javacpp.FloatPointer;
+
+/**
+ * The inner optimiser of alternated optimisation: steps of one codebook along the gradient of mean((e - sg(z))^2), taken
+ * inside the forward on copies of the codebook and of the optimiser's state, which are taken over when the forward has
+ * succeeded.
+ */
+final class InnerOptimizer implements AutoCloseable {
+    /** What alternated optimisation does. */
+    record Options(Optimizer optimizer, int steps, boolean reassigns) {}
+
+    private final Options options;
+    private final Optimizer.State state;
+    private final Optimizer.State next;
+
+    InnerOptimizer(Options options, Parameter codebook) {
+        this.options = options;
+        state = options.optimizer.newState(codebook);
+        next = options.optimizer.newState(codebook);
+    }
+
+    int steps() {
+        return options.steps;
+    }
+
+    boolean reassigns() {
+        return options.reassigns;
+    }
+
+    /** Starts from where the last forward that succeeded has left the state. */
+    void begin() {
+        next.copyFrom(state);
+    }
+
+    void step(Kernels kernels, FloatPointer codebook, FloatPointer gradient) {
+        options.optimizer.update(kernels, codebook, gradient, next);
+    }
+
+    void commit() {
+        state.copyFrom(next);
+    }
+
+    @Override
+    public void close() {
+        state.close();
+        next.close();
+    }
+}

@@ -1,0 +1,876 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A layer that replaces every row of its input by codes of trained codebooks. {@link VectorQuant} has one codebook,
+ * {@link GroupVectorQuant} one for each part of a row, {@link ResidualVectorQuant} one for what the codes before have left.
+ *
+ * <p>With z the input, normalised, its feature axis taken as N rows of D features; C the codebook, K x D; C' the effective
+ * codebook, after codebook norm and affine; and sg the stop-gradient:
+ *
+ * <pre>
+ * q_n = argmin_k |z_n - C'_k|^2 (lowest k on a tie)     e_n = C'[q_n]
+ * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e)
+ * loss   = (1 - beta) * mean((z - sg(e))^2) + beta * mean((sg(z) - e)^2)
+ * </pre>
+ *
+ * <p>{@link #forward} gives output and loss; {@link #backward} the gradients of the objective task(output) + alpha * loss,
+ * that of z as its result and those of the {@link #parameters} inside them; an {@link Optimizer} updates the parameters.
+ * A call that throws has changed nothing. After {@link #eval} no call changes anything either.
+ *
+ * <p>{@link #encode} and {@link #decode} may run in several threads at once as long as nothing else runs; the rest is not
+ * thread-safe.
+ */
+public abstract sealed class Quantizer implements AutoCloseable
+        permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
+    final Kernels kernels;
+    final double beta;
+    final double syncNu;
+    final List<Codebook> codebooks;
+    private final int featureSize;
+    private final int numCodes;
+    private final int dim;
+    private final int assignmentCount;
+    private final InputNorm inputNorm;
+    private final List<Parameter> parameters;
+    private final ConcurrentLinkedQueue<Pass> spare = new ConcurrentLinkedQueue<>();
+
+    private boolean training = true;
+    private long trainingSteps;
+    private @Nullable Pass saved;
+    private volatile boolean closed;
+
+    /**
+     * @param codebookCount how many codebooks share numCodes
+     * @param codebookFeatures features of each
+     * @param assignmentCount how many assignments a pass makes
+     */
+    Quantizer(Builder<?> options, Kernels kernels, int codebookCount, int codebookFeatures, int assignmentCount) {
+        this.kernels = kernels;
+        this.assignmentCount = assignmentCount;
+        featureSize = options.featureSize;
+        numCodes = options.numCodes;
+        dim = options.dim;
+        beta = options.beta;
+        syncNu = options.syncNu;
+        inputNorm = new InputNorm(kernels, options.norm, featureSize);
+        List<Codebook> all = new ArrayList<>();
+        for (int i = 0; i < codebookCount; i++) {
+            String prefix = codebookCount == 1 ? "" : i + ".";
+            all.add(new Codebook(kernels, options, i, prefix, numCodes / codebookCount, codebookFeatures));
+        }
+        codebooks = List.copyOf(all);
+        List<Parameter> trained = new ArrayList<>();
+        codebooks.forEach(codebook -> trained.addAll(codebook.parameters()));
+        trained.addAll(inputNorm.parameters());
+        parameters = List.copyOf(trained);
+    }
+
+    // ---- what a layer decides ------------------------------------------------------------------------------------
+
+    /** Codes of a row; 0 where they have no axis of their own. */
+    abstract int codesOfRow();
+
+    /** Assigns all rows, training codebooks inside the pass where that is asked for. Changes nothing but the pass. */
+    abstract void assign(Pass pass, boolean training);
+
+    /** Gives the codebooks' states and the assignments' rows for codes that are known. */
+    abstract void prepareToDecode(Pass pass);
+
+    /** Writes e, in the layout of z, from the codes of the assignments. */
+    abstract void writeOutput(Pass pass, FloatPointer out);
+
+    /** The assignments over whose mean the loss is taken. */
+    abstract List<Assignment> lossTerms(Pass pass);
+
+    /**
+     * Gradients of the normalised rows and of the codebooks.
+     *
+     * @param gradient of the output, or null for zero
+     * @param mean 2 * alpha / (N D)
+     * @param out gradient of the rows; never {@code gradient}
+     */
+    abstract void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out);
+
+    /** The codebook of an assignment, and the number that its codes begin at. */
+    final Codebook codebookOf(int assignment) {
+        return codebooks.get(Math.min(assignment, codebooks.size() - 1));
+    }
+
+    final Codebook.State stateOf(Pass pass, int assignment) {
+        return pass.codebook(Math.min(assignment, codebooks.size() - 1));
+    }
+
+    private int offsetOf(int assignment) {
+        return codebooks.size() == 1 ? 0 : assignment * codebooks.get(0).codes();
+    }
+
+    /** Assigns rows to their codebook, after preparing it where this is its first assignment in the pass. */
+    final void assign(Pass pass, int number, boolean training) {
+        Codebook codebook = codebookOf(number);
+        Codebook.State state = stateOf(pass, number);
+        Assignment assignment = pass.assignment(number);
+        if (number < codebooks.size()) {
+            if (training) {
+                codebook.prepareForTraining(state, assignment.z, assignment.rows);
+            } else {
+                codebook.prepareToEncode(state);
+            }
+        }
+        codebook.assign(state, assignment);
+        if (training) {
+            codebook.alternate(state, assignment);
+        }
+    }
+
+    /** Gradients of the rows of an assignment and of its codebook. {@code gradient} and {@code out} lie as its rows do. */
+    final void differentiateAssignment(
+            Pass pass, int number, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
+        Assignment assignment = pass.assignment(number);
+        Codebook.State state = stateOf(pass, number);
+        kernels.inputGradient(
+                assignment.z,
+                gradient,
+                assignment.rows,
+                state.effective(),
+                assignment.codes,
+                (float) ((1 - beta) * mean),
+                out);
+        kernels.codebookGradient(
+                assignment.z,
+                gradient,
+                assignment.rows,
+                state.effective(),
+                assignment.codes,
+                codebookOf(number).codes(),
+                (float) (beta * mean),
+                (float) syncNu,
+                codebookOf(number).gradientRoom(state));
+    }
+
+    /** Where the codes of an assignment belong. */
+    final IntPointer codesOf(Pass pass, int number, Rows rows) {
+        return pass.codes(rows.count() * assignmentCount).getPointer(IntPointer.class, number * rows.count());
+    }
+
+    // ---- forward and backward ----------------------------------------------------------------------------------
+
+    /**
+     * Quantizes, in training mode after initialising from this batch where that is due, and followed by the replacement of
+     * codes. The input is kept, not copied, until {@link #backward}: do not change it in between.
+     *
+     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @return results where z lies: on the host for a host tensor, on the device for a device tensor
+     * @throws NotFiniteException if z or a codebook has a NaN or an infinity
+     */
+    public Quantized forward(Tensor z) {
+        return quantize(z, null);
+    }
+
+    /**
+     * As {@link #forward(Tensor)}, with the output written into memory of the caller's.
+     *
+     * @param output FLOAT32 of the shape of z, not overlapping z; its contents are undefined after an error
+     */
+    public Quantized forward(Tensor z, Tensor output) {
+        Objects.requireNonNull(output, "output");
+        output.checkUsable("output", DataType.FLOAT32, kernels);
+        if (!output.hasShape(z.shape())) {
+            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+        }
+        if (output.overlaps(z)) {
+            throw new IllegalArgumentException("output overlaps z; need memory of its own");
+        }
+        return quantize(z, output);
+    }
+
+    /**
+     * Gradients of task(output) + alpha * loss, for the last {@link #forward}, which is used up by it: every backward needs
+     * a forward of its own. The parameters must not be changed between the two. The gradient of z is the result; the
+     * gradients of the parameters are overwritten.
+     *
+     * @param gradOutput gradient of the task loss with respect to the output, FLOAT32 of its shape; null for zero
+     * @param alpha weight of the commitment loss, finite
+     * @throws IllegalStateException without a forward
+     * @throws NotFiniteException if the gradient has a NaN or an infinity
+     */
+    public Gradients backward(@Nullable Tensor gradOutput, double alpha) {
+        Pass pass = forBackward(gradOutput, alpha);
+        Tensor result = resultLike(pass.tensor, DataType.FLOAT32, pass.tensor.shape());
+        try {
+            differentiate(pass, gradOutput, alpha, result);
+        } catch (RuntimeException | Error failure) {
+            result.close();
+            throw failure;
+        }
+        return new Gradients(result);
+    }
+
+    /**
+     * As {@link #backward(Tensor, double)}, with the gradient of z written into memory of the caller's.
+     *
+     * @param gradInput FLOAT32 of the shape of z, not overlapping z; may be gradOutput itself; its contents are undefined
+     *     after an error
+     */
+    public Gradients backward(@Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
+        Pass pass = forBackward(gradOutput, alpha);
+        checkGradient("gradInput", gradInput, pass);
+        if (gradInput.overlaps(pass.tensor)) {
+            throw new IllegalArgumentException("gradInput overlaps z; need memory of its own");
+        }
+        differentiate(pass, gradOutput, alpha, gradInput);
+        return new Gradients(gradInput.reshape(gradInput.shape()));
+    }
+
+    /**
+     * The codes alone, always as in inference, whatever the mode.
+     *
+     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @return INT32 of the shape of the codes of {@link #forward}, where z lies
+     * @throws NotFiniteException if z or a codebook has a NaN or an infinity
+     */
+    public Tensor encode(Tensor z) {
+        int axis = checkInput(z);
+        Pass pass = takePass();
+        try {
+            start(pass, z, axis);
+            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples(z, axis), false, pass.norm);
+            assign(pass, false);
+            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
+            codes.copyFrom(kernels, collectCodes(pass));
+            return codes;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    /**
+     * The effective codes behind codes, always as in inference.
+     *
+     * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one
+     * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
+     */
+    public Tensor decode(Tensor codes) {
+        checkOpen();
+        codes.checkUsable("codes", DataType.INT32, kernels);
+        int rank = codesOfRow() == 0 ? codes.rank() + 1 : codes.rank();
+        int axis = dim < 0 ? rank + dim : dim;
+        if (axis < 0 || axis >= rank) {
+            throw new IllegalArgumentException("need codes to which axis " + dim + " can be added, got " + codes);
+        }
+        if (codesOfRow() > 0 && codes.size(axis) != codesOfRow()) {
+            throw new IllegalArgumentException("need " + codesOfRow() + " codes of a row on axis " + dim + ", got " + codes);
+        }
+        if (codes.size() == 0) {
+            throw new IllegalArgumentException("need at least one code, got " + codes);
+        }
+        long[] shape = codesOfRow() == 0 ? with(codes.shape(), axis, featureSize) : replaced(codes.shape(), axis, featureSize);
+        Pass pass = takePass();
+        Tensor rows = null;
+        try {
+            pass.rows = Rows.of(shape, axis);
+            prepareToDecode(pass);
+            distributeCodes(pass, codes);
+            rows = resultLike(codes, DataType.FLOAT32, shape);
+            writeOutput(pass, pass.output.room(rows));
+            pass.output.deliver(rows);
+            return rows;
+        } catch (RuntimeException | Error failure) {
+            if (rows != null) {
+                rows.close();
+            }
+            throw failure;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    // ---- mode and state ----------------------------------------------------------------------------------------
+
+    /** Switches to training, the mode a layer starts in. */
+    public Quantizer train() {
+        checkOpen();
+        training = true;
+        return this;
+    }
+
+    /** Switches to inference: no initialisation, no replacement, running moments instead of the batch's. */
+    public Quantizer eval() {
+        checkOpen();
+        training = false;
+        return this;
+    }
+
+    /** Whether the layer trains. */
+    public boolean isTraining() {
+        return training;
+    }
+
+    /** D. */
+    public int featureSize() {
+        return featureSize;
+    }
+
+    /** K; the total over codebooks. */
+    public int numCodes() {
+        return numCodes;
+    }
+
+    /** Where the layer computes and its parameters lie. */
+    public Device device() {
+        return kernels.onCuda() ? Device.CUDA : Device.HOST;
+    }
+
+    /**
+     * "codebook" (K x D); with a learned affine "affine.scale" and "affine.bias" (affineGroups x D each, the scale being
+     * 1 + affineLr * affine.scale and the shift affineLr * affine.bias); with batch or group norm "norm.scale" and
+     * "norm.shift" (D each). With several codebooks, the names of what belongs to codebook i begin with "i.".
+     */
+    public List<Parameter> parameters() {
+        return parameters;
+    }
+
+    /** The number of codebooks. */
+    public int codebookCount() {
+        return codebooks.size();
+    }
+
+    /** A stored codebook, not a copy: numCodes / codebookCount codes. */
+    public Tensor codebook(int number) {
+        return codebooks.get(checkNumber(number)).parameter().value();
+    }
+
+    /** The codebook that inference compares rows with, a copy. */
+    public Tensor effectiveCodebook(int number) {
+        checkOpen();
+        Codebook codebook = codebooks.get(checkNumber(number));
+        Pass pass = takePass();
+        try {
+            FloatPointer effective = codebook.prepareForInference(pass.codebook(number));
+            Tensor copy = Tensor.allocate(kernels, DataType.FLOAT32, codebook.codes(), codebook.features());
+            copy.copyFrom(kernels, effective);
+            return copy;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    /**
+     * Overwrites a stored codebook. An initialisation by k-means that is still due is cancelled, a pending backward too.
+     *
+     * @param values FLOAT32, of the codebook's shape
+     * @throws NotFiniteException if a code has a NaN or an infinity
+     */
+    public void setCodebook(int number, Tensor values) {
+        checkOpen();
+        Codebook codebook = codebooks.get(checkNumber(number));
+        values.checkUsable("codebook", DataType.FLOAT32, kernels);
+        Tensor stored = codebook.parameter().value();
+        if (!values.hasShape(stored.shape())) {
+            throw new IllegalArgumentException(
+                    "need a codebook of shape " + Arrays.toString(stored.shape()) + ", got " + values);
+        }
+        Pass pass = takePass();
+        try {
+            FloatPointer staged = pass.input.read(values);
+            codebook.check(staged);
+            codebook.set(staged);
+        } finally {
+            giveBack(pass);
+        }
+        forgetSaved();
+    }
+
+    /** The running moments of a codebook's statistics affine; empty without it and before the first training batch. */
+    public Optional<RunningMoments> runningMoments(int number) {
+        checkOpen();
+        return codebooks.get(checkNumber(number)).transform().runningMoments();
+    }
+
+    /** The codes that the last training forward replaced, ascending: their optimiser state has been cleared. */
+    public int[] replacedCodes() {
+        checkOpen();
+        List<Integer> all = new ArrayList<>();
+        for (int i = 0; i < codebooks.size(); i++) {
+            CodeReplacement replacement = codebooks.get(i).replacement();
+            if (replacement != null) {
+                for (int code : replacement.lastReplaced()) {
+                    all.add(offsetOf(i) + code);
+                }
+            }
+        }
+        return all.stream().mapToInt(Integer::intValue).toArray();
+    }
+
+    /** Gives all memory back; a second call does nothing. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            forgetSaved();
+            spare.forEach(Pass::close);
+            spare.clear();
+            inputNorm.close();
+            codebooks.forEach(Codebook::close);
+        }
+    }
+
+    @Override
+    public String toString() {
+        return getClass().getSimpleName() + " of " + numCodes + " codes x " + codebooks.get(0).features() + " features on "
+                + (kernels.onCuda() ? "cuda:" + kernels.device() : "cpu");
+    }
+
+    /** The norm of the input; for tests. */
+    InputNorm inputNorm() {
+        return inputNorm;
+    }
+
+    // ---- the steps ---------------------------------------------------------------------------------------------
+
+    private Quantized quantize(Tensor z, @Nullable Tensor output) {
+        int axis = checkInput(z);
+        Pass pass = takePass();
+        List<Tensor> results = new ArrayList<>(3);
+        boolean done = false;
+        try {
+            start(pass, z, axis);
+            long samples = samples(z, axis);
+            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples, training, pass.norm);
+            assign(pass, training);
+
+            Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
+            results.add(out);
+            writeOutput(pass, pass.output.room(out));
+            pass.output.deliver(out);
+            long[] codesShape = codesShape(z.shape(), axis);
+            Tensor codes = resultLike(z, DataType.INT32, codesShape);
+            results.add(codes);
+            codes.copyFrom(kernels, collectCodes(pass));
+            for (int i = 0; i < assignmentCount; i++) {
+                codebookOf(i).measure(stateOf(pass, i), pass.assignment(i), samples);
+            }
+            Tensor distances = resultLike(z, DataType.FLOAT32, codesShape);
+            results.add(distances);
+            distances.copyFrom(kernels, collectDistances(pass));
+            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(samples));
+            double loss = loss(pass);
+            List<long[]> counts = counts(pass);
+
+            int replaced = training ? commit(pass) : 0;
+            forgetSaved();
+            saved = pass;
+            done = true;
+            double perplexity = counts.stream().mapToDouble(Quantizer::perplexity).sum() / counts.size();
+            int active = counts.stream().mapToInt(Quantizer::active).sum();
+            return new Quantized(out, codes, distances, loss, sampleLosses, perplexity, active, replaced);
+        } finally {
+            if (!done) {
+                results.forEach(Tensor::close);
+                giveBack(pass);
+            }
+        }
+    }
+
+    private void start(Pass pass, Tensor z, int axis) {
+        pass.tensor = z;
+        pass.rows = Rows.of(z.shape(), axis);
+        pass.z = pass.input.read(z);
+    }
+
+    private IntPointer collectCodes(Pass pass) {
+        if (assignmentCount == 1) {
+            return pass.assignment(0).codes;
+        }
+        IntPointer all = pass.allCodes(pass.rows.count() * assignmentCount);
+        for (int i = 0; i < assignmentCount; i++) {
+            kernels.putCodes(pass.assignment(i).codes, pass.rows, assignmentCount, i, offsetOf(i), all);
+        }
+        return all;
+    }
+
+    private void distributeCodes(Pass pass, Tensor codes) {
+        if (assignmentCount == 1) {
+            codes.copyTo(kernels, pass.assignment(0).codes);
+            return;
+        }
+        IntPointer all = pass.allCodes(codes.size());
+        codes.copyTo(kernels, all);
+        for (int i = 0; i < assignmentCount; i++) {
+            kernels.takeCodes(all, pass.rows, assignmentCount, i, offsetOf(i), pass.assignment(i).codes);
+        }
+    }
+
+    private FloatPointer collectDistances(Pass pass) {
+        if (assignmentCount == 1) {
+            return pass.assignment(0).distances();
+        }
+        FloatPointer all = pass.allDistances(pass.rows.count() * assignmentCount);
+        Rows stages = new Rows(pass.rows.outer(), assignmentCount, pass.rows.inner());
+        for (int i = 0; i < assignmentCount; i++) {
+            kernels.putFeatures(pass.assignment(i).distances(), stages, i, 1, all);
+        }
+        return all;
+    }
+
+    private double loss(Pass pass) {
+        List<Assignment> terms = lossTerms(pass);
+        double[] mean = new double[1];
+        double sum = 0;
+        for (Assignment term : terms) {
+            kernels.read(term.loss(), mean);
+            sum += mean[0];
+        }
+        return sum / terms.size();
+    }
+
+    private double[] sampleLosses(Pass pass, int samples) {
+        List<Assignment> terms = lossTerms(pass);
+        double[] means = new double[samples];
+        double[] sums = new double[samples];
+        for (Assignment term : terms) {
+            kernels.read(term.sampleLosses(samples), means);
+            for (int i = 0; i < samples; i++) {
+                sums[i] += means[i] / terms.size();
+            }
+        }
+        return sums;
+    }
+
+    /** The histogram of every codebook, over all its assignments. */
+    private List<long[]> counts(Pass pass) {
+        List<long[]> all = new ArrayList<>();
+        for (int i = 0; i < codebooks.size(); i++) {
+            Assignment first = pass.assignment(i);
+            // The assignments of a shared codebook have their codes one after the other.
+            long assignments = codebooks.size() == 1 ? assignmentCount : 1;
+            all.add(codebooks.get(i).count(pass.codebook(i), first.codes, first.rows.count() * assignments));
+        }
+        return all;
+    }
+
+    /** Takes over what a training pass has changed; comes after everything that checks its input. */
+    private int commit(Pass pass) {
+        inputNorm.commit(pass.norm);
+        long step = trainingSteps++;
+        int replaced = 0;
+        for (int i = 0; i < codebooks.size(); i++) {
+            // A codebook that several stages share takes its new codes from each of them in turn.
+            int assignment = codebooks.size() == 1 ? (int) (step % assignmentCount) : i;
+            replaced += codebooks.get(i).commit(pass.codebook(i), pass.assignment(assignment), step);
+        }
+        return replaced;
+    }
+
+    private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
+        FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
+        FloatPointer out = pass.inputGradient.room(gradInput);
+        // The task's gradient is read several times: where gradInput is its memory, that of the input is computed apart.
+        boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
+        FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
+        differentiate(pass, gradient, 2 * alpha / pass.rows.elements(), normalised);
+        if (!inputNorm.isIdentity()) {
+            inputNorm.gradient(pass.z, normalised, pass.rows, pass.norm, out);
+        } else if (apart) {
+            kernels.copy(out, normalised, pass.rows.elements() * Float.BYTES);
+        }
+        for (int i = 0; i < codebooks.size(); i++) {
+            codebooks.get(i).gradient(pass.codebook(i));
+        }
+        pass.inputGradient.deliver(gradInput);
+        parameters.forEach(Parameter::markGradient);
+        forgetSaved();
+    }
+
+    /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
+    private static double perplexity(long[] counts) {
+        long total = Arrays.stream(counts).sum();
+        double entropy = 0;
+        for (long count : counts) {
+            if (count > 0) {
+                double p = (double) count / total;
+                entropy -= p * StrictMath.log(p);
+            }
+        }
+        return StrictMath.exp(entropy);
+    }
+
+    private static int active(long[] counts) {
+        return (int) Arrays.stream(counts).filter(count -> count > 0).count();
+    }
+
+    // ---- memory ------------------------------------------------------------------------------------------------
+
+    private Pass takePass() {
+        Pass pass = spare.poll();
+        return pass != null ? pass : new Pass(kernels, codebooks.size(), assignmentCount);
+    }
+
+    private void giveBack(Pass pass) {
+        pass.tensor = null;
+        if (closed) {
+            pass.close();
+        } else {
+            spare.offer(pass);
+        }
+    }
+
+    private void forgetSaved() {
+        if (saved != null) {
+            Pass pass = saved;
+            saved = null;
+            giveBack(pass);
+        }
+    }
+
+    /** A new tensor where another lies. */
+    private Tensor resultLike(Tensor model, DataType type, long[] shape) {
+        return Tensor.allocate(model.device() == Device.CUDA ? kernels : Kernels.cpu(), type, shape);
+    }
+
+    // ---- checks ------------------------------------------------------------------------------------------------
+
+    /** The feature axis of an input that fits. */
+    private int checkInput(Tensor z) {
+        checkOpen();
+        z.checkUsable("z", DataType.FLOAT32, kernels);
+        int axis = dim < 0 ? z.rank() + dim : dim;
+        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
+            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
+                    + Arrays.toString(z.shape()));
+        }
+        if (z.size() == 0) {
+            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
+        }
+        return axis;
+    }
+
+    private Pass forBackward(@Nullable Tensor gradOutput, double alpha) {
+        checkOpen();
+        if (saved == null) {
+            throw new IllegalStateException("backward needs a forward before it, and each its own");
+        }
+        if (saved.tensor.isClosed()) {
+            throw new IllegalStateException("z of the forward is closed; keep it open until backward");
+        }
+        if (!Double.isFinite(alpha)) {
+            throw new IllegalArgumentException("need a finite alpha, got " + alpha);
+        }
+        if (gradOutput != null) {
+            checkGradient("gradOutput", gradOutput, saved);
+        }
+        return saved;
+    }
+
+    private void checkGradient(String name, Tensor gradient, Pass pass) {
+        gradient.checkUsable(name, DataType.FLOAT32, kernels);
+        if (!gradient.hasShape(pass.tensor.shape())) {
+            throw new IllegalArgumentException("need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape())
+                    + ", got " + gradient);
+        }
+    }
+
+    private int checkNumber(int number) {
+        if (number < 0 || number >= codebooks.size()) {
+            throw new IllegalArgumentException("need 0 <= codebook < " + codebooks.size() + ", got " + number);
+        }
+        return number;
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("this " + this + " is closed");
+        }
+    }
+
+    private static long samples(Tensor z, int axis) {
+        return axis == 0 ? 1 : z.size(0);
+    }
+
+    private long[] codesShape(long[] shape, int axis) {
+        return codesOfRow() == 0 ? without(shape, axis) : replaced(shape, axis, codesOfRow());
+    }
+
+    private static long[] replaced(long[] shape, int axis, long size) {
+        long[] all = shape.clone();
+        all[axis] = size;
+        return all;
+    }
+
+    private static long[] without(long[] shape, int axis) {
+        long[] rest = new long[shape.length - 1];
+        System.arraycopy(shape, 0, rest, 0, axis);
+        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
+        return rest;
+    }
+
+    private static long[] with(long[] shape, int axis, long size) {
+        long[] all = new long[shape.length + 1];
+        System.arraycopy(shape, 0, all, 0, axis);
+        all[axis] = size;
+        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
+        return all;
+    }
+
+    /**
+     * Options that all layers have.
+     *
+     * @param <B> the builder of the layer itself
+     */
+    public abstract static sealed class Builder<B extends Builder<B>>
+            permits VectorQuant.Builder, GroupVectorQuant.Builder, ResidualVectorQuant.Builder {
+        final int featureSize;
+        final int numCodes;
+        int dim = 1;
+        double beta = 0.95;
+        boolean kmeansInit;
+        Norm norm = Norm.NONE;
+        CodebookNorm codebookNorm = CodebookNorm.NONE;
+        double affineLr;
+        int affineGroups = 1;
+        boolean statisticsAffine;
+        double syncNu;
+        int replaceFreq;
+        long seed;
+        InnerOptimizer.@Nullable Options alternation;
+        private @Nullable Backend backend;
+
+        Builder(int featureSize, int numCodes) {
+            this.featureSize = Arguments.atLeastOne("featureSize", featureSize);
+            this.numCodes = Arguments.atLeastOne("numCodes", numCodes);
+        }
+
+        /** The axis of the features; negative counts from the end. 1 by default: B x D x H x W images. */
+        public B dim(int dim) {
+            this.dim = dim;
+            return self();
+        }
+
+        /** Trade-off of the commitment loss, in [0, 1]: the share of the codebook's term. 0.95 by default. */
+        public B beta(double beta) {
+            this.beta = Arguments.inUnitInterval("beta", beta);
+            return self();
+        }
+
+        /** Initialises the codebook by {@link KMeans} from the first training batch. Off by default: N(0, 1). */
+        public B kmeansInit(boolean kmeansInit) {
+            this.kmeansInit = kmeansInit;
+            return self();
+        }
+
+        /** The norm of the input; none by default. */
+        public B norm(Norm norm) {
+            this.norm = Objects.requireNonNull(norm, "norm");
+            return self();
+        }
+
+        /** The norm of the codebook; none by default. */
+        public B codebookNorm(CodebookNorm codebookNorm) {
+            this.codebookNorm = Objects.requireNonNull(codebookNorm, "codebookNorm");
+            return self();
+        }
+
+        /** Above 0 switches the learned affine of the codebook on and scales its parameters. 0 by default. */
+        public B affineLr(double affineLr) {
+            this.affineLr = Arguments.notNegative("affineLr", affineLr);
+            return self();
+        }
+
+        /** Contiguous groups of codes with an affine each; divides numCodes. 1 by default. */
+        public B affineGroups(int affineGroups) {
+            this.affineGroups = Arguments.atLeastOne("affineGroups", affineGroups);
+            return self();
+        }
+
+        /**
+         * An affine that moves the codebook's moments to the running moments of the input, momentum 0.1; not learned. Off by
+         * default; excludes affineLr > 0.
+         */
+        public B statisticsAffine(boolean statisticsAffine) {
+            this.statisticsAffine = statisticsAffine;
+            return self();
+        }
+
+        /** nu of the synchronised commitment: the share of the task's gradient that the codes receive. 0 by default. */
+        public B syncNu(double syncNu) {
+            this.syncNu = Arguments.notNegative("syncNu", syncNu);
+            return self();
+        }
+
+        /** Above 0: a code unused for this many training batches is replaced by a random row. 0 by default. */
+        public B replaceFreq(int replaceFreq) {
+            this.replaceFreq = Arguments.notNegative("replaceFreq", replaceFreq);
+            return self();
+        }
+
+        /** Seed of all random numbers of the layer; 0 by default. */
+        public B seed(long seed) {
+            this.seed = seed;
+            return self();
+        }
+
+        /** Where to compute; {@link Backend#best} by default. */
+        public B backend(Backend backend) {
+            this.backend = Objects.requireNonNull(backend, "backend");
+            return self();
+        }
+
+        /**
+         * Alternated optimisation inside the forward (paper, section 4.3): in training, after the assignment, the optimiser
+         * takes steps on the codebook along the gradient of mean((e - sg(z))^2), and e is looked up in the result. Its
+         * gradients reach neither the affine's parameters nor the optimiser that the caller steps. Off by default.
+         *
+         * @param optimizer the rule and its hyperparameters; its state is kept by the layer. Not used for anything else
+         * @param steps of each forward, at least 1
+         * @param reassigns whether the rows get their codes anew after the steps
+         */
+        public B alternated(Optimizer optimizer, int steps, boolean reassigns) {
+            Objects.requireNonNull(optimizer, "optimizer");
+            alternation = new InnerOptimizer.Options(optimizer, Arguments.atLeastOne("steps", steps), reassigns);
+            return self();
+        }
+
+        abstract B self();
+
+        /** Where to compute. */
+        final Kernels kernels() {
+            return (backend == null ? Backend.best() : backend).kernels();
+        }
+
+        /** Refuses options that contradict each other or do not divide, for codebooks of {@code codes} codes. */
+        final void check(int codes) {
+            if (affineLr > 0 && statisticsAffine) {
+                throw new IllegalArgumentException(
+                        "need either affineLr > 0 or statisticsAffine, got both (affineLr = " + affineLr + ")");
+            }
+            if (codes % affineGroups != 0) {
+                throw new IllegalArgumentException(
+                        "need affineGroups to divide " + codesName() + " = " + codes + ", got " + affineGroups);
+            }
+            if (norm == Norm.GROUP && featureSize % InputNorm.GROUPS != 0) {
+                throw new IllegalArgumentException("need a featureSize that " + InputNorm.GROUPS
+                        + " groups divide for norm GROUP, got " + featureSize);
+            }
+            if ((long) featureSize * numCodes > Integer.MAX_VALUE) {
+                throw new IllegalArgumentException("need featureSize * numCodes <= " + Integer.MAX_VALUE + ", got "
+                        + featureSize + " * " + numCodes);
+            }
+        }
+
+        /** What the number of codes of one codebook is called in errors. */
+        String codesName() {
+            return "numCodes";
+        }
+    }
+}

@@ -1,0 +1,67 @@
+package io.github.vq4j.torch;
+
+import io.github.vq4j.DataType;
+import io.github.vq4j.Device;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.DeviceOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/** Tensors of one library as views of the other's memory. Who made the memory keeps it alive. */
+final class SharedMemory {
+    private SharedMemory() {}
+
+    /** What kernels see of a contiguous tensor of FLOAT. */
+    static io.github.vq4j.Tensor floats(Tensor tensor) {
+        return io.github.vq4j.Tensor.ofAddress(address(tensor), device(tensor), shape(tensor));
+    }
+
+    /** What kernels see of a contiguous tensor of INT. */
+    static io.github.vq4j.Tensor codes(Tensor tensor) {
+        return io.github.vq4j.Tensor.codesAtAddress(address(tensor), device(tensor), shape(tensor));
+    }
+
+    /** What libtorch sees of a tensor of a layer. */
+    static Tensor of(io.github.vq4j.Tensor tensor) {
+        try (TensorOptions options = options(tensor)) {
+            return torch.from_blob(new Address(tensor.address()), tensor.shape(), options);
+        }
+    }
+
+    /** 0 for a tensor without elements. */
+    static long address(Tensor tensor) {
+        Pointer data = tensor.data_ptr();
+        return data == null ? 0 : data.address();
+    }
+
+    static Device device(Tensor tensor) {
+        return tensor.is_cuda() ? Device.CUDA : Device.HOST;
+    }
+
+    static long[] shape(Tensor tensor) {
+        long[] shape = new long[Math.toIntExact(tensor.dim())];
+        for (int axis = 0; axis < shape.length; axis++) {
+            shape[axis] = tensor.size(axis);
+        }
+        return shape;
+    }
+
+    private static TensorOptions options(io.github.vq4j.Tensor tensor) {
+        ScalarType type = tensor.dataType() == DataType.FLOAT32 ? ScalarType.Float : ScalarType.Int;
+        TensorOptions options = new TensorOptions(type);
+        if (tensor.device() == Device.HOST) {
+            return options;
+        }
+        // Without an index libtorch asks the driver on which device the address lies.
+        return options.device(new DeviceOptional(new org.bytedeco.pytorch.Device("cuda")));
+    }
+
+    /** A pointer to memory of somebody else's. */
+    static final class Address extends Pointer {
+        Address(long address) {
+            this.address = address;
+        }
+    }
+}

@@ -1,0 +1,121 @@
+package io.github.vq4j.torch;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.github.vq4j.Backend;
+import io.github.vq4j.NotFiniteException;
+import io.github.vq4j.VectorQuant;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
+
+/** What is refused, and in which words. */
+class BadInputTest {
+    private PointerScope scope;
+    private VectorQuantModule module;
+
+    @BeforeEach
+    void makeLayer() {
+        scope = new PointerScope();
+        module = new VectorQuantModule(
+                VectorQuant.builder(4, 9).backend(Backend.cpu()).build());
+    }
+
+    @AfterEach
+    void close() {
+        module.close();
+        scope.close();
+    }
+
+    @Test
+    void anInputOfAnotherType() {
+        refused(() -> module.forward(torch.randn(6, 4).to(ScalarType.Double)), "z of dtype Float, got Double");
+        refused(() -> module.encode(torch.randn(6, 4).to(ScalarType.Half)), "z of dtype Float, got Half");
+        refused(() -> module.decode(torch.randn(6)), "codes of dtype Long, got Float");
+    }
+
+    @Test
+    void anInputOnAnotherDevice() {
+        Tensor meta = torch.randn(6, 4).to(new org.bytedeco.pytorch.Device("meta"), ScalarType.Float);
+        refused(
+                () -> module.forward(meta),
+                "z on the device of VectorQuant of 9 codes x 4 features on cpu, got one on meta");
+    }
+
+    @Test
+    void anInputOfAnotherLayout() {
+        refused(() -> module.forward(torch.randn(6, 4).to_sparse()), "z of layout Strided, got Sparse");
+    }
+
+    @Test
+    void anInputOfAnotherShape() {
+        refused(() -> module.forward(torch.randn(6, 5)), "need featureSize = 4 on axis 1, got shape [6, 5]");
+        refused(() -> module.forward(torch.randn(0, 4)), "need at least one row, got shape [0, 4]");
+    }
+
+    @Test
+    void anUndefinedInput() {
+        refused(() -> module.forward(new Tensor()), "need a defined tensor z");
+    }
+
+    @Test
+    void anInputThatIsNotFinite() {
+        Tensor z = torch.zeros(6, 4);
+        z.select(0, 3).fill_(new Scalar(Double.NaN));
+        NotFiniteException refusal = assertThrows(NotFiniteException.class, () -> module.forward(z));
+        assertEquals(3, refusal.row());
+    }
+
+    @Test
+    void codesThatDoNotExist() {
+        for (long code : new long[] {-1, 9, 1L << 32, Long.MIN_VALUE}) {
+            Tensor codes = torch.zeros(3).to(ScalarType.Long).fill_(new Scalar(code));
+            assertThrows(IllegalArgumentException.class, () -> module.decode(codes), () -> "code " + code);
+        }
+    }
+
+    @Test
+    void aRefusedForwardLeavesTheBackwardThatWaits() {
+        Tensor z = torch.randn(6, 4).requires_grad_();
+        QuantizedTensors q = module.forward(z);
+        refused(() -> module.forward(torch.randn(6, 5)), "featureSize");
+        q.output().sum().backward();
+        assertTrue(torch.equal(torch.ones(6, 4), z.grad()));
+    }
+
+    @Test
+    void parametersOfAnotherType() {
+        module.to(ScalarType.Double, false);
+        IllegalStateException refusal =
+                assertThrows(IllegalStateException.class, () -> module.forward(torch.randn(6, 4)));
+        String expected =
+                "need parameter codebook of dtype Float and shape [9, 4] on HOST, the module now has dtype Double";
+        assertTrue(refusal.getMessage().contains(expected), refusal.getMessage());
+    }
+
+    @Test
+    void aClosedModule() {
+        module.close();
+        for (Executable use : new Executable[] {
+            () -> module.forward(torch.randn(6, 4)),
+            () -> module.encode(torch.randn(6, 4)),
+            () -> module.decode(torch.zeros(6).to(ScalarType.Long))
+        }) {
+            IllegalStateException refusal = assertThrows(IllegalStateException.class, use);
+            assertTrue(refusal.getMessage().contains("is closed"), refusal.getMessage());
+        }
+    }
+
+    private static void refused(Executable call, String part) {
+        String message = assertThrows(IllegalArgumentException.class, call).getMessage();
+        assertTrue(message.contains(part), "\"" + part + "\" in: " + message);
+    }
+}
