@@ -11,6 +11,6 @@ function(vq4j_instruction_sets target)
         target_sources(${target} PRIVATE ${folder}/avx2.cpp ${folder}/avx512.cpp)
         set_source_files_properties(${folder}/avx2.cpp PROPERTIES COMPILE_OPTIONS "${common};-mavx2;-mfma")
         set_source_files_properties(${folder}/avx512.cpp PROPERTIES
-            COMPILE_OPTIONS "${common};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512;$<$<CXX_COMPILER_ID:GNU>:-Wno-uninitialized\;-Wno-maybe-uninitialized>")
+            COMPILE_OPTIONS "${common};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512;-Wno-uninitialized;-Wno-maybe-uninitialized")
     endif()
 endfunction()

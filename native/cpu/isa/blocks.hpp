@@ -13,7 +13,12 @@ namespace {
 constexpr int64_t block_rows = 64;
 constexpr int64_t block_floats = block_rows * strip_features;
 
-// to[j * pitch + i] = line(i)[j] for i < count, j < length. `to` has room for whole vectors of i where `padded`.
+// How far ahead memory is fetched: the codes' vectors read in between keep the machine from seeing that rows follow one
+// another.
+constexpr int64_t floats_ahead = 512;
+
+// to[j * pitch + i] = *line(i, j) for i < count, j < length; line(i, j + 1) is beside line(i, j). `to` has room for whole
+// vectors of i where `padded`.
 template <bool padded, typename Line>
 VQ4J_SHARED void transpose_lines(Line line, int64_t count, int64_t length, float* to, int64_t pitch) {
     for (int64_t i = 0; i < count; i += lanes) {
@@ -22,7 +27,7 @@ VQ4J_SHARED void transpose_lines(Line line, int64_t count, int64_t length, float
             Floats tile[lanes];
 #pragma GCC unroll 16
             for (int64_t r = 0; r < lanes; ++r) {
-                tile[r] = r < lines ? access.load(line(i + r) + j) : all(0.0f);
+                tile[r] = r < lines ? access.load(line(i + r, j)) : all(0.0f);
             }
             transpose(tile);
             float* const corner = to + j * pitch + i;
@@ -65,7 +70,13 @@ struct Block {
     const float* data;
     int64_t pitch;
 
-    VQ4J_SHARED_MEMBER const float* row(int64_t r) const { return data + r * pitch; }
+    // Features d ... of row r; what comes after is fetched, needed or not.
+    template <typename Access>
+    VQ4J_SHARED_MEMBER Floats load(int64_t r, int64_t d, Access access) const {
+        const float* const p = data + r * pitch + d;
+        prefetch(p + floats_ahead);
+        return access.load(p);
+    }
 };
 
 // Features first ... first + width of the rows n ... n + count; at most block_rows and, unless rows are read in place,
@@ -75,17 +86,26 @@ VQ4J_SHARED Block row_block(const float* data, Layout layout, int64_t n, int64_t
     if (layout.inner == 1) {
         return {data + n * layout.features + first, layout.features};
     }
+    // The next strip of whole runs, or the next block of the same runs, is fetched meanwhile.
+    const int64_t ahead = layout.inner <= block_rows ? strip_features * layout.inner : block_rows;
     for_each_run(layout, n, n + count, count, [=](int64_t run, int64_t run_rows) {
         const float* const corner = data + layout.offset(run) + first * layout.inner;
-        transpose_lines<false>([=](int64_t d) { return corner + d * layout.inner; }, width, run_rows,
-            buffer + (run - n) * strip_features, strip_features);
+        const auto line = [=](int64_t d, int64_t i) {
+            prefetch(corner + d * layout.inner + i + ahead);
+            return corner + d * layout.inner + i;
+        };
+        transpose_lines<false>(line, width, run_rows, buffer + (run - n) * strip_features, strip_features);
     });
     return {buffer, strip_features};
 }
 
-// body(first row, count) for the blocks of the rows begin ... end.
+// body(first row, count) for the blocks of the rows begin ... end. They end where runs end, unless runs are short.
 template <typename Body>
-VQ4J_SHARED void for_each_block(int64_t begin, int64_t end, Body body) {
+VQ4J_SHARED void for_each_block(Layout layout, int64_t begin, int64_t end, Body body) {
+    if (2 * layout.inner >= block_rows) {
+        for_each_run(layout, begin, end, block_rows, body);
+        return;
+    }
     for (int64_t n = begin; n < end; n += block_rows) {
         body(n, end - n < block_rows ? end - n : block_rows);
     }
@@ -132,12 +152,20 @@ VQ4J_SHARED void for_each_place_of_codes(Layout layout, const float* codebook, c
     }
     for_each_run(layout, n, n + count, count, [=](int64_t run, int64_t run_rows) {
         for_each_strip(layout, [=](int64_t first, int64_t width) {
-            transpose_lines<true>([=](int64_t r) { return codebook + codes[run + r] * features + first; }, run_rows,
-                width, buffer, block_rows);
+            const auto line = [=](int64_t r, int64_t d) { return codebook + codes[run + r] * features + first + d; };
+            const int64_t at = layout.offset(run) + first * layout.inner;
+            if (run_rows == layout.inner) {
+                // All runs of the strip follow one another.
+                transpose_lines<false>(line, run_rows, width, buffer, run_rows);
+                for_each_vector<Full>(width * run_rows, [=](int64_t i, auto access) {
+                    body(at + i, access.load(buffer + i), access);
+                });
+                return;
+            }
+            transpose_lines<true>(line, run_rows, width, buffer, block_rows);
             for (int64_t d = 0; d < width; ++d) {
-                const int64_t at = layout.offset(run) + (first + d) * layout.inner;
                 for_each_vector<Full>(run_rows, [=](int64_t i, auto access) {
-                    body(at + i, load(buffer + d * block_rows + i), access);
+                    body(at + d * layout.inner + i, load(buffer + d * block_rows + i), access);
                 });
             }
         });
@@ -146,24 +174,16 @@ VQ4J_SHARED void for_each_place_of_codes(Layout layout, const float* codebook, c
 
 // ---- results larger than the caches ----------------------------------------------------------------------------------
 
-// Whether rows n ... of a result are written past the caches: where it is too large to stay in them its lines need not be
-// read before they are written. Only whole vectors can be written so, at aligned places.
-VQ4J_SHARED bool goes_past_caches(const float* out, Layout layout, int64_t n) {
-    constexpr int64_t least_floats = int64_t{1} << 22;
-    const int64_t step = layout.inner == 1 ? layout.features : layout.inner;
-    return layout.rows() * layout.features >= least_floats && step % lanes == 0
-        && (layout.inner == 1 || n % lanes == 0)
-        && reinterpret_cast<uintptr_t>(out) % (lanes * sizeof(float)) == 0;
-}
-
-// body(first row, count, full) for the blocks of the rows begin ... end; full touches vectors of out.
+// body(first row, count, full) for the blocks of the rows begin ... end; full touches whole vectors. A result that is too
+// large to stay in the caches is written past them: its lines need not be read before they are written.
 template <typename Body>
-VQ4J_SHARED void for_each_written_block(const float* out, Layout layout, int64_t begin, int64_t end, Body body) {
-    if (goes_past_caches(out, layout, begin)) {
-        for_each_block(begin, end, [=](int64_t n, int64_t count) { body(n, count, WholePastCaches{}); });
+VQ4J_SHARED void for_each_written_block(Layout layout, int64_t begin, int64_t end, Body body) {
+    constexpr int64_t least_floats = int64_t{1} << 22;
+    if (layout.rows() * layout.features >= least_floats) {
+        for_each_block(layout, begin, end, [=](int64_t n, int64_t count) { body(n, count, WholePastCaches{}); });
         end_stores_past_caches();
     } else {
-        for_each_block(begin, end, [=](int64_t n, int64_t count) { body(n, count, Whole{}); });
+        for_each_block(layout, begin, end, [=](int64_t n, int64_t count) { body(n, count, Whole{}); });
     }
 }
 

@@ -16,13 +16,16 @@ namespace {
 
 // ---- over the rows of a chunk ----------------------------------------------------------------------------------------
 
-// body(d, vectors, access) for the features of a strip: four vectors at a time, whose sums stay in registers while the
-// rows pass, then one.
+// body(d, vectors, access) for the features of a strip: four vectors or two at a time, whose sums stay in registers while
+// the rows pass, then one.
 template <typename Body>
 VQ4J_SHARED void for_each_vector_group(int64_t width, Body body) {
     int64_t d = 0;
     for (; d + 4 * lanes <= width; d += 4 * lanes) {
         body(d, std::integral_constant<int, 4>{}, Whole{});
+    }
+    for (; d + 2 * lanes <= width; d += 2 * lanes) {
+        body(d, std::integral_constant<int, 2>{}, Whole{});
     }
     for_each_vector(width - d, [=](int64_t i, auto access) { body(d + i, std::integral_constant<int, 1>{}, access); });
 }
@@ -32,8 +35,8 @@ VQ4J_SHARED void for_each_vector_group(int64_t width, Body body) {
 template <int tensors, typename Add>
 VQ4J_SHARED void sum_columns(const float* const (&data)[tensors], Layout layout, int64_t begin, int64_t end, float* sums,
     float* other_sums, Add add) {
-    float buffers[tensors][block_floats];
-    for_each_block(begin, end, [&](int64_t n, int64_t count) {
+    alignas(64) float buffers[tensors][block_floats];
+    for_each_block(layout, begin, end, [&](int64_t n, int64_t count) {
         for_each_strip(layout, [&](int64_t first, int64_t width) {
             Block blocks[tensors];
             for (int i = 0; i < tensors; ++i) {
@@ -50,7 +53,7 @@ VQ4J_SHARED void sum_columns(const float* const (&data)[tensors], Layout layout,
                     for (int v = 0; v < vectors; ++v) {
                         Floats values[tensors];
                         for (int i = 0; i < tensors; ++i) {
-                            values[i] = access.load(blocks[i].row(r) + d + v * lanes);
+                            values[i] = blocks[i].load(r, d + v * lanes, access);
                         }
                         add(sum[v], other[v], values, first + d + v * lanes, access);
                     }
@@ -188,9 +191,9 @@ private:
 template <int tensors, typename Add>
 VQ4J_SHARED void sum_by_code(const float* const (&data)[tensors], Layout layout, const int32_t* codes, CodePart part,
     CodeTotals totals, float* out, Add add) {
-    float buffers[tensors][block_floats];
+    alignas(64) float buffers[tensors][block_floats];
     ChunksOfCodes chunks(part, layout.features, totals, out);
-    for_each_block(0, layout.rows(), [&](int64_t n, int64_t count) {
+    for_each_block(layout, 0, layout.rows(), [&](int64_t n, int64_t count) {
         int32_t found[block_rows];
         int64_t found_count = 0;
         for (int64_t r = 0; r < count; ++r) {
@@ -211,7 +214,7 @@ VQ4J_SHARED void sum_by_code(const float* const (&data)[tensors], Layout layout,
             for_each_vector(part.width, [&](int64_t d, auto access) {
                 Floats values[tensors];
                 for (int i = 0; i < tensors; ++i) {
-                    values[i] = access.load(blocks[i].row(r) + d);
+                    values[i] = blocks[i].load(r, d, access);
                 }
                 access.store(sums + d, add(access.load(sums + d), values, k, part.first_feature + d, access));
             });

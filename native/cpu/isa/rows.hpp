@@ -18,8 +18,8 @@ namespace {
 template <int tensors, typename Add>
 VQ4J_SHARED void sum_features(const float* const (&data)[tensors], Layout layout, int64_t n, int64_t count, float* results,
     Add add) {
-    float buffers[tensors][block_floats];
-    float sums[block_rows * stripes];
+    alignas(64) float buffers[tensors][block_floats];
+    alignas(64) float sums[block_rows * stripes];
     for_each_strip(layout, [&](int64_t first, int64_t width) {
         Block blocks[tensors];
         for (int i = 0; i < tensors; ++i) {
@@ -30,7 +30,7 @@ VQ4J_SHARED void sum_features(const float* const (&data)[tensors], Layout layout
             add_features(sum, width, [&](Floats stripe, int64_t d, auto access) {
                 Floats values[tensors];
                 for (int i = 0; i < tensors; ++i) {
-                    values[i] = access.load(blocks[i].row(r) + d);
+                    values[i] = blocks[i].load(r, d, access);
                 }
                 return add(stripe, values, r, first + d, access);
             });
@@ -57,7 +57,7 @@ VQ4J_SHARED void dot_products(Rows rows, const float* grad, int64_t n, int64_t c
 void squared_distances(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
     float* distances) {
     const int64_t features = rows.layout.features;
-    for_each_block(begin, end, [=](int64_t n, int64_t count) {
+    for_each_block(rows.layout, begin, end, [=](int64_t n, int64_t count) {
         sum_features<1>({rows.data}, rows.layout, n, count, distances + n,
             [=](Floats sum, const Floats* z, int64_t r, int64_t d, auto access) {
                 const Floats difference = z[0] - access.load(codebook + codes[n + r] * features + d);
@@ -69,8 +69,8 @@ void squared_distances(Rows rows, const float* codebook, const int32_t* codes, i
 // ---- rows with their codes -------------------------------------------------------------------------------------------
 
 void look_up(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* out) {
-    for_each_written_block(out, layout, begin, end, [=](int64_t n, int64_t count, auto full) {
-        float buffer[block_floats];
+    for_each_written_block(layout, begin, end, [=](int64_t n, int64_t count, auto full) {
+        alignas(64) float buffer[block_floats];
         for_each_place_of_codes<decltype(full)>(layout, codebook, codes, n, count, buffer,
             [=](int64_t at, Floats e, auto access) { access.store(out + at, e); });
     });
@@ -78,16 +78,16 @@ void look_up(const float* codebook, const int32_t* codes, Layout layout, int64_t
 
 void residual(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end, float* out) {
     const float* const z = rows.data;
-    for_each_written_block(out, rows.layout, begin, end, [=](int64_t n, int64_t count, auto full) {
-        float buffer[block_floats];
+    for_each_written_block(rows.layout, begin, end, [=](int64_t n, int64_t count, auto full) {
+        alignas(64) float buffer[block_floats];
         for_each_place_of_codes<decltype(full)>(rows.layout, codebook, codes, n, count, buffer,
             [=](int64_t at, Floats e, auto access) { access.store(out + at, access.load(z + at) - e); });
     });
 }
 
 void add_look_up(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* sum) {
-    for_each_block(begin, end, [=](int64_t n, int64_t count) {
-        float buffer[block_floats];
+    for_each_block(layout, begin, end, [=](int64_t n, int64_t count) {
+        alignas(64) float buffer[block_floats];
         for_each_place_of_codes<Whole>(layout, codebook, codes, n, count, buffer,
             [=](int64_t at, Floats e, auto access) { access.store(sum + at, access.load(sum + at) + e); });
     });
@@ -99,8 +99,8 @@ int64_t input_gradient(Rows rows, const float* grad, const float* codebook, cons
     const float* const z = rows.data;
     const Layout layout = rows.layout;
     int64_t first_bad = no_bad_row;
-    for_each_written_block(out, layout, begin, end, [=, &first_bad](int64_t n, int64_t count, auto full) {
-        float buffer[block_floats];
+    for_each_written_block(layout, begin, end, [=, &first_bad](int64_t n, int64_t count, auto full) {
+        alignas(64) float buffer[block_floats];
         if (grad == nullptr) {
             for_each_place_of_codes<decltype(full)>(layout, codebook, codes, n, count, buffer,
                 [=](int64_t at, Floats e, auto access) {
@@ -151,7 +151,7 @@ void normalize_gradient(Rows rows, const float* grad, NormalizedColumns columns,
 int64_t row_norm(Rows rows, bool unit, int64_t begin, int64_t end, float* out) {
     const float* const z = rows.data;
     int64_t first_bad = no_bad_row;
-    for_each_written_block(out, rows.layout, begin, end, [=, &first_bad](int64_t n, int64_t count, auto full) {
+    for_each_written_block(rows.layout, begin, end, [=, &first_bad](int64_t n, int64_t count, auto full) {
         float squared[block_rows];
         float factors[block_rows];
         squared_lengths(rows, n, count, squared);
@@ -175,7 +175,7 @@ int64_t row_norm(Rows rows, bool unit, int64_t begin, int64_t end, float* out) {
 void row_norm_gradient(Rows rows, const float* grad, bool unit, int64_t begin, int64_t end, float* out) {
     const float* const z = rows.data;
     const Layout layout = rows.layout;
-    for_each_written_block(out, layout, begin, end, [=](int64_t n, int64_t count, auto full) {
+    for_each_written_block(layout, begin, end, [=](int64_t n, int64_t count, auto full) {
         float squared[block_rows];
         float products[block_rows];
         float factors[block_rows];

@@ -344,8 +344,15 @@ struct Whole {
     static VQ4J_SHARED_MEMBER Floats choose(Floats a, Floats) { return a; }
 };
 
+// Only aligned vectors can be written past the caches.
 struct WholePastCaches : Whole {
-    static VQ4J_SHARED_MEMBER void store(float* p, Floats a) { store_past_caches(p, a); }
+    static VQ4J_SHARED_MEMBER void store(float* p, Floats a) {
+        if (reinterpret_cast<uintptr_t>(p) % sizeof(Floats) == 0) {
+            store_past_caches(p, a);
+        } else {
+            vq4j::store(p, a);
+        }
+    }
 };
 
 struct First {
