@@ -202,7 +202,7 @@ int64_t assign_bounded(Rows rows, const BoundedCodebook& codebook, bool first, i
         return first_not_finite(rows.data, rows.layout, begin, end);
     }
     float squared[bounded_block_rows];
-    for_each_block(0, open.rows, [&](int64_t r, int64_t count) {
+    for_each_block({open.rows, 1, features}, 0, open.rows, [&](int64_t r, int64_t count) {
         squared_lengths({workspace, {open.rows, 1, features}}, r, count, squared + r);
     });
     for (int64_t r = 0; !first && r < open.rows; ++r) {

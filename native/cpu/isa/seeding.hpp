@@ -25,7 +25,7 @@ bool lower_weights(Rows rows, const float* code, int32_t k, const float* reach, 
         const Floats difference = z - access.load(code + d);
         return fused_multiply_add(difference, difference, sum);
     };
-    for_each_block(begin, end, [&](int64_t first, int64_t count) {
+    for_each_block(rows.layout, begin, end, [&](int64_t first, int64_t count) {
         int32_t in_doubt[block_rows];
         int32_t doubts = 0;
         for (int64_t r = 0; r < count; ++r) {
