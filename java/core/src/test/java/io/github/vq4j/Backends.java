@@ -33,7 +33,7 @@ final class Backends {
         parameter.kernels().write(values, parameter.values());
     }
 
-    static Parameter parameter(VectorQuant layer, String name) {
+    static Parameter parameter(Quantizer layer, String name) {
         return layer.parameters().stream()
                 .filter(parameter -> parameter.name().equals(name))
                 .findFirst()
