@@ -4,6 +4,7 @@
 #include "cpu/isa/codebook_free.hpp"
 #include "cpu/isa/columns.hpp"
 #include "cpu/isa/elements.hpp"
+#include "cpu/isa/half.hpp"
 #include "cpu/isa/rows.hpp"
 
 #define VQ4J_TEXT(x) #x
@@ -15,7 +16,7 @@ namespace vq4j {
 
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
 const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows},
-    pack_panel, assign, squared_distances, look_up, residual, add_look_up, lower_weights, input_gradient,
+    pack_panel, assign, widen, narrow, widen_rows, squared_distances, look_up, residual, add_look_up, lower_weights, input_gradient,
     sum_rows_by_code, sum_gradients_by_code, sum_moments, add_moments, sum_normalized_gradients, sum_codes,
     sum_affine_gradients, normalize, normalize_gradient, row_norm, row_norm_gradient, affine, weighted_sum,
     running_average, sgd, adam, finite_scalar_quantize, finite_scalar_gradient, sign_quantize, sum_sign_losses,

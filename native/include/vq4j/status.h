@@ -31,4 +31,9 @@
 /** Row norm: rows longer than 10 scaled to length 10, others left as they are. */
 #define VQ4J_MAX_NORM 1
 
+/** 16-bit type: IEEE binary16. */
+#define VQ4J_FLOAT16 1
+/** 16-bit type: the upper half of an fp32 number. */
+#define VQ4J_BFLOAT16 2
+
 #endif
