@@ -66,6 +66,12 @@ class RowMaskTest {
                 .replaceFreq(1)
                 .affineLr(1)
                 .syncNu(1));
+        LAYERS.put("residual, beams, dropout of the batch", dim -> ResidualVectorQuant.builder(FEATURES, 60, 3)
+                .dim(dim)
+                .beamWidth(3)
+                .quantizerDropout(1, false)
+                .replaceFreq(1)
+                .gradientEstimator(GradientEstimator.DIVEQ));
         LAYERS.put("residual that shares", dim -> ResidualVectorQuant.builder(FEATURES, 20, 3)
                 .share(true)
                 .stageLosses(true)
