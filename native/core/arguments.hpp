@@ -63,6 +63,21 @@ inline void check_both_or_neither(const float* scale, const float* shift) {
     }
 }
 
+// A selection of some of the rows, whose numbers are sorted as 32 bits.
+inline void check_selection(int64_t rows_count, int64_t count) {
+    check_sizes({{"rows_count", rows_count}, {"count", count}});
+    if (rows_count > 0xffffffff || count > rows_count) {
+        invalid("need 1 <= count <= rows_count < 2^32, got count = " + std::to_string(count) + " and rows_count = "
+            + std::to_string(rows_count));
+    }
+}
+
+inline void check_place_codes(int64_t vectors_count, int64_t codes_count, int64_t features, int64_t groups) {
+    check_codebook(vectors_count, features);
+    check_codebook(codes_count, features);
+    check_divides("groups", groups, "codes_count", codes_count);
+}
+
 inline void check_enough_rows(int64_t rows_count, int64_t codes_count) {
     if (rows_count < codes_count) {
         invalid("need at least as many rows as codes, got " + std::to_string(rows_count) + " rows and "

@@ -45,8 +45,9 @@ struct Operations {
     X(take_rows) X(put_rows) X(weighted_sum) X(finite_scalar_quantize) X(finite_scalar_decode) \
     X(finite_scalar_gradient) X(sign_quantize) X(sign_decode) X(sign_losses) X(sign_gradient) X(code_usage) \
     X(pack_directions) X(assign_top_k) X(code_distances) X(match_norms) X(norm_pooling) X(norm_pooling_gradient) \
-    X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) X(mean_distances) \
-    X(draw_stages) X(extend_beams) X(choose_beams)
+    X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
+    X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(place_codes) X(farthest_rows) \
+    X(moving_averages) X(restart_averages) X(expire_codes)
 
 struct Implementation {
     std::string name;

@@ -460,6 +460,70 @@ VQ4J_API int32_t VQ4J_OPERATION(replace_codes)(VQ4J_STREAM const float* rows, in
     int64_t features, const int32_t* mask, int64_t codes_count, const float* scale, const float* shift, int64_t groups,
     float noise, uint64_t seed, uint64_t step, float* codebook);
 
+/**
+ * The codes to be replaced become the vectors 0, 1, ... in turn, starting anew after the last, mapped back through the
+ * affine as in replace_codes. From marked code number `exact` on (counted from 0, ascending), noise is added:
+ * x = v + noise * |v| * N(0, 1), as in replace_codes.
+ * @param vectors      vectors_count x D, effective vectors
+ * @param mask         K
+ * @param scale, shift groups x D, or NULL both
+ * @param codebook     K x D, updated
+ */
+VQ4J_API int32_t VQ4J_OPERATION(place_codes)(VQ4J_STREAM const float* vectors, int64_t vectors_count,
+    const int32_t* mask, int64_t codes_count, int64_t features, const float* scale, const float* shift, int64_t groups,
+    int64_t exact, float noise, uint64_t seed, uint64_t step, float* codebook);
+
+/**
+ * The rows farthest from their codes: the numbers of the `count` rows with the largest distances, the farthest first, of
+ * equal distances the lowest row first.
+ * @param distances  N, at least 0, as of commitment_loss; a NaN counts as farther than all
+ * @param rows_count N, below 2^32
+ * @param count      1 to N
+ * @param order      count
+ */
+VQ4J_API int32_t VQ4J_OPERATION(farthest_rows)(VQ4J_STREAM const float* distances, int64_t rows_count, int64_t count,
+    int64_t* order);
+
+/* ---- codebooks of moving averages ---------------------------------------------------------------------------- */
+
+/**
+ * A step of a codebook that follows moving averages of its rows (van den Oord et al., "Neural Discrete Representation
+ * Learning", 2017, appendix A.1), with momentum = 1 - decay:
+ * N_k = momentum * n_k + (1 - momentum) * N_k; m_k = momentum * s_k + (1 - momentum) * m_k; and by Laplace's smoothing
+ * c_k = m_k / N'_k with N'_k = (N_k + epsilon) / (sum N + K epsilon) * sum N.
+ * VQ4J_NOT_FINITE names the first code with an average that is not finite.
+ * @param counts        K, n_k: how often the batch uses each code
+ * @param sums          K x D, s_k: the sum of its rows, as of scatter
+ * @param sizes         K, N_k before the step
+ * @param averages      K x D, m_k before the step
+ * @param next_sizes    K, N_k after it
+ * @param next_averages K x D, m_k after it
+ * @param codebook      K x D, c_k
+ */
+VQ4J_API int32_t VQ4J_OPERATION(moving_averages)(VQ4J_STREAM const int64_t* counts, const float* sums,
+    int64_t codes_count, int64_t features, float momentum, double epsilon, const float* sizes, const float* averages,
+    float* next_sizes, float* next_averages, float* codebook);
+
+/**
+ * Starts the moving averages of codes anew, so that they stand for the codes as they are: N_k = max(size, counts_k),
+ * m_k = N_k c_k.
+ * @param codebook K x D
+ * @param mask     K, the codes with mask_k != 0; NULL for all
+ * @param counts   K; NULL for zeros
+ * @param sizes    K, updated
+ * @param averages K x D, updated
+ */
+VQ4J_API int32_t VQ4J_OPERATION(restart_averages)(VQ4J_STREAM const float* codebook, const int32_t* mask,
+    const int64_t* counts, int64_t codes_count, int64_t features, float size, float* sizes, float* averages);
+
+/**
+ * Marks the codes whose moving average of uses is below a threshold, N_k < threshold, for replacement.
+ * @param mask   K; marks that are there already stay
+ * @param marked 1, how many are marked then
+ */
+VQ4J_API int32_t VQ4J_OPERATION(expire_codes)(VQ4J_STREAM const float* sizes, int64_t codes_count, float threshold,
+    int32_t* mask, int64_t* marked);
+
 /* ---- quantizers without a codebook --------------------------------------------------------------------------- */
 
 /**

@@ -24,6 +24,7 @@ final class Assignment implements AutoCloseable {
     private final Scratch<IntPointer> allCodes;
     private final Scratch<DoublePointer> sampleLosses;
     private final Scratch<DoublePointer> loss;
+    private final Scratch<DoublePointer> ownTermLoss;
 
     /** The rows, and how they lie in memory. */
     FloatPointer z;
@@ -32,6 +33,9 @@ final class Assignment implements AutoCloseable {
 
     /** The code of every row, within its codebook. */
     IntPointer codes;
+
+    /** The mean that the assignment has as a term of the pass's loss; its own mean where that is of all rows. */
+    DoublePointer termLoss;
 
     /** Which of the pass's rows they are; null: all. */
     @Nullable RowSelection selection;
@@ -48,6 +52,7 @@ final class Assignment implements AutoCloseable {
         allCodes = Scratch.ints(kernels);
         sampleLosses = Scratch.doubles(kernels);
         loss = Scratch.doubles(kernels);
+        ownTermLoss = Scratch.doubles(kernels);
     }
 
     void of(FloatPointer z, Rows rows, IntPointer codes) {
@@ -134,6 +139,12 @@ final class Assignment implements AutoCloseable {
         return loss.atLeast(1);
     }
 
+    /** Memory for a {@link #termLoss} of the assignment's own. */
+    DoublePointer ownTermLoss() {
+        termLoss = ownTermLoss.atLeast(1);
+        return termLoss;
+    }
+
     @Override
     public void close() {
         ownSelection.close();
@@ -146,5 +157,6 @@ final class Assignment implements AutoCloseable {
         allCodes.close();
         sampleLosses.close();
         loss.close();
+        ownTermLoss.close();
     }
 }

@@ -235,6 +235,9 @@ public final class ResidualVectorQuant extends Quantizer {
             if (stageLosses) {
                 addStageGradient(pass, i, i == 0 ? task.ofRows : out, share, out);
             }
+            if (!codebookOf(i).learnsByGradient()) {
+                continue;
+            }
             boolean first = i < codebooks.size();
             Codebook codebook = codebookOf(i);
             Codebook.State state = stateOf(pass, i);

@@ -157,6 +157,18 @@ public final class Kernels {
         }
     }
 
+    /** Copies numbers of the heap to this implementation's memory. */
+    public void write(long[] from, LongPointer to) {
+        if (!onCuda()) {
+            to.put(from);
+        } else if (from.length > 0) {
+            try (Memory<LongPointer> host = Memory.longs(ON_CPU, from.length)) {
+                host.pointer().put(from);
+                copy(to, host.pointer(), (long) from.length * Long.BYTES);
+            }
+        }
+    }
+
     /** Fills with standard normal numbers. */
     public void fillNormal(long seed, long purpose, long count, FloatPointer out) {
         check(onCuda()
@@ -1055,6 +1067,125 @@ public final class Kernels {
                         seed,
                         step,
                         codebook));
+    }
+
+    /** Replaces the marked codes by vectors in turn, from marked code number {@code exact} on with noise. */
+    public void placeCodes(
+            FloatPointer vectors,
+            long vectorsCount,
+            IntPointer mask,
+            long codes,
+            long features,
+            FloatPointer scale,
+            FloatPointer shift,
+            long groups,
+            long exact,
+            float noise,
+            long seed,
+            long step,
+            FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.placeCodes(
+                        stream(),
+                        vectors,
+                        vectorsCount,
+                        mask,
+                        codes,
+                        features,
+                        scale,
+                        shift,
+                        groups,
+                        exact,
+                        noise,
+                        seed,
+                        step,
+                        codebook)
+                : CpuKernels.placeCodes(
+                        vectors,
+                        vectorsCount,
+                        mask,
+                        codes,
+                        features,
+                        scale,
+                        shift,
+                        groups,
+                        exact,
+                        noise,
+                        seed,
+                        step,
+                        codebook));
+    }
+
+    /** The numbers of the rows with the largest distances, the farthest first. */
+    public void farthestRows(FloatPointer distances, long rows, long count, LongPointer order) {
+        check(onCuda()
+                ? CudaKernels.farthestRows(stream(), distances, rows, count, order)
+                : CpuKernels.farthestRows(distances, rows, count, order));
+    }
+
+    // ---- codebooks of moving averages -------------------------------------------------------------------------
+
+    /** A step of a codebook that follows moving averages of its rows. */
+    public void movingAverages(
+            LongPointer counts,
+            FloatPointer sums,
+            long codes,
+            long features,
+            float momentum,
+            double epsilon,
+            FloatPointer sizes,
+            FloatPointer averages,
+            FloatPointer nextSizes,
+            FloatPointer nextAverages,
+            FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.movingAverages(
+                        stream(),
+                        counts,
+                        sums,
+                        codes,
+                        features,
+                        momentum,
+                        epsilon,
+                        sizes,
+                        averages,
+                        nextSizes,
+                        nextAverages,
+                        codebook)
+                : CpuKernels.movingAverages(
+                        counts,
+                        sums,
+                        codes,
+                        features,
+                        momentum,
+                        epsilon,
+                        sizes,
+                        averages,
+                        nextSizes,
+                        nextAverages,
+                        codebook));
+    }
+
+    /** Starts the averages of the marked codes anew, of all where mask is null; counts may be null. */
+    public void restartAverages(
+            FloatPointer codebook,
+            IntPointer mask,
+            LongPointer counts,
+            long codes,
+            long features,
+            float size,
+            FloatPointer sizes,
+            FloatPointer averages) {
+        check(onCuda()
+                ? CudaKernels.restartAverages(stream(), codebook, mask, counts, codes, features, size, sizes, averages)
+                : CpuKernels.restartAverages(codebook, mask, counts, codes, features, size, sizes, averages));
+    }
+
+    /** Marks the codes whose average size is below a threshold beside those that are marked. */
+    public void expireCodes(FloatPointer sizes, long codes, float threshold, IntPointer mask, LongPointer marked) {
+        check(onCuda()
+                ? CudaKernels.expireCodes(stream(), sizes, codes, threshold, mask, marked)
+                : CpuKernels.expireCodes(sizes, codes, threshold, mask, marked));
     }
 
     // ---- quantizers without a codebook ------------------------------------------------------------------------
