@@ -1189,6 +1189,10 @@ public abstract sealed class Quantizer implements AutoCloseable
                 throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and"
                         + " the codes have no gradient, got " + syncNu);
             }
+            if (estimator == GradientEstimator.DIVEQ) {
+                throw new IllegalArgumentException("need another gradientEstimator than DIVEQ with ema: the codes have no"
+                        + " gradient, and their part of the task's would be lost");
+            }
             if (alternation != null) {
                 throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages"
                         + " would overwrite the steps of the inner optimiser");

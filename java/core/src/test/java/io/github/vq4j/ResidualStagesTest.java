@@ -235,6 +235,66 @@ class ResidualStagesTest {
         }
     }
 
+    /** Moving averages and health see each codebook's own rows, however many stages share it. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void averagesAndHealthAreOfTheRowsThatUseAStage(Backend backend) {
+        float[] z = normal(5, ROWS * FEATURES);
+        for (boolean share : new boolean[] {false, true}) {
+            try (ResidualVectorQuant layer = builder(backend)
+                            .share(share)
+                            .quantizerDropout(1, true)
+                            .ema(0.5)
+                            .build();
+                    CodebookHealth health = CodebookHealth.of(layer, 1);
+                    Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES))) {
+                List<CodebookReport> reports = health.observe();
+                int[] codes = q.codes().toIntArray();
+                float[] distances = q.distances().toFloatArray();
+                int size = CODES / layer.codebookCount();
+                assertEquals(layer.codebookCount(), reports.size());
+                for (int c = 0; c < layer.codebookCount(); c++) {
+                    double error = 0;
+                    int count = 0;
+                    boolean[] used = new boolean[size];
+                    for (int i = 0; i < codes.length; i++) {
+                        if (codes[i] >= 0 && (share || i % STAGES == c)) {
+                            used[codes[i] - c * size] = true;
+                            error += distances[i] / FEATURES;
+                            count++;
+                        }
+                    }
+                    assertEquals(error / count, reports.get(c).quantizationError(), 1e-6);
+                    int active = 0;
+                    for (boolean each : used) {
+                        active += each ? 1 : 0;
+                    }
+                    assertEquals(active, reports.get(c).activeCodes());
+                }
+            }
+        }
+        try (ResidualVectorQuant layer = builder(backend)
+                        .quantizerDropout(1, false)
+                        .ema(0.5)
+                        .build();
+                CodebookHealth health = CodebookHealth.of(layer, 1)) {
+            for (int step = 0; step < 6; step++) {
+                float[][] before = new float[STAGES][];
+                for (int c = 0; c < STAGES; c++) {
+                    before[c] = layer.codebook(c).toFloatArray();
+                }
+                try (Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES))) {
+                    int used = stagesOfRows(q.codes().toIntArray(), STAGES)[0];
+                    assertEquals(used, health.observe().size());
+                    for (int c = 0; c < STAGES; c++) {
+                        assertEquals(
+                                c >= used, Arrays.equals(before[c], layer.codebook(c).toFloatArray()), "codebook " + c);
+                    }
+                }
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("backends")
     void maskedRowsDrawWithTheirSample(Backend backend) {
