@@ -433,6 +433,35 @@ VQ4J_API int32_t VQ4J_OPERATION(seed_codebook)(VQ4J_STREAM const float* rows, in
 VQ4J_API int32_t VQ4J_OPERATION(repeat_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, int64_t repeats, float noise, uint64_t seed, float* out);
 
+/**
+ * k-means by Lloyd's moves: assign, then each code to the mean of its rows (codes without rows stay), until a move lowers
+ * the objective by no more than tolerance * objective. The same bits as assign, commitment_loss, scatter and
+ * update_centroids in a loop; the CPU leaves out scores that bounds on the distances prove too low (Ding et al., Yinyang
+ * k-means, ICML 2015). VQ4J_NOT_FINITE names the first bad row, or the first code that overflowed; the codebook is then
+ * as it was.
+ * @param max_iterations moves at most, >= 0
+ * @param tolerance      >= 0
+ * @param codebook       K x D, the start; updated
+ * @param codes          N, of the final codebook
+ * @param objective      1, mean over all N * D elements of the squared error
+ * @param iterations     1, moves that were made
+ */
+VQ4J_API int32_t VQ4J_OPERATION(lloyd)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    int64_t codes_count, int64_t max_iterations, double tolerance, float* codebook, int32_t* codes, double* objective,
+    int64_t* iterations);
+
+/** A mini-batch: `count` rows drawn uniformly, with repetition, by Philox, key seed, counter (i, batch); row-major count x D. */
+VQ4J_API int32_t VQ4J_OPERATION(sample_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, int64_t count, uint64_t seed, uint64_t batch, float* out);
+
+/**
+ * The move of a mini-batch (Sculley, WWW 2010, a rate 1 / totals_k for each code): totals_k += counts_k, then
+ * codebook_k += (sums_k - counts_k * codebook_k) / totals_k where counts_k > 0.
+ * @param totals K, rows that moved each code before; updated
+ */
+VQ4J_API int32_t VQ4J_OPERATION(mini_batch_update)(VQ4J_STREAM const float* sums, const int64_t* counts,
+    int64_t codes_count, int64_t features, int64_t* totals, float* codebook);
+
 /** Lloyd's update: codebook_k = sums_k / counts_k where counts_k > 0; other codes stay. */
 VQ4J_API int32_t VQ4J_OPERATION(update_centroids)(VQ4J_STREAM const float* sums, const int64_t* counts,
     int64_t codes_count, int64_t features, float* codebook);

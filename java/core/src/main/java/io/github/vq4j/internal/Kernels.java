@@ -1009,11 +1009,60 @@ public final class Kernels {
                         z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out));
     }
 
-    /** Codes moved to the mean of their rows. */
-    public void updateCentroids(FloatPointer sums, LongPointer counts, long codes, long features, FloatPointer codebook) {
+    /** k-means by Lloyd's moves from the codebook given. */
+    public void lloyd(
+            FloatPointer z,
+            Rows rows,
+            long codesCount,
+            long maxIterations,
+            double tolerance,
+            FloatPointer codebook,
+            IntPointer codes,
+            DoublePointer objective,
+            LongPointer iterations) {
         check(onCuda()
-                ? CudaKernels.updateCentroids(stream(), sums, counts, codes, features, codebook)
-                : CpuKernels.updateCentroids(sums, counts, codes, features, codebook));
+                ? CudaKernels.lloyd(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codesCount,
+                        maxIterations,
+                        tolerance,
+                        codebook,
+                        codes,
+                        objective,
+                        iterations)
+                : CpuKernels.lloyd(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codesCount,
+                        maxIterations,
+                        tolerance,
+                        codebook,
+                        codes,
+                        objective,
+                        iterations));
+    }
+
+    /** Rows drawn uniformly, with repetition, into a row-major matrix. */
+    public void sampleRows(FloatPointer z, Rows rows, long count, long seed, long batch, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.sampleRows(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out)
+                : CpuKernels.sampleRows(
+                        z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out));
+    }
+
+    /** Codes moved by a mini-batch; {@code totals} counts the rows that moved each. */
+    public void miniBatchUpdate(
+            FloatPointer sums, LongPointer counts, long codes, long features, LongPointer totals, FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.miniBatchUpdate(stream(), sums, counts, codes, features, totals, codebook)
+                : CpuKernels.miniBatchUpdate(sums, counts, codes, features, totals, codebook));
     }
 
     /** Counts the life of unused codes down and marks those at its end. */
