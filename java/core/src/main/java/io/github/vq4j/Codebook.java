@@ -175,6 +175,11 @@ final class Codebook implements AutoCloseable {
         kernels.assign(assignment.z, assignment.rows, state.packed(this), codes, assignment.codes);
     }
 
+    /** The k nearest codes of every row, nearest first. */
+    void assignTopK(State state, FloatPointer z, Rows rows, long k, IntPointer out) {
+        kernels.assignTopK(z, rows, state.packed(this), codes, k, out);
+    }
+
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
     void alternate(State state, Assignment assignment) {
         if (inner == null) {

@@ -88,7 +88,8 @@ public final class CodebookHealth implements AutoCloseable {
      * Looks at the last forward, whose backward must not have been called yet: the rows are still there then. The
      * window takes the batch in while the layer trains; call this once a forward.
      *
-     * @return a report of every codebook, in their order
+     * @return a report of every codebook that has quantized rows, in their order: none of those that quantizer dropout or a
+     *     mask has left without
      * @throws IllegalStateException if there is no such forward, or the layer or this is closed
      */
     public List<CodebookReport> observe() {
@@ -97,13 +98,18 @@ public final class CodebookHealth implements AutoCloseable {
         }
         Pass pass = layer.lastPass();
         List<Measures> measures = new ArrayList<>();
+        List<Integer> numbers = new ArrayList<>();
         for (int i = 0; i < windows.size(); i++) {
-            measures.add(measure(layer.codebooks.get(i), pass.codebook(i), layer.assignmentsOf(pass, i)));
+            List<Assignment> assignments = layer.assignmentsOf(pass, i);
+            if (!assignments.isEmpty()) {
+                numbers.add(i);
+                measures.add(measure(layer.codebooks.get(i), pass.codebook(i), assignments));
+            }
         }
         observations++;
         List<CodebookReport> reports = new ArrayList<>();
-        for (int i = 0; i < windows.size(); i++) {
-            reports.add(report(i, measures.get(i)));
+        for (int i = 0; i < numbers.size(); i++) {
+            reports.add(report(numbers.get(i), measures.get(i)));
         }
         for (CodebookReport report : reports) {
             history.addLast(report);
@@ -158,10 +164,10 @@ public final class CodebookHealth implements AutoCloseable {
         Moments data = momentsOf(assignments);
         Moments codes = moments("codebook", state.effective(), Rows.matrix(codebook.codes(), codebook.features()));
         double error = 0;
-        for (Assignment assignment : assignments) {
+        for (int i = 0; i < assignments.size(); i++) {
             double[] loss = new double[1];
-            kernels.read(assignment.loss(), loss);
-            error += loss[0] / assignments.size();
+            kernels.read(assignments.get(i).loss(), loss);
+            error += loss[0] * share(assignments, i);
         }
         return new Measures(
                 codebook.lastCounts(state),
@@ -202,7 +208,13 @@ public final class CodebookHealth implements AutoCloseable {
         }
     }
 
-    /** The moments of all rows that a codebook quantized; the stages that share one have as many rows each. */
+    /** The share that an assignment has of the rows of all. */
+    private static double share(List<Assignment> assignments, int number) {
+        long all = assignments.stream().mapToLong(each -> each.rows.count()).sum();
+        return (double) assignments.get(number).rows.count() / all;
+    }
+
+    /** The moments of all rows that a codebook quantized. */
     private Moments momentsOf(List<Assignment> assignments) {
         List<Moments> parts = new ArrayList<>();
         for (Assignment assignment : assignments) {
@@ -212,12 +224,12 @@ public final class CodebookHealth implements AutoCloseable {
         double[] means = new double[features];
         double[] variances = new double[features];
         for (int d = 0; d < features; d++) {
-            for (Moments part : parts) {
-                means[d] += part.means[d] / parts.size();
+            for (int i = 0; i < parts.size(); i++) {
+                means[d] += parts.get(i).means[d] * share(assignments, i);
             }
-            for (Moments part : parts) {
-                double offset = part.means[d] - means[d];
-                variances[d] += (part.variances[d] + offset * offset) / parts.size();
+            for (int i = 0; i < parts.size(); i++) {
+                double offset = parts.get(i).means[d] - means[d];
+                variances[d] += (parts.get(i).variances[d] + offset * offset) * share(assignments, i);
             }
         }
         return new Moments(means, variances);

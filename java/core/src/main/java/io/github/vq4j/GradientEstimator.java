@@ -37,7 +37,8 @@ public enum GradientEstimator {
      * </pre>
      *
      * which sum to g: the task moves the code along d, and the vector across it. Where |e - z| is below 1e-12 there is no
-     * direction: dz = g and de = 0. Excludes syncNu > 0, by which the code would receive its part of g a second time.
+     * direction: dz = g and de = 0. Excludes syncNu > 0, by which the code would receive its part of g a second time,
+     * and EMA codebooks, whose codes would not receive it at all.
      */
     DIVEQ(CpuKernels.VQ4J_DIRECTED);
 

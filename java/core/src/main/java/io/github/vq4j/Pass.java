@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.jspecify.annotations.Nullable;
 
 /** The memory of one pass of rows through a layer, reused by later passes, and what its backward needs of it. */
 final class Pass implements AutoCloseable {
@@ -20,9 +21,11 @@ final class Pass implements AutoCloseable {
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<FloatPointer> scratch;
     private final Kernels kernels;
+    final Scratch<IntPointer> stagesOfRows;
     private final Scratch<IntPointer> codes;
     private final Scratch<IntPointer> allCodes;
     private final Scratch<FloatPointer> allDistances;
+    private @Nullable BeamSearch beams;
     private final List<Codebook.State> codebooks = new ArrayList<>();
     private final List<Assignment> assignments = new ArrayList<>();
 
@@ -32,6 +35,9 @@ final class Pass implements AutoCloseable {
     FloatPointer wholeZ;
     boolean isMasked;
     long samples;
+
+    /** How many of the assignments the pass makes: the first of them. */
+    int used;
 
     /** The rows that take part, as they are and normalised. */
     FloatPointer z;
@@ -50,6 +56,7 @@ final class Pass implements AutoCloseable {
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         scratch = Scratch.floats(kernels);
+        stagesOfRows = Scratch.ints(kernels);
         codes = Scratch.ints(kernels);
         allCodes = Scratch.ints(kernels);
         allDistances = Scratch.floats(kernels);
@@ -59,6 +66,14 @@ final class Pass implements AutoCloseable {
         for (int i = 0; i < assignmentCount; i++) {
             assignments.add(new Assignment(kernels));
         }
+    }
+
+    /** The search for the codes of residual stages, where there is one. */
+    BeamSearch beams(int width, int stages) {
+        if (beams == null) {
+            beams = new BeamSearch(kernels, width, stages);
+        }
+        return beams;
     }
 
     /** Whether no row takes part. */
@@ -107,9 +122,13 @@ final class Pass implements AutoCloseable {
         norm.close();
         normalisedGradient.close();
         scratch.close();
+        stagesOfRows.close();
         codes.close();
         allCodes.close();
         allDistances.close();
+        if (beams != null) {
+            beams.close();
+        }
         codebooks.forEach(Codebook.State::close);
         assignments.forEach(Assignment::close);
     }

@@ -125,19 +125,23 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Assigns rows to their codebook, after preparing it where this is its first assignment in the pass. */
     final void assign(Pass pass, int number, boolean training) {
-        Codebook codebook = codebookOf(number);
-        Codebook.State state = stateOf(pass, number);
         Assignment assignment = pass.assignment(number);
-        if (number < codebooks.size()) {
-            if (training) {
-                codebook.prepareForTraining(state, assignment.z, assignment.rows);
-            } else {
-                codebook.prepareToEncode(state);
-            }
-        }
-        codebook.assign(state, assignment);
+        prepare(pass, number, assignment.z, assignment.rows, training);
+        codebookOf(number).assign(stateOf(pass, number), assignment);
         if (training) {
-            codebook.alternate(state, assignment);
+            codebookOf(number).alternate(stateOf(pass, number), assignment);
+        }
+    }
+
+    /** Prepares the codebook of an assignment of these rows, where it is the codebook's first in the pass. */
+    final void prepare(Pass pass, int number, FloatPointer z, Rows rows, boolean training) {
+        if (number >= codebooks.size()) {
+            return;
+        }
+        if (training) {
+            codebooks.get(number).prepareForTraining(pass.codebook(number), z, rows);
+        } else {
+            codebooks.get(number).prepareToEncode(pass.codebook(number));
         }
     }
 
@@ -264,12 +268,12 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
-        return assigned(z, null);
+        return assigned(z, null, assignmentCount);
     }
 
     /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
     public Tensor encode(Tensor z, RowMask mask) {
-        return assigned(z, Objects.requireNonNull(mask, "mask"));
+        return assigned(z, Objects.requireNonNull(mask, "mask"), assignmentCount);
     }
 
     /**
@@ -280,38 +284,11 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
      */
     public Tensor decode(Tensor codes) {
-        checkOpen();
-        codes.checkUsable("codes", DataType.INT32, kernels);
-        int rank = codesOfRow() == 0 ? codes.rank() + 1 : codes.rank();
-        int axis = dim < 0 ? rank + dim : dim;
-        if (axis < 0 || axis >= rank) {
-            throw new IllegalArgumentException("need codes to which axis " + dim + " can be added, got " + codes);
-        }
+        int axis = checkCodes(codes);
         if (codesOfRow() > 0 && codes.size(axis) != codesOfRow()) {
             throw new IllegalArgumentException("need " + codesOfRow() + " codes of a row on axis " + dim + ", got " + codes);
         }
-        if (codes.size() == 0) {
-            throw new IllegalArgumentException("need at least one code, got " + codes);
-        }
-        long[] shape = codesOfRow() == 0 ? with(codes.shape(), axis, featureSize) : replaced(codes.shape(), axis, featureSize);
-        Pass pass = takePass();
-        Tensor rows = null;
-        try {
-            pass.rows = Rows.of(shape, axis);
-            prepareToDecode(pass);
-            distributeCodes(pass, codes);
-            rows = resultLike(codes, DataType.FLOAT32, shape);
-            writeOutput(pass, pass.output.room(rows));
-            pass.output.deliver(rows);
-            return rows;
-        } catch (RuntimeException | Error failure) {
-            if (rows != null) {
-                rows.close();
-            }
-            throw failure;
-        } finally {
-            giveBack(pass);
-        }
+        return decoded(codes, axis, assignmentCount);
     }
 
     // ---- mode and state ----------------------------------------------------------------------------------------
@@ -470,9 +447,13 @@ public abstract sealed class Quantizer implements AutoCloseable
         return saved;
     }
 
-    /** The assignments of a codebook. */
+    /** The assignments of a codebook that have rows. */
     List<Assignment> assignmentsOf(Pass pass, int codebook) {
-        return codebooks.size() == 1 ? pass.assignments() : List.of(pass.assignment(codebook));
+        if (pass.isEmpty()) {
+            return List.of();
+        }
+        List<Assignment> all = codebooks.size() == 1 ? pass.assignments() : List.of(pass.assignment(codebook));
+        return all.stream().filter(each -> !each.isEmpty()).toList();
     }
 
     // ---- the steps ---------------------------------------------------------------------------------------------
@@ -491,7 +472,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             results.add(out);
             writeWholeOutput(pass, pass.output.room(out));
             pass.output.deliver(out);
-            long[] codesShape = codesShape(z.shape(), axis);
+            long[] codesShape = codesShape(z.shape(), axis, pass);
             Tensor codes = resultLike(z, DataType.INT32, codesShape);
             results.add(codes);
             codes.copyFrom(kernels, wholeCodes(pass));
@@ -520,14 +501,16 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    private Tensor assigned(Tensor z, @Nullable RowMask mask) {
+    /** Codes of the first assignments, as in inference. */
+    final Tensor assigned(Tensor z, @Nullable RowMask mask, int used) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
         Pass pass = takePass();
         try {
             start(pass, z, axis, mask);
+            pass.used = used;
             normaliseAndAssign(pass, false);
-            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
+            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis, pass));
             codes.copyFrom(kernels, wholeCodes(pass));
             return codes;
         } catch (NotFiniteException failure) {
@@ -537,10 +520,35 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
+    /** The output of the first assignments' codes, which are all or the first of those on the axis. */
+    final Tensor decoded(Tensor codes, int axis, int used) {
+        long[] shape = codesOfRow() == 0 ? with(codes.shape(), axis, featureSize) : replaced(codes.shape(), axis, featureSize);
+        Pass pass = takePass();
+        Tensor rows = null;
+        try {
+            pass.rows = Rows.of(shape, axis);
+            pass.used = used;
+            prepareToDecode(pass);
+            distributeCodes(pass, codes, axis);
+            rows = resultLike(codes, DataType.FLOAT32, shape);
+            writeOutput(pass, pass.output.room(rows));
+            pass.output.deliver(rows);
+            return rows;
+        } catch (RuntimeException | Error failure) {
+            if (rows != null) {
+                rows.close();
+            }
+            throw failure;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
     private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
         pass.samples = samples(z, axis);
+        pass.used = assignmentCount;
         pass.wholeZ = pass.input.read(z);
         pass.z = pass.wholeZ;
         pass.isMasked = mask != null;
@@ -572,35 +580,51 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (!pass.isMasked) {
             return collectCodes(pass);
         }
-        return pass.mask.spreadCodes(pass.isEmpty() ? null : collectCodes(pass), Math.max(1, codesOfRow()));
+        return pass.mask.spreadCodes(pass.isEmpty() ? null : collectCodes(pass), Math.max(1, codesOfRow(pass)));
     }
 
     private FloatPointer wholeDistances(Pass pass) {
         if (!pass.isMasked) {
             return collectDistances(pass);
         }
-        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow()));
+        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow(pass)));
     }
 
     /** Distances and losses of all assignments. */
     private void measure(Pass pass) {
-        for (int i = 0; i < assignmentCount && !pass.isEmpty(); i++) {
-            Assignment assignment = pass.assignment(i);
-            codebookOf(i).measure(stateOf(pass, i), assignment, pass.isMasked ? 1 : pass.samples);
-            if (pass.isMasked) {
-                RowSelection selection = pass.mask.selection();
-                kernels.meanDistances(
-                        assignment.distances(),
-                        selection.order(),
-                        selection.count(),
-                        assignment.rows.count() / selection.count(),
-                        selection.whole().count(),
-                        pass.samples,
-                        assignment.rows.elements() / selection.count(),
-                        assignment.sampleLosses(pass.samples),
-                        assignment.loss());
-            }
+        if (pass.isEmpty()) {
+            return;
         }
+        boolean ofAllRows = !pass.isMasked && pass.assignments().stream().allMatch(each -> each.selection == null);
+        for (int i = 0; i < pass.used; i++) {
+            Assignment assignment = pass.assignment(i);
+            if (!assignment.isEmpty()) {
+                codebookOf(i).measure(stateOf(pass, i), assignment, ofAllRows ? pass.samples : 1);
+            }
+            assignment.termLoss = assignment.loss();
+        }
+        if (ofAllRows) {
+            return;
+        }
+        for (Assignment term : lossTerms(pass)) {
+            long count = pass.rows.count();
+            Rows rows = term.selection == null ? term.rows : pass.rows;
+            kernels.meanDistances(
+                    lossDistances(pass, term),
+                    pass.isMasked ? pass.mask.selection().order() : null,
+                    count,
+                    rows.count() / count,
+                    pass.isMasked ? pass.mask.selection().whole().count() : count,
+                    pass.samples,
+                    rows.elements() / count,
+                    term.sampleLosses(pass.samples),
+                    term.ownTermLoss());
+        }
+    }
+
+    /** Squared errors of all rows of a pass whose mean a term of the loss is. */
+    FloatPointer lossDistances(Pass pass, Assignment term) {
+        return term.distancesOfAll(pass.rows);
     }
 
     /** The failure with the row's number in the input. */
@@ -615,22 +639,22 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (assignmentCount == 1) {
             return pass.assignment(0).codes;
         }
-        IntPointer all = pass.allCodes(pass.rows.count() * assignmentCount);
-        for (int i = 0; i < assignmentCount; i++) {
-            kernels.putCodes(pass.assignment(i).codes, pass.rows, assignmentCount, i, offsetOf(i), all);
+        IntPointer all = pass.allCodes(pass.rows.count() * pass.used);
+        for (int i = 0; i < pass.used; i++) {
+            kernels.putCodes(pass.assignment(i).codesOfAll(pass.rows), pass.rows, pass.used, i, offsetOf(i), all);
         }
         return all;
     }
 
-    private void distributeCodes(Pass pass, Tensor codes) {
+    private void distributeCodes(Pass pass, Tensor codes, int axis) {
         if (assignmentCount == 1) {
             codes.copyTo(kernels, pass.assignment(0).codes);
             return;
         }
         IntPointer all = pass.allCodes(codes.size());
         codes.copyTo(kernels, all);
-        for (int i = 0; i < assignmentCount; i++) {
-            kernels.takeCodes(all, pass.rows, assignmentCount, i, offsetOf(i), pass.assignment(i).codes);
+        for (int i = 0; i < pass.used; i++) {
+            kernels.takeCodes(all, pass.rows, codes.size(axis), i, offsetOf(i), pass.assignment(i).codes);
         }
     }
 
@@ -638,10 +662,10 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (assignmentCount == 1) {
             return pass.assignment(0).distances();
         }
-        FloatPointer all = pass.allDistances(pass.rows.count() * assignmentCount);
-        Rows stages = new Rows(pass.rows.outer(), assignmentCount, pass.rows.inner());
-        for (int i = 0; i < assignmentCount; i++) {
-            kernels.putFeatures(pass.assignment(i).distances(), stages, i, 1, all);
+        FloatPointer all = pass.allDistances(pass.rows.count() * pass.used);
+        Rows stages = new Rows(pass.rows.outer(), pass.used, pass.rows.inner());
+        for (int i = 0; i < pass.used; i++) {
+            kernels.putFeatures(pass.assignment(i).distancesOfAll(pass.rows), stages, i, 1, all);
         }
         return all;
     }
@@ -654,7 +678,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         double[] mean = new double[1];
         double sum = 0;
         for (Assignment term : terms) {
-            kernels.read(term.loss(), mean);
+            kernels.read(term.termLoss, mean);
             sum += mean[0];
         }
         return sum / terms.size();
@@ -676,39 +700,47 @@ public abstract sealed class Quantizer implements AutoCloseable
         return sums;
     }
 
-    /** The histogram of every codebook, over all its assignments. */
+    /** The histogram of every codebook that has rows, over all its assignments. */
     private List<long[]> counts(Pass pass) {
+        if (pass.isEmpty()) {
+            return List.of(new long[1]);
+        }
         List<long[]> all = new ArrayList<>();
-        for (int i = 0; i < codebooks.size(); i++) {
-            if (pass.isEmpty()) {
-                all.add(new long[codebooks.get(i).codes()]);
-                continue;
-            }
-            Assignment first = pass.assignment(i);
+        for (int i = 0; i < codebooks.size() && !pass.assignment(i).isEmpty(); i++) {
             // The assignments of a shared codebook have their codes one after the other.
-            long assignments = codebooks.size() == 1 ? assignmentCount : 1;
-            all.add(codebooks.get(i).count(pass.codebook(i), first.codes, first.rows.count() * assignments));
+            long count = pass.assignment(i).rows.count();
+            for (int other = 1; codebooks.size() == 1 && other < assignmentCount; other++) {
+                count += pass.assignment(other).rows.count();
+            }
+            all.add(codebooks.get(i).count(pass.codebook(i), pass.assignment(i).codes, count));
         }
         return all;
     }
 
     /** Takes over what a training pass has changed, once all that can fail has been computed. */
     private int commit(Pass pass) {
-        for (int i = 0; i < assignmentCount; i++) {
+        int inUse = (int) pass.assignments().stream().filter(each -> !each.isEmpty()).count();
+        int codebooksInUse = Math.min(inUse, codebooks.size());
+        for (int i = 0; i < inUse; i++) {
             codebookOf(i).follow(stateOf(pass, i), pass.assignment(i), i < codebooks.size());
         }
-        for (int i = 0; i < codebooks.size(); i++) {
+        for (int i = 0; i < codebooksInUse; i++) {
             // A codebook that several stages share takes its new codes from each of them in turn.
-            int assignment = codebooks.size() == 1 ? (int) (trainingSteps % assignmentCount) : i;
+            int assignment = codebooks.size() == 1 ? (int) (trainingSteps % inUse) : i;
             codebooks.get(i).prepareNext(pass.codebook(i), pass.assignment(assignment), trainingSteps);
         }
         inputNorm.commit(pass.norm);
         trainingSteps++;
         int replaced = 0;
-        for (int i = 0; i < codebooks.size(); i++) {
+        for (int i = 0; i < codebooksInUse; i++) {
             replaced += codebooks.get(i).commit(pass.codebook(i));
         }
         return replaced;
+    }
+
+    /** Training passes so far. */
+    final long trainingSteps() {
+        return trainingSteps;
     }
 
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
@@ -747,7 +779,11 @@ public abstract sealed class Quantizer implements AutoCloseable
             kernels.copy(out, normalised, pass.rows.elements() * Float.BYTES);
         }
         for (int i = 0; i < codebooks.size(); i++) {
-            codebooks.get(i).gradient(pass.codebook(i));
+            if (pass.assignment(i).isEmpty()) {
+                codebooks.get(i).parameters().forEach(Parameter::clearGradient);
+            } else {
+                codebooks.get(i).gradient(pass.codebook(i));
+            }
         }
     }
 
@@ -824,6 +860,21 @@ public abstract sealed class Quantizer implements AutoCloseable
         return axis;
     }
 
+    /** The axis that the features of codes that fit belong to. */
+    final int checkCodes(Tensor codes) {
+        checkOpen();
+        codes.checkUsable("codes", DataType.INT32, kernels);
+        int rank = codesOfRow() == 0 ? codes.rank() + 1 : codes.rank();
+        int axis = dim < 0 ? rank + dim : dim;
+        if (axis < 0 || axis >= rank) {
+            throw new IllegalArgumentException("need codes to which axis " + dim + " can be added, got " + codes);
+        }
+        if (codes.size() == 0) {
+            throw new IllegalArgumentException("need at least one code, got " + codes);
+        }
+        return axis;
+    }
+
     private void checkMask(@Nullable RowMask mask, Tensor z, int axis) {
         if (mask == null) {
             return;
@@ -889,8 +940,13 @@ public abstract sealed class Quantizer implements AutoCloseable
         return axis == 0 ? 1 : z.size(0);
     }
 
-    private long[] codesShape(long[] shape, int axis) {
-        return codesOfRow() == 0 ? without(shape, axis) : replaced(shape, axis, codesOfRow());
+    private long[] codesShape(long[] shape, int axis, Pass pass) {
+        return codesOfRow() == 0 ? without(shape, axis) : replaced(shape, axis, codesOfRow(pass));
+    }
+
+    /** Codes of a row that a pass gives, which may have fewer assignments than the layer. */
+    private int codesOfRow(Pass pass) {
+        return codesOfRow() * pass.used / assignmentCount;
     }
 
     private static long[] replaced(long[] shape, int axis, long size) {
@@ -1132,6 +1188,10 @@ public abstract sealed class Quantizer implements AutoCloseable
             if (syncNu > 0) {
                 throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and"
                         + " the codes have no gradient, got " + syncNu);
+            }
+            if (estimator == GradientEstimator.DIVEQ) {
+                throw new IllegalArgumentException("need another gradientEstimator than DIVEQ with ema: the codes have no"
+                        + " gradient, and their part of the task's would be lost");
             }
             if (alternation != null) {
                 throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages"

@@ -67,6 +67,13 @@ class BadInputTest {
                 "syncNu = 0",
                 "DIVEQ",
                 "0.5");
+        refused(
+                () -> cpu(4, 10)
+                        .gradientEstimator(GradientEstimator.DIVEQ)
+                        .ema(0.9)
+                        .build(),
+                "DIVEQ",
+                "ema");
     }
 
     @Test

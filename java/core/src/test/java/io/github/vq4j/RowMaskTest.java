@@ -50,6 +50,12 @@ class RowMaskTest {
                 .dim(dim)
                 .norm(Norm.UNIT)
                 .alternated(Optimizer.sgd(1), 2, true));
+        LAYERS.put("moving averages", dim -> VectorQuant.builder(FEATURES, 40)
+                .dim(dim)
+                .ema(0.8)
+                .emaExpiry(0.5)
+                .kmeansInit(true)
+                .gradientEstimator(GradientEstimator.ROTATION));
         LAYERS.put("groups", dim -> GroupVectorQuant.builder(FEATURES, 60, 3)
                 .dim(dim)
                 .replaceFreq(1)
@@ -66,6 +72,17 @@ class RowMaskTest {
                 .replaceFreq(1)
                 .affineLr(1)
                 .syncNu(1));
+        LAYERS.put("residual, beams, dropout of the batch", dim -> ResidualVectorQuant.builder(FEATURES, 60, 3)
+                .dim(dim)
+                .beamWidth(3)
+                .quantizerDropout(1, false)
+                .replaceFreq(1)
+                .replacementPolicy(ReplacementPolicy.FARTHEST_INPUT)
+                .gradientEstimator(GradientEstimator.DIVEQ));
+        LAYERS.put("residual of moving averages, dropout of the batch", dim -> ResidualVectorQuant.builder(FEATURES, 60, 3)
+                .dim(dim)
+                .ema(0.8)
+                .quantizerDropout(1, false));
         LAYERS.put("residual that shares", dim -> ResidualVectorQuant.builder(FEATURES, 20, 3)
                 .share(true)
                 .stageLosses(true)
@@ -217,7 +234,8 @@ class RowMaskTest {
         float[] g = normal(3, ROWS * FEATURES);
         RowMask none = RowMask.of(new boolean[ROWS], IMAGES, PIXELS);
         try (Quantizer layer = build(LAYERS.get(name).apply(1), backend);
-                Quantizer other = build(LAYERS.get(name).apply(1), backend)) {
+                Quantizer other = build(LAYERS.get(name).apply(1), backend);
+                CodebookHealth health = CodebookHealth.of(layer, 1)) {
             Tensor first = Tensor.of(normal(1, ROWS * FEATURES), LAYOUT.shape());
             Tensor second = Tensor.of(normal(2, ROWS * FEATURES), LAYOUT.shape());
             layer.forward(first).close();
@@ -233,6 +251,7 @@ class RowMaskTest {
                 assertEquals(1, q.perplexity());
                 assertEquals(0, q.activeCodes());
                 assertEquals(0, q.replacedCodes());
+                assertEquals(List.of(), health.observe());
             }
             try (Gradients gradients = layer.backward(Tensor.of(g, LAYOUT.shape()), ALPHA)) {
                 assertArrayEquals(g, gradients.input().toFloatArray());
