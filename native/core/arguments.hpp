@@ -51,6 +51,12 @@ inline void check_distance(int32_t kind) {
     }
 }
 
+inline void check_half_type(int32_t type) {
+    if (type != VQ4J_FLOAT16 && type != VQ4J_BFLOAT16) {
+        invalid("need type VQ4J_FLOAT16 = 1 or VQ4J_BFLOAT16 = 2, got " + std::to_string(type));
+    }
+}
+
 inline void check_velocity(const float* velocity, double momentum) {
     if (velocity == nullptr && momentum != 0.0) {
         invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");

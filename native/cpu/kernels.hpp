@@ -83,6 +83,11 @@ struct Kernels {
     int64_t (*assign_top_k)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t k, int64_t begin,
         int64_t end, float* workspace, float* scores, int32_t* codes);
 
+    // 16-bit numbers
+    void (*widen)(const uint16_t* values, int32_t type, int64_t count, float* out);
+    void (*narrow)(const float* values, int64_t count, int32_t type, uint16_t* out);
+    void (*widen_rows)(const uint16_t* rows, int32_t type, Layout layout, int64_t begin, int64_t end, float* out);
+
     // rows and their codes
     void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
         float* distances);

@@ -48,4 +48,9 @@
 /** Pooling: the mean of the window's vectors, weighted by the softmax of their lengths. */
 #define VQ4J_POOL_SOFTMAX 1
 
+/** 16-bit type: IEEE binary16. */
+#define VQ4J_FLOAT16 1
+/** 16-bit type: the upper half of an fp32 number. */
+#define VQ4J_BFLOAT16 2
+
 #endif
