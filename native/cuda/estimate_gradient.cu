@@ -1,11 +1,58 @@
-// Gradient through the replacement of vectors by codes: a thread a vector, which reads it three or four times, all but the
-// first from the caches. Bound by memory.
+// Gradient through the replacement of vectors by codes: a thread a vector, which reads it several times, all but the first
+// from the caches. Bound by memory.
 #include "core/arguments.hpp"
+#include "core/elements.hpp"
 #include "core/gradient_estimator.hpp"
 #include "cuda/first_bad.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::estimate_gradient {
+
+// Elements of one vector, `stride` apart.
+struct Vector {
+    const float* z;
+    const float* e;
+    const float* g;
+    int64_t stride;
+    int64_t features;
+};
+
+__device__ void rotate(Vector v, float* out) {
+    const float z_square = squared_length(v.z, v.stride, v.features);
+    const float e_square = squared_length(v.e, v.stride, v.features);
+    const InverseLengths inverse = inverse_lengths(z_square, e_square);
+    const auto sum_of = [=](int64_t d) {
+        return sum_of_directions(v.z[d * v.stride], v.e[d * v.stride], inverse.z, inverse.e);
+    };
+    const float sum_square = striped_sum(v.features, [=](float total, int64_t d) {
+        return fused_multiply_add(sum_of(d), sum_of(d), total);
+    });
+    const float sum_g = striped_sum(v.features, [=](float total, int64_t d) {
+        return fused_multiply_add(sum_of(d), v.g[d * v.stride], total);
+    });
+    const float e_g = dot_product(v.e, v.g, v.stride, v.features);
+    const Rotation turned = rotation(z_square, e_square, inverse, sum_square, sum_g, e_g);
+    for (int64_t d = 0; d < v.features; ++d) {
+        out[d * v.stride] = rotated_gradient_element(v.g[d * v.stride], v.z[d * v.stride], sum_of(d), turned.of_sum,
+            turned.of_z, turned.ratio);
+    }
+}
+
+__device__ void direct(Vector v, float* out, float* out_codes) {
+    const auto difference = [=](int64_t d) { return v.e[d * v.stride] - v.z[d * v.stride]; };
+    const float square = striped_sum(v.features, [=](float total, int64_t d) {
+        return fused_multiply_add(difference(d), difference(d), total);
+    });
+    const float along = striped_sum(v.features, [=](float total, int64_t d) {
+        return fused_multiply_add(difference(d), v.g[d * v.stride], total);
+    });
+    const float share = share_along_direction(square, along);
+    for (int64_t d = 0; d < v.features; ++d) {
+        const float of_code = share * difference(d);
+        out[d * v.stride] = v.g[d * v.stride] - of_code;
+        out_codes[d * v.stride] = of_code;
+    }
+}
 
 struct Estimate {
     const float* rows;
@@ -19,12 +66,15 @@ struct Estimate {
 
     __device__ void operator()(int64_t n) const {
         const int64_t first = layout.offset(n);
-        for (int64_t d = 0; d < layout.features; ++d) {
-            bad.note_unless_finite(grad[first + d * layout.stride()], n);
+        const Vector v = {rows + first, replaced_by + first, grad + first, layout.stride(), layout.features};
+        for (int64_t d = 0; d < v.features; ++d) {
+            bad.note_unless_finite(v.g[d * v.stride], n);
         }
-        estimate_gradient_of_vector(rotates,
-            {rows + first, replaced_by + first, grad + first, out_rows + first, rotates ? nullptr : out_codes + first,
-                layout.stride(), layout.features});
+        if (rotates) {
+            rotate(v, out_rows + first);
+        } else {
+            direct(v, out_rows + first, out_codes + first);
+        }
     }
 };
 
