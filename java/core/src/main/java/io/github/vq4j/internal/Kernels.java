@@ -269,6 +269,28 @@ public final class Kernels {
                 : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
     }
 
+    /**
+     * Codes as a stream of bits.
+     *
+     * @param stages the codes' layout, its features being the stages
+     */
+    public void packCodes(IntPointer codes, Rows stages, long codesCount, IntPointer words, long wordsCount) {
+        check(onCuda()
+                ? CudaKernels.packCodes(
+                        stream(), codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount)
+                : CpuKernels.packCodes(
+                        codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount));
+    }
+
+    /** The reverse of {@link #packCodes}. */
+    public void unpackCodes(IntPointer words, long wordsCount, Rows stages, long codesCount, IntPointer codes) {
+        check(onCuda()
+                ? CudaKernels.unpackCodes(
+                        stream(), words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes)
+                : CpuKernels.unpackCodes(
+                        words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes));
+    }
+
     /** out = a x + b y; {@code out} may be either. */
     public void weightedSum(float a, FloatPointer x, float b, FloatPointer y, long count, FloatPointer out) {
         check(onCuda()
