@@ -37,6 +37,7 @@ final class CodeReplacement implements AutoCloseable {
         int[] start = new int[codes];
         Arrays.fill(start, lifetime);
         kernels.write(start, counters.pointer());
+        kernels.clear(mask.pointer(), (long) codes * Integer.BYTES);
     }
 
     /**
@@ -87,6 +88,13 @@ final class CodeReplacement implements AutoCloseable {
         int[] left = new int[codes];
         kernels.read(counters.pointer(), left);
         return left;
+    }
+
+    void visitState(StateVisitor state, String prefix) {
+        state.ints(prefix + "replacement.counters", kernels, counters.pointer(), 1, lifetime, codes);
+        state.ints(prefix + "replacement.mask", kernels, mask.pointer(), 0, 1, codes);
+        state.number(
+                prefix + "replacement.replaced", 0, codes, () -> replacedCount[0], count -> replacedCount[0] = count);
     }
 
     @Override

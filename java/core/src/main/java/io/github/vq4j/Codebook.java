@@ -28,7 +28,9 @@ final class Codebook implements AutoCloseable {
     private final EffectiveCodebook effective;
     private final @Nullable CodeReplacement replacement;
     private final @Nullable InnerOptimizer inner;
+    private final String prefix;
     private boolean awaitsKmeans;
+    private @Nullable Memory<Pointer> packedForAll;
 
     /** What a pass has of a codebook; its memory is reused by later passes. */
     static final class State implements AutoCloseable {
@@ -73,6 +75,7 @@ final class Codebook implements AutoCloseable {
      */
     Codebook(Kernels kernels, Quantizer.Builder<?> options, int number, String prefix, int codes, int features) {
         this.kernels = kernels;
+        this.prefix = prefix;
         this.codes = codes;
         this.features = features;
         // Each codebook has random numbers of its own; those of the first are those of a layer with one codebook.
@@ -138,12 +141,24 @@ final class Codebook implements AutoCloseable {
 
     /** As {@link #prepareForInference}, ready to assign. */
     void prepareToEncode(State state) {
-        pack(prepareForInference(state), state);
+        FloatPointer values = prepareForInference(state);
+        if (packedForAll == null) {
+            pack(values, state);
+        }
+    }
+
+    /** Packs C' once for all passes: the codebook does not change any more. */
+    void freeze() {
+        packedForAll = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features));
+        try (State state = new State(kernels)) {
+            kernels.packCodebook(prepareForInference(state), codes, features, packedForAll.pointer());
+        }
     }
 
     /** The nearest code of every row. */
     void assign(State state, Assignment assignment) {
-        kernels.assign(assignment.z, assignment.rows, state.packed(this), codes, assignment.codes);
+        Pointer packed = packedForAll == null ? state.packed(this) : packedForAll.pointer();
+        kernels.assign(assignment.z, assignment.rows, packed, codes, assignment.codes);
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
@@ -254,6 +269,18 @@ final class Codebook implements AutoCloseable {
         awaitsKmeans = false;
     }
 
+    /** What training changes beside the parameters. */
+    void visitState(StateVisitor state) {
+        effective.visitState(state, prefix);
+        if (replacement != null) {
+            replacement.visitState(state, prefix);
+        }
+        if (inner != null) {
+            inner.visitState(state, prefix);
+        }
+        state.flag(prefix + "awaitsKmeans", () -> awaitsKmeans, value -> awaitsKmeans = value);
+    }
+
     /** Refuses values with a NaN or an infinity. */
     void check(FloatPointer values) {
         try (Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features))) {
@@ -265,6 +292,9 @@ final class Codebook implements AutoCloseable {
     public void close() {
         if (inner != null) {
             inner.close();
+        }
+        if (packedForAll != null) {
+            packedForAll.close();
         }
         parameter.close();
         effective.close();

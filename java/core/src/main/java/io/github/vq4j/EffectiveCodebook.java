@@ -220,6 +220,14 @@ final class EffectiveCodebook implements AutoCloseable {
                 biasParameter == null ? null : biasParameter.newGradient());
     }
 
+    /** What training changes beside the parameters. */
+    void visitState(StateVisitor state, String prefix) {
+        if (inputMoments != null) {
+            inputMoments.visitState(state, prefix + "affine.input.");
+            codebookMoments.visitState(state, prefix + "affine.codebook.");
+        }
+    }
+
     @Override
     public void close() {
         parameters().forEach(Parameter::close);

@@ -129,6 +129,24 @@ final class InputNorm implements AutoCloseable {
                 shift == null ? null : shift.newGradient());
     }
 
+    /** What training changes beside the parameters. */
+    void visitState(StateVisitor state) {
+        if (running != null) {
+            running.visitState(state, "norm.running.");
+        }
+    }
+
+    /** Takes over parameters and running moments of the same norm. */
+    void copyFrom(InputNorm other) {
+        for (int i = 0; i < parameters().size(); i++) {
+            kernels.copy(
+                    parameters().get(i).values(), other.parameters().get(i).values(), features * Float.BYTES);
+        }
+        if (running != null) {
+            running.copyFrom(other.running);
+        }
+    }
+
     @Override
     public void close() {
         parameters().forEach(Parameter::close);

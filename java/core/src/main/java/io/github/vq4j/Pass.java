@@ -24,6 +24,9 @@ final class Pass implements AutoCloseable {
     private final List<Codebook.State> codebooks = new ArrayList<>();
     private final List<Assignment> assignments = new ArrayList<>();
 
+    /** Whether the layer was disabled: nothing of the pass counts but z. */
+    boolean disabled;
+
     /** z as the caller gave it, and as kernels see it; the normalised rows. */
     Tensor tensor;
 

@@ -5,6 +5,7 @@ import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -44,9 +45,11 @@ public abstract sealed class Quantizer implements AutoCloseable
     private final int assignmentCount;
     private final InputNorm inputNorm;
     private final List<Parameter> parameters;
+    private final Map<String, String> options;
     private final ConcurrentLinkedQueue<Pass> spare = new ConcurrentLinkedQueue<>();
 
     private boolean training = true;
+    private int disabledScopes;
     private long trainingSteps;
     private @Nullable Pass saved;
     private volatile boolean closed;
@@ -58,6 +61,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     Quantizer(Builder<?> options, Kernels kernels, int codebookCount, int codebookFeatures, int assignmentCount) {
         this.kernels = kernels;
+        this.options = options.named();
         this.assignmentCount = assignmentCount;
         featureSize = options.featureSize;
         numCodes = options.numCodes;
@@ -168,7 +172,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /**
      * Quantizes, in training mode after initialising from this batch where that is due, and followed by the replacement of
-     * codes. The input is kept, not copied, until {@link #backward}: do not change it in between.
+     * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not change it in between.
      *
      * @param z FLOAT32 with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -242,14 +246,38 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     public Tensor encode(Tensor z) {
         int axis = checkInput(z);
+        Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
+        try {
+            encode(z, axis, codes);
+            return codes;
+        } catch (RuntimeException | Error failure) {
+            codes.close();
+            throw failure;
+        }
+    }
+
+    /**
+     * As {@link #encode(Tensor)}, with the codes written into memory of the caller's.
+     *
+     * @param codes INT32 of the shape of the codes of {@link #forward}; its contents are undefined after an error
+     */
+    public void encode(Tensor z, Tensor codes) {
+        int axis = checkInput(z);
+        codes.checkUsable("codes", DataType.INT32, kernels);
+        long[] shape = codesShape(z.shape(), axis);
+        if (!codes.hasShape(shape)) {
+            throw new IllegalArgumentException("need codes of shape " + Arrays.toString(shape) + ", got " + codes);
+        }
+        encode(z, axis, codes);
+    }
+
+    private void encode(Tensor z, int axis, Tensor codes) {
         Pass pass = takePass();
         try {
             start(pass, z, axis);
             pass.normalised = inputNorm.apply(pass.z, pass.rows, samples(z, axis), false, pass.norm);
             assign(pass, false);
-            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
             codes.copyFrom(kernels, collectCodes(pass));
-            return codes;
         } finally {
             giveBack(pass);
         }
@@ -310,6 +338,24 @@ public abstract sealed class Quantizer implements AutoCloseable
         checkOpen();
         training = false;
         return this;
+    }
+
+    /**
+     * Disables layers until the scope is closed: their forward passes z on. Scopes nest; see {@link DisabledScope}.
+     *
+     * <pre>{@code
+     * try (DisabledScope off = Quantizer.disabled(layer)) {
+     *     layer.forward(z);       // output = z, codes -1, loss 0
+     * }
+     * }</pre>
+     */
+    public static DisabledScope disabled(Quantizer... layers) {
+        return new DisabledScope(layers);
+    }
+
+    /** Whether the layer quantizes: no {@link #disabled} scope of it is open. */
+    public boolean isEnabled() {
+        return disabledScopes == 0;
     }
 
     /** Whether the layer trains. */
@@ -413,6 +459,56 @@ public abstract sealed class Quantizer implements AutoCloseable
         return all.stream().mapToInt(Integer::intValue).toArray();
     }
 
+    /**
+     * The layer as it encodes and decodes now, for good: affine and norm of the codebook are folded into a plain one. Later
+     * training of this layer does not change it.
+     */
+    public FrozenQuantizer freeze() {
+        checkOpen();
+        return new FrozenQuantizer(this);
+    }
+
+    /** The options that the layer was built with, by name. */
+    Map<String, String> options() {
+        return options;
+    }
+
+    /** Where the layer computes. */
+    Backend backend() {
+        return kernels.onCuda() ? Backend.cuda(kernels.device()) : Backend.cpu();
+    }
+
+    /** All that training has changed. Gradients, and what a pending backward needs, are not among it. */
+    void visitState(StateVisitor state) {
+        checkOpen();
+        parameters.forEach(parameter -> parameter.visitState(state));
+        inputNorm.visitState(state);
+        codebooks.forEach(codebook -> codebook.visitState(state));
+        state.number("trainingSteps", 0, Long.MAX_VALUE - 1, () -> trainingSteps, this::restored);
+    }
+
+    private void restored(long steps) {
+        trainingSteps = steps;
+        parameters.forEach(Parameter::unmarkGradient);
+        forgetSaved();
+    }
+
+    void enterDisabled() {
+        disabledScopes++;
+    }
+
+    void leaveDisabled() {
+        disabledScopes--;
+    }
+
+    /** How the layer's codes are packed into bits: each in as many as its codebook needs. */
+    public CodePacking packing() {
+        int codesOfOne = numCodes / codebooks.size();
+        return codebooks.size() == 1
+                ? CodePacking.of(numCodes)
+                : CodePacking.ofStages(codesOfOne, codebooks.size(), dim);
+    }
+
     /** Gives all memory back; a second call does nothing. */
     @Override
     public void close() {
@@ -441,6 +537,9 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private Quantized quantize(Tensor z, @Nullable Tensor output) {
         int axis = checkInput(z);
+        if (!isEnabled()) {
+            return passOn(z, axis, output);
+        }
         Pass pass = takePass();
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
@@ -483,7 +582,49 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
+    /** The forward of a layer that is disabled. */
+    private Quantized passOn(Tensor z, int axis, @Nullable Tensor output) {
+        Pass pass = takePass();
+        List<Tensor> results = new ArrayList<>(3);
+        boolean done = false;
+        try {
+            start(pass, z, axis);
+            pass.disabled = true;
+            Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
+            results.add(out);
+            kernels.copy(pass.output.room(out), pass.z, pass.rows.elements() * Float.BYTES);
+            pass.output.deliver(out);
+            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
+            results.add(codes);
+            Tensor distances = resultLike(z, DataType.FLOAT32, codes.shape());
+            results.add(distances);
+            codes.copyFrom(kernels, noCodes(pass, codes.size()));
+            FloatPointer zeros = pass.allDistances(codes.size());
+            kernels.clear(zeros, codes.size() * Float.BYTES);
+            distances.copyFrom(kernels, zeros);
+            forgetSaved();
+            saved = pass;
+            done = true;
+            return new Quantized(out, codes, distances, 0, new double[Math.toIntExact(samples(z, axis))], 1, 0, 0);
+        } finally {
+            if (!done) {
+                results.forEach(Tensor::close);
+                giveBack(pass);
+            }
+        }
+    }
+
+    /** Codes of -1: zeros less an offset of one. */
+    private IntPointer noCodes(Pass pass, long count) {
+        IntPointer zeros = pass.codes(count);
+        kernels.clear(zeros, count * Integer.BYTES);
+        IntPointer codes = pass.allCodes(count);
+        kernels.takeCodes(zeros, Rows.matrix(count, 1), 1, 0, 1, codes);
+        return codes;
+    }
+
     private void start(Pass pass, Tensor z, int axis) {
+        pass.disabled = false;
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
         pass.z = pass.input.read(z);
@@ -576,6 +717,13 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
         FloatPointer out = pass.inputGradient.room(gradInput);
+        if (pass.disabled) {
+            passGradientOn(pass, gradient, out);
+            pass.inputGradient.deliver(gradInput);
+            parameters.forEach(Parameter::markGradient);
+            forgetSaved();
+            return;
+        }
         // The task's gradient is read several times: where gradInput is its memory, that of the input is computed apart.
         boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
@@ -591,6 +739,20 @@ public abstract sealed class Quantizer implements AutoCloseable
         pass.inputGradient.deliver(gradInput);
         parameters.forEach(Parameter::markGradient);
         forgetSaved();
+    }
+
+    /** The backward of a layer that was disabled: its parameters have had no part in the output. */
+    private void passGradientOn(Pass pass, @Nullable FloatPointer gradient, FloatPointer out) {
+        long bytes = pass.rows.elements() * Float.BYTES;
+        if (gradient == null) {
+            kernels.clear(out, bytes);
+        } else {
+            FloatPointer apart = pass.normalisedGradient.atLeast(pass.rows.elements());
+            kernels.copy(apart, gradient, bytes);
+            kernels.copy(out, apart, bytes);
+        }
+        parameters.forEach(parameter ->
+                kernels.clear(parameter.newGradient(), parameter.value().size() * Float.BYTES));
     }
 
     /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
@@ -688,7 +850,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         return number;
     }
 
-    private void checkOpen() {
+    void checkOpen() {
         if (closed) {
             throw new IllegalStateException("this " + this + " is closed");
         }
@@ -730,6 +892,8 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     public abstract static sealed class Builder<B extends Builder<B>>
             permits VectorQuant.Builder, GroupVectorQuant.Builder, ResidualVectorQuant.Builder {
+        private static final String KIND = "kind";
+
         final int featureSize;
         final int numCodes;
         int dim = 1;
@@ -842,6 +1006,66 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
 
         abstract B self();
+
+        /** The layer described. */
+        public abstract Quantizer build();
+
+        /** Every option but where to compute: shown by its value, given the value that it is to have. */
+        void visitOptions(NamedOptions options) {
+            options.integer("featureSize", featureSize);
+            options.integer("numCodes", numCodes);
+            dim(options.integer("dim", dim));
+            beta(options.real("beta", beta));
+            kmeansInit(options.flag("kmeansInit", kmeansInit));
+            norm(options.choice("norm", norm));
+            codebookNorm(options.choice("codebookNorm", codebookNorm));
+            affineLr(options.real("affineLr", affineLr));
+            affineGroups(options.integer("affineGroups", affineGroups));
+            statisticsAffine(options.flag("statisticsAffine", statisticsAffine));
+            syncNu(options.real("syncNu", syncNu));
+            replaceFreq(options.integer("replaceFreq", replaceFreq));
+            seed(options.number("seed", seed));
+            alternation = InnerOptimizer.Options.visit(options, alternation);
+        }
+
+        /** The options by name, the layer's kind among them. */
+        final Map<String, String> named() {
+            NamedOptions options = new NamedOptions();
+            options.text(KIND, kind());
+            visitOptions(options);
+            return options.values();
+        }
+
+        /** The builder of the layer that options describe. */
+        static Builder<?> of(Map<String, String> named) {
+            NamedOptions options = new NamedOptions(named);
+            String kind = options.text(KIND, "none");
+            int featureSize = options.required("featureSize");
+            int numCodes = options.required("numCodes");
+            Builder<?> builder =
+                    switch (kind) {
+                        case "VectorQuant" -> VectorQuant.builder(featureSize, numCodes);
+                        case "GroupVectorQuant" -> GroupVectorQuant.builder(
+                                featureSize, numCodes, options.required("groups"));
+                        case "ResidualVectorQuant" -> ResidualVectorQuant.builder(
+                                featureSize, numCodes, options.required("stages"));
+                        default -> throw options.unusable(
+                                KIND, "VectorQuant, GroupVectorQuant or ResidualVectorQuant", kind);
+                    };
+            builder.visitOptions(options);
+            options.checkAllRead();
+            return builder;
+        }
+
+        /** The class that is built. */
+        private String kind() {
+            return getClass().getEnclosingClass().getSimpleName();
+        }
+
+        /** Features of a codebook. */
+        int codebookFeatures() {
+            return featureSize;
+        }
 
         /** Where to compute. */
         final Kernels kernels() {
