@@ -196,8 +196,8 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
         String version = file.metadata().get("version");
         if (!FORMAT.equals(format) || !VERSION.equals(version)) {
             file.close();
-            throw file.malformed("need format " + FORMAT + " of version " + VERSION + ", got " + format + " of version "
-                    + version);
+            throw file.malformed(
+                    "need format " + FORMAT + " of version " + VERSION + ", got " + format + " of version " + version);
         }
         return file;
     }
@@ -248,15 +248,16 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
     private static void checkOption(Path path, String name, Map<String, String> needed, Map<String, String> saved) {
         String value = needed.getOrDefault(name, "none");
         if (!value.equals(saved.getOrDefault(name, "none"))) {
-            throw new IllegalArgumentException(path + ": need " + name + " = " + value + " as what is to be restored has, got "
-                    + saved.getOrDefault(name, "none"));
+            throw new IllegalArgumentException(path + ": need " + name + " = " + value
+                    + " as what is to be restored has, got " + saved.getOrDefault(name, "none"));
         }
     }
 
     /** The memory that a layer takes goes with its options: refuses those for which the file has too few tensors. */
     private static void checkSize(SafetensorsFile file, Quantizer.Builder<?> builder) {
         long codebooks = (long) builder.numCodes * builder.codebookFeatures() * Float.BYTES;
-        long norm = builder.norm == Norm.BATCH || builder.norm == Norm.GROUP ? (long) builder.featureSize * Float.BYTES : 0;
+        long norm =
+                builder.norm == Norm.BATCH || builder.norm == Norm.GROUP ? (long) builder.featureSize * Float.BYTES : 0;
         if (codebooks > file.dataBytes() - norm) {
             throw new IllegalArgumentException("need " + codebooks + " bytes of codebooks and " + norm
                     + " of norm for the options, got " + file.dataBytes() + " bytes of tensors");

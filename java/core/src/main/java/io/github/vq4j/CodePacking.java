@@ -16,18 +16,27 @@ import org.bytedeco.javacpp.IntPointer;
  * <p>A code that is out of range, -1 of a masked row too, cannot be packed. Immutable and thread-safe.
  */
 public final class CodePacking {
-    private final int numCodes;
+    private static final long MOST_CODES = 1L << 31;
+
+    private final long numCodes;
     private final int stages;
     private final int dim;
 
-    private CodePacking(int numCodes, int stages, int dim) {
-        this.numCodes = Arguments.atLeastOne("numCodes", numCodes);
+    private CodePacking(long numCodes, int stages, int dim) {
+        if (numCodes < 1 || numCodes > MOST_CODES) {
+            throw new IllegalArgumentException("need 1 <= numCodes <= " + MOST_CODES + ", got " + numCodes);
+        }
+        this.numCodes = numCodes;
         this.stages = stages;
         this.dim = dim;
     }
 
-    /** Packing of codes below numCodes. {@link Quantizer#packing} gives that of a layer's codes. */
-    public static CodePacking of(int numCodes) {
+    /**
+     * Packing of codes below numCodes. {@link Quantizer#packing} gives that of a layer's codes.
+     *
+     * @param numCodes 1 to 2^31
+     */
+    public static CodePacking of(long numCodes) {
         return new CodePacking(numCodes, 1, 0);
     }
 
@@ -38,7 +47,7 @@ public final class CodePacking {
 
     /** b, the bits of a code. */
     public int bitsOfCode() {
-        return Math.max(1, Integer.SIZE - Integer.numberOfLeadingZeros(numCodes - 1));
+        return Math.max(1, Long.SIZE - Long.numberOfLeadingZeros(numCodes - 1));
     }
 
     /** How many bytes as many codes take. */
@@ -135,7 +144,8 @@ public final class CodePacking {
 
     @Override
     public String toString() {
-        return bitsOfCode() + " bits a code, of " + numCodes + (stages > 1 ? " in each of " + stages + " codebooks" : "");
+        return bitsOfCode() + " bits a code, of " + numCodes
+                + (stages > 1 ? " in each of " + stages + " codebooks" : "");
     }
 
     /** Units of some bits that codes fill, without the product of count and bits, which may overflow. */

@@ -171,7 +171,8 @@ public final class ReferenceStateDict {
             for (int k = 0; k < codesOfOne; k++) {
                 read[k] = (int) counts[k];
                 if (read[k] != counts[k] || read[k] < least || read[k] > most) {
-                    throw bad("need whole " + COUNTS + " from " + least + " to replaceFreq = " + most + ", got " + counts[k]);
+                    throw bad("need whole " + COUNTS + " from " + least + " to replaceFreq = " + most + ", got "
+                            + counts[k]);
                 }
             }
             changes.add(() -> kernels.write(read, values));
@@ -204,7 +205,8 @@ public final class ReferenceStateDict {
                 boolean counts = name.startsWith(prefix + AFFINE) || name.startsWith(prefix + NORM);
                 if (counts && !used.contains(name) && !name.equals(prefix + BATCHES)) {
                     throw bad("need a layer with a place for " + name + ": with affineLr > 0 for a learned affine, "
-                            + "statisticsAffine for running statistics, norm BATCH or GROUP for a norm_layer; got " + layer);
+                            + "statisticsAffine for running statistics, norm BATCH or GROUP for a norm_layer; got "
+                            + layer);
                 }
             }
         }
@@ -212,7 +214,8 @@ public final class ReferenceStateDict {
         private float[] floats(String name, long... shape) {
             String full = prefix + name;
             try {
-                boolean fits = file.has(full) && file.type(full).equals("F32") && Arrays.equals(file.shape(full), shape);
+                boolean fits =
+                        file.has(full) && file.type(full).equals("F32") && Arrays.equals(file.shape(full), shape);
                 if (!fits) {
                     throw bad("need a tensor " + full + " F32" + Arrays.toString(shape) + " for " + layer + ", got "
                             + (file.has(full) ? file.type(full) + Arrays.toString(file.shape(full)) : "none"));
@@ -228,8 +231,8 @@ public final class ReferenceStateDict {
             float[] first = part(rows, 0, (int) features);
             for (int begin = 0; begin < rows.length; begin += first.length) {
                 if (!Arrays.equals(first, part(rows, begin, first.length))) {
-                    throw bad("need the same moments of the input in every row of " + prefix + name + ", got others in row "
-                            + begin / first.length);
+                    throw bad("need the same moments of the input in every row of " + prefix + name
+                            + ", got others in row " + begin / first.length);
                 }
             }
             return first;
@@ -317,15 +320,16 @@ public final class ReferenceStateDict {
         }
 
         private void add(String name, float[] values) {
-            parts.computeIfAbsent(Name.of(name).local, local -> new ArrayList<>()).add(values);
+            parts.computeIfAbsent(Name.of(name).local, local -> new ArrayList<>())
+                    .add(values);
         }
 
         private float[] same(String name) {
             List<float[]> ofCodebooks = parts.get(name);
             for (int i = 1; i < ofCodebooks.size(); i++) {
                 if (!Arrays.equals(ofCodebooks.get(0), ofCodebooks.get(i))) {
-                    throw new IllegalArgumentException("need the same " + name + " in all codebooks, as the reference has "
-                            + "one for all, got another in codebook " + i);
+                    throw new IllegalArgumentException("need the same " + name
+                            + " in all codebooks, as the reference has " + "one for all, got another in codebook " + i);
                 }
             }
             return ofCodebooks.get(0);

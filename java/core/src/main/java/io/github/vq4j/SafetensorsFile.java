@@ -218,14 +218,15 @@ public final class SafetensorsFile implements AutoCloseable {
                         case "dtype" -> header.readString();
                         case "shape" -> readCounts(name, header, MAX_AXES);
                         case "data_offsets" -> readCounts(name, header, 2);
-                        default -> throw new IllegalArgumentException(
-                                "need dtype, shape and data_offsets of tensor " + name + ", got \"" + field + "\"");
+                        default ->
+                            throw new IllegalArgumentException(
+                                    "need dtype, shape and data_offsets of tensor " + name + ", got \"" + field + "\"");
                     };
             checkFirst(fields.put(field, value), name + "." + field);
         });
         if (fields.size() != 3 || ((long[]) fields.get("data_offsets")).length != 2) {
-            throw new IllegalArgumentException("need dtype, shape and two data_offsets of tensor " + name + ", got "
-                    + fields.keySet());
+            throw new IllegalArgumentException(
+                    "need dtype, shape and two data_offsets of tensor " + name + ", got " + fields.keySet());
         }
         long[] offsets = (long[]) fields.get("data_offsets");
         return new Entry((String) fields.get("dtype"), (long[]) fields.get("shape"), offsets[0], offsets[1]);
@@ -260,7 +261,8 @@ public final class SafetensorsFile implements AutoCloseable {
                 throw malformed("need " + bytes + " bytes for " + what + " " + describe(entry) + ", got " + place);
             }
             if (entry.begin != end) {
-                throw malformed("need " + what + " to begin at byte " + end + ", where the one before ends, got " + place);
+                throw malformed(
+                        "need " + what + " to begin at byte " + end + ", where the one before ends, got " + place);
             }
             end = entry.end;
         }
@@ -295,7 +297,8 @@ public final class SafetensorsFile implements AutoCloseable {
     private Entry entry(String name) throws IOException {
         Entry entry = entries.get(name);
         if (entry == null) {
-            throw malformed("need a tensor " + name + ", got " + (entries.size() > 20 ? entries.size() : entries.keySet()));
+            throw malformed(
+                    "need a tensor " + name + ", got " + (entries.size() > 20 ? entries.size() : entries.keySet()));
         }
         return entry;
     }

@@ -77,13 +77,14 @@ public final class SafetensorsWriter {
     public void write(Path path) throws IOException {
         List<Map.Entry<String, Entry>> inOrder = entries.entrySet().stream()
                 // As the format's own library: wide elements first, so that all are aligned.
-                .sorted(Comparator.comparingInt((Map.Entry<String, Entry> tensor) -> -tensor.getValue().elementBytes())
+                .sorted(Comparator.comparingInt((Map.Entry<String, Entry> tensor) ->
+                                -tensor.getValue().elementBytes())
                         .thenComparing(Map.Entry::getKey))
                 .toList();
         byte[] header = header(inOrder);
         Path target = path.toAbsolutePath();
-        Path temporary = target.resolveSibling(
-                "." + target.getFileName() + "." + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".tmp");
+        Path temporary = target.resolveSibling("." + target.getFileName() + "."
+                + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".tmp");
         try {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -154,8 +155,8 @@ public final class SafetensorsWriter {
         byte[] padded = Arrays.copyOf(text, (text.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
         Arrays.fill(padded, text.length, padded.length, (byte) ' ');
         if (padded.length > SafetensorsFile.MAX_HEADER_BYTES) {
-            throw new IllegalStateException("need a header of at most " + SafetensorsFile.MAX_HEADER_BYTES
-                    + " bytes, got " + padded.length);
+            throw new IllegalStateException(
+                    "need a header of at most " + SafetensorsFile.MAX_HEADER_BYTES + " bytes, got " + padded.length);
         }
         return padded;
     }
@@ -177,7 +178,8 @@ public final class SafetensorsWriter {
 
     private static void checkText(String text) {
         if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
-            throw new IllegalArgumentException("need text that UTF-8 can hold, got a lone surrogate in \"" + text + "\"");
+            throw new IllegalArgumentException(
+                    "need text that UTF-8 can hold, got a lone surrogate in \"" + text + "\"");
         }
     }
 

@@ -83,8 +83,8 @@ final class StateRestorer implements StateVisitor {
     private <T> T read(String name, String type, long[] shape, Reading<T> reading) {
         try {
             if (!file.has(name) || !file.type(name).equals(type) || !Arrays.equals(file.shape(name), shape)) {
-                throw new IllegalArgumentException("need a tensor " + name + " " + type + Arrays.toString(shape) + ", got "
-                        + (file.has(name) ? file.type(name) + Arrays.toString(file.shape(name)) : "none"));
+                throw new IllegalArgumentException("need a tensor " + name + " " + type + Arrays.toString(shape)
+                        + ", got " + (file.has(name) ? file.type(name) + Arrays.toString(file.shape(name)) : "none"));
             }
             left.remove(name);
             return reading.read();

@@ -64,9 +64,12 @@ class CheckpointTest {
                 expected = bytes(layer, optimizer);
             }
             try (Checkpoint loaded = Checkpoint.load(file, then)) {
-                assertArrayEquals(Files.readAllBytes(file), bytes(loaded.layer(), loaded.optimizers().get(0)));
+                assertArrayEquals(
+                        Files.readAllBytes(file),
+                        bytes(loaded.layer(), loaded.optimizers().get(0)));
                 TrainedLayer.train(loaded.layer(), loaded.optimizers().get(0), saved, saved + 3);
-                assertArrayEquals(expected, bytes(loaded.layer(), loaded.optimizers().get(0)), "loaded at " + saved);
+                assertArrayEquals(
+                        expected, bytes(loaded.layer(), loaded.optimizers().get(0)), "loaded at " + saved);
             }
             try (Quantizer layer = builder.get().backend(then).build();
                     Optimizer optimizer = Optimizer.adamW(0)) {
@@ -120,7 +123,8 @@ class CheckpointTest {
             Checkpoint.restore(file, layer);
             try (Checkpoint loaded = Checkpoint.load(file, Backend.cpu())) {
                 assertArrayEquals(
-                        ((VectorQuant) loaded.layer()).codebook().toFloatArray(), layer.codebook().toFloatArray());
+                        ((VectorQuant) loaded.layer()).codebook().toFloatArray(),
+                        layer.codebook().toFloatArray());
             }
         }
     }
@@ -195,7 +199,8 @@ class CheckpointTest {
                 GroupVectorQuant.builder(32, 8, 1).backend(Backend.cpu()).build()) {
             assertTrue(untouched(layer, file).contains("need kind = GroupVectorQuant as"));
         }
-        try (VectorQuant layer = small().alternated(Optimizer.sgd(1, 0.5), 1, false).build()) {
+        try (VectorQuant layer =
+                small().alternated(Optimizer.sgd(1, 0.5), 1, false).build()) {
             Path alternated = trained(small().alternated(Optimizer.sgd(1, 0.25), 1, false));
             assertTrue(untouched(layer, alternated).contains("need alternated.momentum = 0.5 as"));
         }
@@ -206,9 +211,11 @@ class CheckpointTest {
         Path file = trained(small());
         try (VectorQuant layer = small().build()) {
             assertTrue(untouched(layer, file, Optimizer.sgd(1)).contains("need optimizer.0 = SGD as"));
-            assertTrue(untouched(layer, file, Optimizer.adamW(1, 0.5)).contains("need optimizer.0.weightDecay = 0.5 as"));
+            assertTrue(
+                    untouched(layer, file, Optimizer.adamW(1, 0.5)).contains("need optimizer.0.weightDecay = 0.5 as"));
             assertTrue(untouched(layer, file, Optimizer.adam(1)).contains("optimizer.0.decoupled = false"));
-            assertTrue(untouched(layer, file, Optimizer.adamW(1), Optimizer.adamW(1)).contains("as were saved, 1, or none, got 2"));
+            assertTrue(untouched(layer, file, Optimizer.adamW(1), Optimizer.adamW(1))
+                    .contains("as were saved, 1, or none, got 2"));
             Optimizer closed = Optimizer.adamW(1);
             closed.close();
             assertThrows(IllegalStateException.class, () -> Checkpoint.restore(file, layer, closed));
@@ -231,29 +238,40 @@ class CheckpointTest {
         edits.put("need option dim = a whole number", edit -> edit.metadata.put("layer.dim", "5000000000"));
         edits.put("need option norm = one of", edit -> edit.metadata.put("layer.norm", "NORM"));
         edits.put("need option kmeansInit = true or false", edit -> edit.metadata.put("layer.kmeansInit", "1"));
-        edits.put("need options that this version knows, got [colour]", edit -> edit.metadata.put("layer.colour", "red"));
+        edits.put(
+                "need options that this version knows, got [colour]", edit -> edit.metadata.put("layer.colour", "red"));
         edits.put("need 2000000000 optimisers, got 1", edit -> edit.metadata.put("optimizers", "2000000000"));
         edits.put("need option optimizer.0 = none, SGD or Adam", edit -> edit.metadata.put("optimizer.0", "Newton"));
         edits.put("need a tensor codebook F32[8, 32], got none", edit -> edit.tensors.remove("codebook"));
-        edits.put("need a tensor codebook F32[8, 32], got F32[256]", edit -> edit.tensors.put("codebook", new float[256]));
-        edits.put("need a tensor trainingSteps I64[], got F32[1]", edit -> edit.tensors.put("trainingSteps", new float[1]));
+        edits.put(
+                "need a tensor codebook F32[8, 32], got F32[256]",
+                edit -> edit.tensors.put("codebook", new float[256]));
+        edits.put(
+                "need a tensor trainingSteps I64[], got F32[1]",
+                edit -> edit.tensors.put("trainingSteps", new float[1]));
         edits.put("need 0 <= trainingSteps", edit -> edit.tensors.put("trainingSteps", -1L));
         edits.put("need 0 <= awaitsKmeans <= 1, got 2", edit -> edit.tensors.put("awaitsKmeans", 2L));
-        edits.put("need 1 <= replacement.counters <= 2, got 0", edit -> edit.tensors.put("replacement.counters", new int[8]));
-        edits.put("need learningRate >= 0 and finite, got -1.0", edit -> edit.tensors.put("optimizer.0.learningRate", -1.0));
-        edits.put("need the state of this layer and no more, got [more]", edit -> edit.tensors.put("more", new float[3]));
-        return edits.entrySet().stream().map(edit -> dynamicTest(edit.getKey(), () -> {
-            Path broken = edited(file, edit.getValue());
-            String message = assertThrows(IOException.class, () -> Checkpoint.load(broken, Backend.cpu()))
-                    .getMessage();
-            assertTrue(message.contains(edit.getKey()), message);
-            assertTrue(message.startsWith(broken.toString()), message);
-            try (VectorQuant layer = small().build();
-                    Optimizer optimizer = Optimizer.adamW(1)) {
-                TrainedLayer.train(layer, optimizer, 0, 1);
-                untouched(layer, broken, optimizer);
-            }
-        }));
+        edits.put(
+                "need 1 <= replacement.counters <= 2, got 0",
+                edit -> edit.tensors.put("replacement.counters", new int[8]));
+        edits.put(
+                "need learningRate >= 0 and finite, got -1.0",
+                edit -> edit.tensors.put("optimizer.0.learningRate", -1.0));
+        edits.put(
+                "need the state of this layer and no more, got [more]", edit -> edit.tensors.put("more", new float[3]));
+        return edits.entrySet().stream()
+                .map(edit -> dynamicTest(edit.getKey(), () -> {
+                    Path broken = edited(file, edit.getValue());
+                    String message = assertThrows(IOException.class, () -> Checkpoint.load(broken, Backend.cpu()))
+                            .getMessage();
+                    assertTrue(message.contains(edit.getKey()), message);
+                    assertTrue(message.startsWith(broken.toString()), message);
+                    try (VectorQuant layer = small().build();
+                            Optimizer optimizer = Optimizer.adamW(1)) {
+                        TrainedLayer.train(layer, optimizer, 0, 1);
+                        untouched(layer, broken, optimizer);
+                    }
+                }));
     }
 
     @Test
@@ -269,8 +287,8 @@ class CheckpointTest {
             edit.metadata.put("layer.norm", "BATCH");
         });
         for (Path path : List.of(large, wide)) {
-            long allocated = AllocatedMemory.of(() -> assertTrue(
-                    assertThrows(IOException.class, () -> Checkpoint.load(path, Backend.cpu()))
+            long allocated = AllocatedMemory.of(
+                    () -> assertTrue(assertThrows(IOException.class, () -> Checkpoint.load(path, Backend.cpu()))
                             .getMessage()
                             .contains("bytes of tensors")));
             assertTrue(allocated < 1 << 20, allocated + " bytes");
@@ -282,9 +300,8 @@ class CheckpointTest {
     void noFileDoesHarm() throws Throwable {
         Path file = trained(small());
         byte[] bytes = Files.readAllBytes(file);
-        int header = 8 + (int) ByteBuffer.wrap(bytes)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .getLong();
+        int header =
+                8 + (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
         Path path = folder.resolve("fuzzed");
         Random random = new Random(3);
         int refused = 0;
@@ -359,7 +376,8 @@ class CheckpointTest {
         try {
             byte[] before = bytes(layer, optimizers);
             Exception failure = assertThrows(Exception.class, () -> Checkpoint.restore(file, layer, optimizers));
-            assertTrue(failure instanceof IOException || failure instanceof IllegalArgumentException, failure.toString());
+            assertTrue(
+                    failure instanceof IOException || failure instanceof IllegalArgumentException, failure.toString());
             assertArrayEquals(before, bytes(layer, optimizers));
             return failure.getMessage();
         } catch (IOException unexpected) {

@@ -6,20 +6,26 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.math.BigInteger;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 class CodePackingTest {
     @Test
     void aCodeTakesTheBitsThatItsCodebookNeeds() {
-        int[][] expected = {{1, 1}, {2, 1}, {3, 2}, {4, 2}, {5, 3}, {1000, 10}, {1024, 10}, {1025, 11}, {Integer.MAX_VALUE, 31}};
+        int[][] expected = {
+            {1, 1}, {2, 1}, {3, 2}, {4, 2}, {5, 3}, {1000, 10}, {1024, 10}, {1025, 11}, {Integer.MAX_VALUE, 31}
+        };
         for (int[] pair : expected) {
             assertEquals(pair[1], CodePacking.of(pair[0]).bitsOfCode(), pair[0] + " codes");
         }
         assertEquals(4, CodePacking.of(1000).bytes(3));
         assertEquals(1, CodePacking.of(1000).words(3));
         assertEquals((1L << 60) / 8 * 31, CodePacking.of(Integer.MAX_VALUE).bytes(1L << 60));
+        assertEquals(31, CodePacking.of(1L << 31).bitsOfCode());
         assertThrows(IllegalArgumentException.class, () -> CodePacking.of(0));
+        assertThrows(IllegalArgumentException.class, () -> CodePacking.of((1L << 31) + 1));
     }
 
     @Test
@@ -78,8 +84,24 @@ class CodePackingTest {
                 assertEquals(7, layer.packing().bitsOfCode(), layer + " has codebooks of 100 codes");
                 byte[] packed = frozen.packing().pack(codes);
                 assertEquals((codes.size() * 7 + 7) / 8, packed.length);
-                assertArrayEquals(codes.toIntArray(), layer.packing().unpack(packed, codes.shape()).toIntArray());
+                assertArrayEquals(
+                        codes.toIntArray(),
+                        layer.packing().unpack(packed, codes.shape()).toIntArray());
             }
+        }
+    }
+
+    @Test
+    void codesWithoutACodebookComeBack() {
+        try (FiniteScalarQuant layer = FiniteScalarQuant.builder(8, 5, 5, 5)
+                .dim(-1)
+                .backend(Backend.cpu())
+                .build()) {
+            int[] codes = layer.encode(Tensor.of(Arrays.copyOf(TrainedLayer.normal(4), 400), 100, 4))
+                    .toIntArray();
+            byte[] packed = layer.packing().pack(Tensor.of(codes, 100));
+            assertEquals(125, packed.length);
+            assertArrayEquals(codes, layer.packing().unpack(packed, 100).toIntArray());
         }
     }
 
@@ -88,9 +110,11 @@ class CodePackingTest {
         CodePacking packing = CodePacking.of(5);
         assertTrue(refused(() -> packing.pack(Tensor.of(new int[] {0, 5, -1}, 3)))
                 .contains("code 5 at position 1 is out of range; need 0 <= code < 5"));
-        assertTrue(refused(() -> packing.pack(Tensor.of(new int[] {0, 4, -1}, 3))).contains("code -1 at position 2"));
+        assertTrue(
+                refused(() -> packing.pack(Tensor.of(new int[] {0, 4, -1}, 3))).contains("code -1 at position 2"));
         assertTrue(refused(() -> packing.unpack(new byte[] {(byte) 0xff}, 2)).contains("code 7 at position 0"));
-        try (Quantizer layer = GroupVectorQuant.builder(32, 40, 4).backend(Backend.cpu()).build()) {
+        try (Quantizer layer =
+                GroupVectorQuant.builder(32, 40, 4).backend(Backend.cpu()).build()) {
             assertTrue(refused(() -> layer.packing().pack(Tensor.of(new int[] {9, 10, 20, 29}, 1, 4)))
                     .contains("code 29 at position 3 is out of range; need 30 <= code < 40"));
             assertTrue(refused(() -> layer.packing().pack(Tensor.of(new int[3], 1, 3)))
@@ -105,11 +129,12 @@ class CodePackingTest {
             assertTrue(refused(() -> packing.unpack(new byte[size], 3))
                     .contains("need 4 bytes for codes of shape [3] at 10 bits each, got " + size));
         }
-        assertTrue(refused(() -> packing.pack(Tensor.of(new int[4], 4), Tensor.of(new int[1], 1))).contains("need 2 words"));
+        assertTrue(refused(() -> packing.pack(Tensor.of(new int[4], 4), Tensor.of(new int[1], 1)))
+                .contains("need 2 words"));
         assertTrue(refused(() -> packing.pack(Tensor.of(new float[4], 4))).contains("of type INT32"));
     }
 
-    private static String refused(org.junit.jupiter.api.function.Executable call) {
+    private static String refused(Executable call) {
         return assertThrows(IllegalArgumentException.class, call).getMessage();
     }
 

@@ -58,7 +58,8 @@ class DisabledScopeTest {
             assertArrayEquals(gradOutput.toFloatArray(), gradients.input().toFloatArray());
             for (Parameter parameter : layer.parameters()) {
                 assertArrayEquals(
-                        new float[(int) parameter.value().size()], parameter.gradient().toFloatArray());
+                        new float[(int) parameter.value().size()],
+                        parameter.gradient().toFloatArray());
             }
             assertArrayEquals(codes, layer.encode(z).toIntArray(), "encode is as ever");
         }
@@ -110,11 +111,14 @@ class DisabledScopeTest {
             try (DisabledScope off = Quantizer.disabled(layer)) {
                 layer.forward(z).close();
             }
-            assertArrayEquals(gradOutput.toFloatArray(), layer.backward(gradOutput, 9).input().toFloatArray());
+            assertArrayEquals(
+                    gradOutput.toFloatArray(),
+                    layer.backward(gradOutput, 9).input().toFloatArray());
             layer.forward(z).close();
             try (DisabledScope off = Quantizer.disabled(layer)) {
                 assertFalse(Arrays.equals(
-                        gradOutput.toFloatArray(), layer.backward(gradOutput, 9).input().toFloatArray()));
+                        gradOutput.toFloatArray(),
+                        layer.backward(gradOutput, 9).input().toFloatArray()));
             }
             try (DisabledScope off = Quantizer.disabled(layer)) {
                 layer.forward(z).close();

@@ -20,6 +20,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class FrozenQuantizerTest {
@@ -95,8 +96,10 @@ class FrozenQuantizerTest {
 
     @Test
     void aRowAloneGetsTheCodesItHasInABatch() {
-        try (VectorQuant layer =
-                VectorQuant.builder(19, 131).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer = VectorQuant.builder(19, 131)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
                 FrozenQuantizer frozen = layer.freeze();
                 Tensor row = Tensor.allocate(DataType.FLOAT32, 19);
                 Tensor code = Tensor.allocate(DataType.INT32)) {
@@ -159,21 +162,25 @@ class FrozenQuantizerTest {
 
     @Test
     void tensorsThatDoNotFitAreRefused() {
-        try (VectorQuant layer =
-                        VectorQuant.builder(32, 9).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer = VectorQuant.builder(32, 9)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
                 FrozenQuantizer frozen = layer.freeze()) {
             Tensor z = Tensor.of(normal(5 * 32), 5, 32);
             assertTrue(refused(() -> frozen.encode(z, Tensor.of(new int[4], 4))).contains("codes of shape [5], got"));
-            assertTrue(refused(() -> frozen.encode(z, Tensor.of(new float[5], 5))).contains("codes of type INT32"));
+            assertTrue(
+                    refused(() -> frozen.encode(z, Tensor.of(new float[5], 5))).contains("codes of type INT32"));
             assertTrue(refused(() -> frozen.encode(Tensor.of(new float[3], 3))).contains("featureSize = 32"));
-            assertTrue(refused(() -> frozen.decode(Tensor.of(new int[] {0, 9}, 2))).contains("code 9 of row 1"));
+            assertTrue(
+                    refused(() -> frozen.decode(Tensor.of(new int[] {0, 9}, 2))).contains("code 9 of row 1"));
             float[] bad = normal(32);
             bad[4] = Float.NaN;
             assertThrows(NotFiniteException.class, () -> frozen.encode(Tensor.of(bad, 1, 32)));
         }
     }
 
-    private static String refused(org.junit.jupiter.api.function.Executable call) {
+    private static String refused(Executable call) {
         return assertThrows(IllegalArgumentException.class, call).getMessage();
     }
 

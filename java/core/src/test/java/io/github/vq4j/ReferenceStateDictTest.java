@@ -69,7 +69,8 @@ class ReferenceStateDictTest {
                 .backend(Backend.cpu())
                 .build()) {
             ReferenceStateDict.load(file, "", layer);
-            layer.forward(Tensor.of(golden.floats("step1.z"), golden.shape("step1.z"))).close();
+            layer.forward(Tensor.of(golden.floats("step1.z"), golden.shape("step1.z")))
+                    .close();
             RunningMoments moments = layer.runningMoments().orElseThrow();
             assertArrayEquals(golden.floats("step1.running_ze_mean"), moments.inputMean(), 1e-5f);
             assertArrayEquals(golden.floats("step1.running_ze_var"), moments.inputVariance(), 1e-5f);

@@ -30,7 +30,9 @@ final class Safetensors {
     }
 
     int[] ints(String name) {
-        return Arrays.stream(read(() -> file.longs(name))).mapToInt(Math::toIntExact).toArray();
+        return Arrays.stream(read(() -> file.longs(name)))
+                .mapToInt(Math::toIntExact)
+                .toArray();
     }
 
     private interface Reading<T> {

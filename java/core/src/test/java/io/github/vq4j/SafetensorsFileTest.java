@@ -67,7 +67,10 @@ class SafetensorsFileTest {
             values[i] = i;
         }
         Path path = folder.resolve("long.safetensors");
-        new SafetensorsWriter().floats("x", values, values.length).longs("y", new long[70_001], 70_001).write(path);
+        new SafetensorsWriter()
+                .floats("x", values, values.length)
+                .longs("y", new long[70_001], 70_001)
+                .write(path);
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             assertArrayEquals(values, file.floats("x"));
             assertArrayEquals(new long[70_001], file.longs("y"));
@@ -91,7 +94,12 @@ class SafetensorsFileTest {
                 .floats("x", new float[] {1}, 1)
                 .write(other);
         assertArrayEquals(Files.readAllBytes(one), Files.readAllBytes(other));
-        assertEquals(0, ByteBuffer.wrap(Files.readAllBytes(one)).order(ByteOrder.LITTLE_ENDIAN).getLong() % 8);
+        assertEquals(
+                0,
+                ByteBuffer.wrap(Files.readAllBytes(one))
+                                .order(ByteOrder.LITTLE_ENDIAN)
+                                .getLong()
+                        % 8);
     }
 
     @Test
@@ -106,7 +114,9 @@ class SafetensorsFileTest {
             assertArrayEquals(new byte[] {1, 2, 3, 4}, file.bytes("h"));
             assertArrayEquals(new byte[] {5, 6}, file.bytes("b"));
             assertArrayEquals(new byte[] {7}, file.bytes("u"));
-            assertTrue(assertThrows(IOException.class, () -> file.floats("h")).getMessage().contains("F32, got F16[2]"));
+            assertTrue(assertThrows(IOException.class, () -> file.floats("h"))
+                    .getMessage()
+                    .contains("F32, got F16[2]"));
         }
     }
 
@@ -124,7 +134,8 @@ class SafetensorsFileTest {
     void aTensorThatIsNotThereIsNamed() throws IOException {
         Path path = write("{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", new byte[1]);
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
-            String message = assertThrows(IOException.class, () -> file.floats("y")).getMessage();
+            String message =
+                    assertThrows(IOException.class, () -> file.floats("y")).getMessage();
             assertTrue(message.contains("need a tensor y, got [x]"), message);
             assertTrue(message.startsWith(path.toString()), message);
         }
@@ -139,7 +150,8 @@ class SafetensorsFileTest {
         SafetensorsWriter writer = new SafetensorsWriter().floats("x", new float[3], 3);
         Path asFolder = Files.createDirectories(folder.resolve("folder").resolve("full"));
         assertThrows(IOException.class, () -> writer.write(asFolder.getParent()));
-        assertThrows(IOException.class, () -> writer.write(folder.resolve("missing").resolve("x")));
+        assertThrows(
+                IOException.class, () -> writer.write(folder.resolve("missing").resolve("x")));
         assertEquals("old", Files.readString(path));
         try (Stream<Path> files = Files.list(folder)) {
             assertEquals(2, files.count());
@@ -192,9 +204,9 @@ class SafetensorsFileTest {
         BAD_HEADERS.put(tensor("x", "F32", "[1]", "[4,8]"), "to begin at byte 0");
         BAD_HEADERS.put("{}", "need 0 bytes of data for the tensors, got 8");
         BAD_HEADERS.put(
-                tensors(tensor("x", "F32", "[2]", "[0,8]"), tensor("y", "F32", "[1]", "[4,8]")), "need tensor y to begin at byte 8");
-        BAD_HEADERS.put(
-                tensors(tensor("x", "F32", "[1]", "[0,4]"), tensor("x", "F32", "[1]", "[4,8]")), "\"x\" twice");
+                tensors(tensor("x", "F32", "[2]", "[0,8]"), tensor("y", "F32", "[1]", "[4,8]")),
+                "need tensor y to begin at byte 8");
+        BAD_HEADERS.put(tensors(tensor("x", "F32", "[1]", "[0,4]"), tensor("x", "F32", "[1]", "[4,8]")), "\"x\" twice");
         BAD_HEADERS.put("{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", "\"a\" twice");
         BAD_HEADERS.put("{\"__metadata__\":{\"a\":1}}", "'\"'");
         BAD_HEADERS.put("{\"__metadata__\":{},\"__metadata__\":{}}", "\"__metadata__\" twice");
@@ -209,15 +221,20 @@ class SafetensorsFileTest {
     @TestFactory
     Stream<DynamicTest> badHeadersAreRefusedByName() {
         return BAD_HEADERS.entrySet().stream()
-                .map(bad -> dynamicTest("\"" + bad.getKey().substring(0, Math.min(100, bad.getKey().length())) + "\"", () -> {
-                    Path path = write(bad.getKey(), new byte[8]);
-                    long allocated = AllocatedMemory.of(() -> {
-                        String message = assertThrows(IOException.class, () -> SafetensorsFile.open(path)).getMessage();
-                        assertTrue(message.contains(bad.getValue()), message);
-                        assertTrue(message.startsWith(path.toString()), message);
-                    });
-                    assertTrue(allocated < SMALL, allocated + " bytes");
-                }));
+                .map(bad -> dynamicTest(
+                        "\""
+                                + bad.getKey()
+                                        .substring(0, Math.min(100, bad.getKey().length())) + "\"",
+                        () -> {
+                            Path path = write(bad.getKey(), new byte[8]);
+                            long allocated = AllocatedMemory.of(() -> {
+                                String message = assertThrows(IOException.class, () -> SafetensorsFile.open(path))
+                                        .getMessage();
+                                assertTrue(message.contains(bad.getValue()), message);
+                                assertTrue(message.startsWith(path.toString()), message);
+                            });
+                            assertTrue(allocated < SMALL, allocated + " bytes");
+                        }));
     }
 
     @Test
@@ -225,7 +242,9 @@ class SafetensorsFileTest {
         byte[] header = "{\"__metadata__\":{\"a\":\"?\"}}".getBytes(StandardCharsets.UTF_8);
         header[header.length - 4] = (byte) 0xc3;
         Path path = write(header.length, header, new byte[0]);
-        assertTrue(assertThrows(IOException.class, () -> SafetensorsFile.open(path)).getMessage().contains("UTF-8"));
+        assertTrue(assertThrows(IOException.class, () -> SafetensorsFile.open(path))
+                .getMessage()
+                .contains("UTF-8"));
     }
 
     @Test
@@ -233,7 +252,8 @@ class SafetensorsFileTest {
         for (long length : new long[] {3, 9, 1L << 20, 99_999_999, 100_000_001, 1L << 40, Long.MAX_VALUE, -1}) {
             Path path = write(length, "{}".getBytes(StandardCharsets.UTF_8), new byte[0]);
             long allocated = AllocatedMemory.of(() -> {
-                String message = assertThrows(IOException.class, () -> SafetensorsFile.open(path)).getMessage();
+                String message = assertThrows(IOException.class, () -> SafetensorsFile.open(path))
+                        .getMessage();
                 assertTrue(message.contains("need a header of at most 2 bytes in a file of 10, got "), message);
             });
             assertTrue(allocated < SMALL, allocated + " bytes");
@@ -265,7 +285,9 @@ class SafetensorsFileTest {
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             byte[] bytes = Files.readAllBytes(path);
             Files.write(path, Arrays.copyOf(bytes, bytes.length - 1));
-            assertTrue(assertThrows(IOException.class, () -> file.floats("x")).getMessage().contains("got an end"));
+            assertTrue(assertThrows(IOException.class, () -> file.floats("x"))
+                    .getMessage()
+                    .contains("got an end"));
         }
     }
 
@@ -287,9 +309,7 @@ class SafetensorsFileTest {
             byte[] fuzzed = round < bytes.length ? Arrays.copyOf(bytes, round) : bytes.clone();
             for (int i = random.nextInt(4); round >= bytes.length && i >= 0; i--) {
                 int at = random.nextInt(random.nextBoolean() ? 8 : bytes.length);
-                fuzzed[at] = random.nextBoolean()
-                        ? (byte) random.nextInt()
-                        : bytes[random.nextInt(bytes.length)];
+                fuzzed[at] = random.nextBoolean() ? (byte) random.nextInt() : bytes[random.nextInt(bytes.length)];
             }
             Files.write(path, fuzzed);
             boolean[] fine = {false};
@@ -320,7 +340,8 @@ class SafetensorsFileTest {
     // ---- files -------------------------------------------------------------------------------------------------
 
     private static String tensor(String name, String type, String shape, String offsets) {
-        return "{\"" + name + "\":{\"dtype\":\"" + type + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}}";
+        return "{\"" + name + "\":{\"dtype\":\"" + type + "\",\"shape\":" + shape + ",\"data_offsets\":" + offsets
+                + "}}";
     }
 
     private static String tensors(String... each) {

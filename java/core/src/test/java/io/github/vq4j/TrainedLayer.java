@@ -35,13 +35,12 @@ final class TrainedLayer {
                 .affineGroups(2)
                 .norm(Norm.BATCH)
                 .replaceFreq(3));
-        all.put("group norm, unit codes", () -> VectorQuant.builder(FEATURES, 24)
-                .norm(Norm.GROUP)
-                .codebookNorm(CodebookNorm.UNIT));
-        all.put("unit rows, balls, negative dim", () -> VectorQuant.builder(FEATURES, 24)
-                .dim(-2)
-                .norm(Norm.UNIT)
-                .codebookNorm(CodebookNorm.MAX_NORM));
+        all.put(
+                "group norm, unit codes",
+                () -> VectorQuant.builder(FEATURES, 24).norm(Norm.GROUP).codebookNorm(CodebookNorm.UNIT));
+        all.put(
+                "unit rows, balls, negative dim",
+                () -> VectorQuant.builder(FEATURES, 24).dim(-2).norm(Norm.UNIT).codebookNorm(CodebookNorm.MAX_NORM));
         all.put("alternated with SGD", () -> VectorQuant.builder(FEATURES, 24)
                 .alternated(Optimizer.sgd(3, 0.9), 2, true)
                 .replaceFreq(1));
