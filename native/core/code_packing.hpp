@@ -18,7 +18,9 @@ struct PackedCodes {
     int64_t codes_count;
     int bits;  // of a code
 
-    VQ4J_SHARED_MEMBER int64_t first_code(int64_t i) const { return stages == 1 ? 0 : i / inner % stages * codes_count; }
+    VQ4J_SHARED_MEMBER int64_t first_code(int64_t i) const {
+        return stages == 1 ? 0 : i / inner % stages * codes_count;
+    }
 
     VQ4J_SHARED_MEMBER int64_t words() const {
         return count / word_bits * bits + (count % word_bits * bits + word_bits - 1) / word_bits;
@@ -30,7 +32,8 @@ template <typename Note>
 VQ4J_SHARED uint32_t packed_word(const int32_t* codes, const PackedCodes& packed, int64_t word, Note note) {
     const int first_bit = static_cast<int>(word % packed.bits) * word_bits;
     int64_t i = word / packed.bits * word_bits + first_bit / packed.bits;
-    int shift = first_bit / packed.bits * packed.bits - first_bit;  // below zero where the word before has the beginning
+    // Where the code begins in the word; below zero where that is in the word before.
+    int shift = first_bit / packed.bits * packed.bits - first_bit;
     uint32_t bits = 0;
     for (; shift < word_bits && i < packed.count; ++i, shift += packed.bits) {
         const int64_t code = codes[i] - packed.first_code(i);
@@ -61,7 +64,8 @@ inline PackedCodes checked_packed_codes(int64_t outer, int64_t stages, int64_t i
     check_sizes({{"outer", outer}, {"stages", stages}, {"inner", inner}});
     check_sizes({{"stages", stages}, {"codes_count", codes_count}});
     if (stages * codes_count > int64_t{1} << 31) {
-        invalid("need stages * codes_count <= 2^31, got " + std::to_string(stages) + " * " + std::to_string(codes_count));
+        invalid("need stages * codes_count <= 2^31, got " + std::to_string(stages) + " * "
+            + std::to_string(codes_count));
     }
     PackedCodes packed = {outer * stages * inner, stages, inner, codes_count, 1};
     while (packed.bits < 31 && (int64_t{1} << packed.bits) < codes_count) {

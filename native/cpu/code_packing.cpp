@@ -1,4 +1,5 @@
-// Codes into a stream of bits and back: words, or codes, in parallel. Reads or writes 4 bytes a code; bound by the shifts.
+// Codes into a stream of bits and back: words, or codes, in parallel. Reads or writes 4 bytes a code; bound by the
+// shifts.
 #include "core/code_packing.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/thread_pool.hpp"

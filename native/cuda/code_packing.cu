@@ -1,5 +1,5 @@
-// Codes into a stream of bits and back: a thread a word, or a code. Bound by memory: 4 bytes a code, neighbours read the
-// same lines.
+// Codes into a stream of bits and back: a thread a word, or a code. Bound by memory: 4 bytes a code, neighbours read
+// the same lines.
 #include "core/code_packing.hpp"
 #include "cuda/first_bad.cuh"
 #include "vq4j/cuda.h"

@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * A layer and its optimisers as one safetensors file: all that training needs to go on, bit for bit, on whatever backend.
- * It is to be saved between steps, after the optimiser's: gradients and a pending backward are not in it.
+ * A layer and its optimisers as one safetensors file: all that training needs to go on, bit for bit, on whatever
+ * backend. It is to be saved between steps, after the optimiser's: gradients and a pending backward are not in it.
  *
  * <pre>{@code
  * Checkpoint.save(file, layer, optimizer);
@@ -27,12 +27,14 @@ import java.util.TreeMap;
  * <table>
  * <caption>Metadata</caption>
  * <tr><td>{@code format}, {@code version}</td><td>{@code vq4j.checkpoint}, {@code 1}</td></tr>
- * <tr><td>{@code layer.kind}</td><td>{@code VectorQuant}, {@code GroupVectorQuant} or {@code ResidualVectorQuant}</td></tr>
- * <tr><td>{@code layer.NAME}</td><td>every option by its name in the builder, numbers as Java writes them; an option that is
- * missing has its default, one that is unknown is an error. {@code layer.alternated} is the inner optimiser, {@code none},
- * {@code SGD} or {@code Adam}, {@code layer.alternated.NAME} its options</td></tr>
+ * <tr><td>{@code layer.kind}</td><td>{@code VectorQuant}, {@code GroupVectorQuant} or
+ * {@code ResidualVectorQuant}</td></tr>
+ * <tr><td>{@code layer.NAME}</td><td>every option by its name in the builder, numbers as Java writes them; an option
+ * that is missing has its default, one that is unknown is an error. {@code layer.alternated} is the inner optimiser,
+ * {@code none}, {@code SGD} or {@code Adam}, {@code layer.alternated.NAME} its options</td></tr>
  * <tr><td>{@code optimizers}</td><td>how many there are</td></tr>
- * <tr><td>{@code optimizer.i}</td><td>{@code SGD} or {@code Adam}, {@code optimizer.i.NAME} what it was made with</td></tr>
+ * <tr><td>{@code optimizer.i}</td><td>{@code SGD} or {@code Adam}, {@code optimizer.i.NAME} what it was made
+ * with</td></tr>
  * </table>
  *
  * <p>Tensors; what belongs to codebook c of several begins with {@code c.}:
@@ -41,12 +43,12 @@ import java.util.TreeMap;
  * <caption>Tensors</caption>
  * <tr><td>{@code codebook}</td><td>F32[codes, features], the stored codebook C</td></tr>
  * <tr><td>{@code affine.scale}, {@code affine.bias}</td><td>F32[affineGroups, features], learned affine</td></tr>
- * <tr><td>{@code affine.input.mean}, {@code .variance}, {@code .started}</td><td>F32[features] twice, I64[]: the running
- * moments of the statistics affine and whether a batch has been seen</td></tr>
+ * <tr><td>{@code affine.input.mean}, {@code .variance}, {@code .started}</td><td>F32[features] twice, I64[]: the
+ * running moments of the statistics affine and whether a batch has been seen</td></tr>
  * <tr><td>{@code affine.codebook.mean}, {@code .variance}, {@code .started}</td><td>the same of the codebook,
  * F32[affineGroups * features]</td></tr>
- * <tr><td>{@code replacement.counters}, {@code .mask}, {@code .replaced}</td><td>I32[codes] twice, I64[]: what is left of
- * every code's life, and the codes last replaced</td></tr>
+ * <tr><td>{@code replacement.counters}, {@code .mask}, {@code .replaced}</td><td>I32[codes] twice, I64[]: what is left
+ * of every code's life, and the codes last replaced</td></tr>
  * <tr><td>{@code alternated.TENSOR}</td><td>the inner optimiser's state, as an optimiser's</td></tr>
  * <tr><td>{@code awaitsKmeans}</td><td>I64[], 1 before the initialisation by k-means</td></tr>
  * <tr><td>{@code norm.scale}, {@code norm.shift}</td><td>F32[featureSize], batch and group norm</td></tr>
@@ -87,8 +89,8 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
     }
 
     /**
-     * Restores a layer and optimisers that were built as those saved. Nothing is changed unless the file fits. A pending
-     * backward is cancelled, and gradients are forgotten.
+     * Restores a layer and optimisers that were built as those saved. Nothing is changed unless the file fits. A
+     * pending backward is cancelled, and gradients are forgotten.
      *
      * @param optimizers as many as were saved, in their order, or none: then those saved are left
      * @throws IOException if the file cannot be read, or is not a whole checkpoint

@@ -9,9 +9,9 @@ import org.bytedeco.javacpp.IntPointer;
 
 /**
  * Codes as a stream of bits, and back: each code takes b = max(1, ceil(log2 K)) bits, lowest first, in the order of the
- * codes in memory; bit j of the stream is bit j % 8, of value 2^(j % 8), of byte j / 8. Bits that are left in the last byte
- * are zero. K is the number of codes of one codebook: where every stage or group of a layer has its own, what its codes
- * begin at is taken off.
+ * codes in memory; bit j of the stream is bit j % 8, of value 2^(j % 8), of byte j / 8. Bits that are left in the last
+ * byte are zero. K is the number of codes of one codebook: where every stage or group of a layer has its own, what its
+ * codes begin at is taken off.
  *
  * <p>A code that is out of range, -1 of a masked row too, cannot be packed. Immutable and thread-safe.
  */
@@ -93,7 +93,8 @@ public final class CodePacking {
      * @param packed of {@link #pack(Tensor)}, no more and no fewer bytes than the codes take
      * @param shape of the codes
      * @return INT32, on the host
-     * @throws IllegalArgumentException if there are other than {@link #bytes} of the shape's size, or a code is out of range
+     * @throws IllegalArgumentException if there are other than {@link #bytes} of the shape's size, or a code is out of
+     *     range
      */
     public Tensor unpack(byte[] packed, long... shape) {
         Tensor codes = Tensor.allocate(DataType.INT32, shape);

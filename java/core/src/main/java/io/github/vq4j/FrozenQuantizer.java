@@ -7,9 +7,9 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * A layer that does not change any more: what {@link Quantizer#encode} and {@link Quantizer#decode} of the layer that it was
- * frozen from gave, the same bits, from plain codebooks into which codebook norm and affine are folded. The norm of the input
- * stays a step of its own; that of {@link Norm#BATCH} uses the running moments.
+ * A layer that does not change any more: what {@link Quantizer#encode} and {@link Quantizer#decode} of the layer that
+ * it was frozen from gave, the same bits, from plain codebooks into which codebook norm and affine are folded. The norm
+ * of the input stays a step of its own; that of {@link Norm#BATCH} uses the running moments.
  *
  * <p>The codebooks are prepared once: encoding a single row costs little more than comparing it with the codes. Use
  * {@link #encode(Tensor, Tensor)} with tensors of native memory where the cost of a call counts. Thread-safe, but for
@@ -72,7 +72,8 @@ public final class FrozenQuantizer implements AutoCloseable {
     }
 
     /**
-     * Writes a {@link Checkpoint} of the plain layer: "codebook" is what rows are compared with, or "0.codebook" and so on.
+     * Writes a {@link Checkpoint} of the plain layer: "codebook" is what rows are compared with, or "0.codebook" and so
+     * on.
      *
      * @throws IOException if the file cannot be written; one that was there is still there then
      */

@@ -4,8 +4,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.Consumer;
 
 /**
- * Reads JSON from its beginning to its end, the caller saying what has to come next. It builds nothing of what it reads and
- * does not recurse: how deep it goes and what is kept is the caller's decision, never the text's.
+ * Reads JSON from its beginning to its end, the caller saying what has to come next. It builds nothing of what it reads
+ * and does not recurse: how deep it goes and what is kept is the caller's decision, never the text's.
  */
 final class JsonReader {
     private final String text;

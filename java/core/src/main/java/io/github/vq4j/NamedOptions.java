@@ -7,9 +7,9 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
- * The options of a layer by name, as text: filled from a builder, or read back into one. A builder visits every option in
- * one method, which serves both ways: it is given the value that the option has, and gives back the one that it is to have.
- * An option that is not there to be read keeps its value.
+ * The options of a layer by name, as text: filled from a builder, or read back into one. A builder visits every option
+ * in one method, which serves both ways: it is given the value that the option has, and gives back the one that it is
+ * to have. An option that is not there to be read keeps its value.
  */
 final class NamedOptions {
     private final Map<String, String> values = new TreeMap<>();

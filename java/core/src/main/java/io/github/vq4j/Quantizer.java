@@ -172,7 +172,8 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /**
      * Quantizes, in training mode after initialising from this batch where that is due, and followed by the replacement of
-     * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not change it in between.
+     * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
+     * change it in between.
      *
      * @param z FLOAT32 with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -460,8 +461,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /**
-     * The layer as it encodes and decodes now, for good: affine and norm of the codebook are folded into a plain one. Later
-     * training of this layer does not change it.
+     * The layer as it encodes and decodes now, for good: affine and norm of the codebook are folded into a plain one.
+     * Later training of this layer does not change it.
      */
     public FrozenQuantizer freeze() {
         checkOpen();

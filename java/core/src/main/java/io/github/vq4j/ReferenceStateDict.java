@@ -23,8 +23,8 @@ import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The {@code state_dict} of the paper's reference package, in PyTorch, as a safetensors file: read into a layer, and written
- * from one. The options of a layer are not part of it: build the layer with those of the reference's.
+ * The {@code state_dict} of the paper's reference package, in PyTorch, as a safetensors file: read into a layer, and
+ * written from one. The options of a layer are not part of it: build the layer with those of the reference's.
  *
  * <table>
  * <caption>Names there, each behind a prefix if there is one, and here</caption>
@@ -32,21 +32,23 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>{@code affine_transform.scale}, {@code .bias}</td><td>F32[affineGroups, features], "affine.scale" and
  * "affine.bias". The reference has one affine for all codebooks: it is read into each, and can be written where all
  * codebooks have the same</td></tr>
- * <tr><td>{@code affine_transform.running_ze_mean}, {@code running_ze_var}</td><td>F32[affineGroups, features], every row
- * the same: the running moments of the input</td></tr>
- * <tr><td>{@code affine_transform.running_c_mean}, {@code running_c_var}</td><td>F32[affineGroups, features], those of the
- * codebook</td></tr>
+ * <tr><td>{@code affine_transform.running_ze_mean}, {@code running_ze_var}</td><td>F32[affineGroups, features], every
+ * row the same: the running moments of the input</td></tr>
+ * <tr><td>{@code affine_transform.running_c_mean}, {@code running_c_var}</td><td>F32[affineGroups, features], those of
+ * the codebook</td></tr>
  * <tr><td>{@code affine_transform.running_statistics_initialized}</td><td>F32[1], whether they have started</td></tr>
  * <tr><td>{@code norm_layer.weight}, {@code .bias}</td><td>F32[featureSize], "norm.scale" and "norm.shift"</td></tr>
  * <tr><td>{@code norm_layer.running_mean}, {@code running_var}</td><td>F32[featureSize], batch norm</td></tr>
- * <tr><td>{@code norm_layer.num_batches_tracked}</td><td>I64[], written as the number of training forwards, not read</td></tr>
- * <tr><td>{@code data_initialized}</td><td>F32[1], 0 while an initialisation by k-means is due; where it is missing it is
- * not</td></tr>
- * <tr><td>{@code _counts}</td><td>F32[numCodes], what is left of every code's life; where it is missing, it stays</td></tr>
+ * <tr><td>{@code norm_layer.num_batches_tracked}</td><td>I64[], written as the number of training forwards, not
+ * read</td></tr>
+ * <tr><td>{@code data_initialized}</td><td>F32[1], 0 while an initialisation by k-means is due; where it is missing it
+ * is not</td></tr>
+ * <tr><td>{@code _counts}</td><td>F32[numCodes], what is left of every code's life; where it is missing, it
+ * stays</td></tr>
  * </table>
  *
- * <p>Other tensors of the file are those of other modules. What the reference does not have stays as it is: the training
- * step, and the inner optimiser's state. The reference's codebook norms "l2" and "l2c" are MAX_NORM and UNIT.
+ * <p>Other tensors of the file are those of other modules. What the reference does not have stays as it is: the
+ * training step, and the inner optimiser's state. The reference's codebook norms "l2" and "l2c" are MAX_NORM and UNIT.
  */
 public final class ReferenceStateDict {
     private static final String CODEBOOK = "codebook.weight";

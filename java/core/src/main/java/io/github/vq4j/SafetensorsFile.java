@@ -21,12 +21,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A safetensors file, open for reading: named tensors and a map of text. The header is checked when the file is opened;
- * tensors are read when they are asked for. A file is taken as written by anybody: what it says of sizes is checked against
- * the size it has, so that reading takes no more memory than the file takes on the disk.
+ * tensors are read when they are asked for. A file is taken as written by anybody: what it says of sizes is checked
+ * against the size it has, so that reading takes no more memory than the file takes on the disk.
  *
- * <p>The format: the length of the header, 8 bytes, little-endian; the header, JSON in UTF-8, at most 100 MB; the tensors,
- * row-major, little-endian, without gaps. They are copied out of the file, so that none has to be aligned. Those of types
- * that Java has no arrays of can be read as bytes.
+ * <p>The format: the length of the header, 8 bytes, little-endian; the header, JSON in UTF-8, at most 100 MB; the
+ * tensors, row-major, little-endian, without gaps. They are copied out of the file, so that none has to be aligned.
+ * Those of types that Java has no arrays of can be read as bytes.
  *
  * <p>Not thread-safe.
  */

@@ -21,7 +21,8 @@ import java.util.stream.Collectors;
 
 /**
  * Collects named tensors and text, and writes them as a safetensors file ({@link SafetensorsFile} reads it). The same
- * content gives the same bytes, whatever the order it was added in. Arrays are kept, not copied, until they are written.
+ * content gives the same bytes, whatever the order it was added in. Arrays are kept, not copied, until they are
+ * written.
  */
 public final class SafetensorsWriter {
     private static final int CHUNK_BYTES = 1 << 16;
@@ -69,8 +70,8 @@ public final class SafetensorsWriter {
     }
 
     /**
-     * Writes the file under a temporary name beside its own and moves it when all of it is on the disk, so that there is at
-     * any time either the old file or the whole new one.
+     * Writes the file under a temporary name beside its own and moves it when all of it is on the disk, so that there
+     * is at any time either the old file or the whole new one.
      *
      * @throws IOException if that fails; a file that was there is still there then, and the temporary one is not
      */

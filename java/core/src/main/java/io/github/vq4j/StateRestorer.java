@@ -17,8 +17,8 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 
 /**
- * Reads the state that it is shown from a file. Nothing is restored before {@link #restore}, when all of it has been read
- * and found to fit.
+ * Reads the state that it is shown from a file. Nothing is restored before {@link #restore}, when all of it has been
+ * read and found to fit.
  */
 final class StateRestorer implements StateVisitor {
     private final SafetensorsFile file;

@@ -12,8 +12,8 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 
 /**
- * Is shown, by everything that has a part of what training changes, that part under its name: so that it can be saved, and
- * restored. Every component shows its state in one method, which serves both ways.
+ * Visits what training changes, part by part, each under its name: to save it, or to restore it. Every component shows
+ * its parts in one method, which serves both ways.
  */
 interface StateVisitor {
     /** Numbers in the memory of a backend. */

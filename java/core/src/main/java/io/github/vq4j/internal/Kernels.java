@@ -277,7 +277,14 @@ public final class Kernels {
     public void packCodes(IntPointer codes, Rows stages, long codesCount, IntPointer words, long wordsCount) {
         check(onCuda()
                 ? CudaKernels.packCodes(
-                        stream(), codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount)
+                        stream(),
+                        codes,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        words,
+                        wordsCount)
                 : CpuKernels.packCodes(
                         codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount));
     }
@@ -286,7 +293,14 @@ public final class Kernels {
     public void unpackCodes(IntPointer words, long wordsCount, Rows stages, long codesCount, IntPointer codes) {
         check(onCuda()
                 ? CudaKernels.unpackCodes(
-                        stream(), words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes)
+                        stream(),
+                        words,
+                        wordsCount,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        codes)
                 : CpuKernels.unpackCodes(
                         words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes));
     }
