@@ -42,9 +42,12 @@ struct Operations {
     X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) X(running_average) \
     X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
     X(replace_codes) X(residual) X(add_lookup) X(take_features) X(put_features) X(put_codes) X(take_codes) \
-    X(take_rows) X(put_rows) X(weighted_sum) X(pack_codes) X(unpack_codes) X(finite_scalar_quantize) \
-    X(finite_scalar_decode) X(finite_scalar_gradient) X(sign_quantize) X(sign_decode) X(sign_losses) X(sign_gradient) \
-    X(code_usage)
+    X(take_rows) X(put_rows) X(weighted_sum) X(finite_scalar_quantize) X(finite_scalar_decode) \
+    X(finite_scalar_gradient) X(sign_quantize) X(sign_decode) X(sign_losses) X(sign_gradient) X(code_usage) \
+    X(pack_directions) X(assign_top_k) X(code_distances) X(match_norms) X(norm_pooling) X(norm_pooling_gradient) \
+    X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
+    X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(place_codes) X(farthest_rows) \
+    X(moving_averages) X(restart_averages) X(expire_codes) X(pack_codes) X(unpack_codes)
 
 struct Implementation {
     std::string name;

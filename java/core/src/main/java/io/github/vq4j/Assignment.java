@@ -11,6 +11,7 @@ import org.bytedeco.javacpp.IntPointer;
 final class Assignment implements AutoCloseable {
     private final Scratch<FloatPointer> own;
     private final Scratch<FloatPointer> ownGradient;
+    private final Scratch<FloatPointer> ownCodeGradient;
     private final Scratch<FloatPointer> distances;
     private final Scratch<DoublePointer> sampleLosses;
     private final Scratch<DoublePointer> loss;
@@ -26,6 +27,7 @@ final class Assignment implements AutoCloseable {
     Assignment(Kernels kernels) {
         own = Scratch.floats(kernels);
         ownGradient = Scratch.floats(kernels);
+        ownCodeGradient = Scratch.floats(kernels);
         distances = Scratch.floats(kernels);
         sampleLosses = Scratch.doubles(kernels);
         loss = Scratch.doubles(kernels);
@@ -47,6 +49,11 @@ final class Assignment implements AutoCloseable {
         return ownGradient.atLeast(rows.elements());
     }
 
+    /** Memory for the gradient of their codes, row by row. */
+    FloatPointer ownCodeGradient() {
+        return ownCodeGradient.atLeast(rows.elements());
+    }
+
     /** |z_n - e_n|^2 of every row. */
     FloatPointer distances() {
         return distances.atLeast(rows.count());
@@ -64,6 +71,7 @@ final class Assignment implements AutoCloseable {
     public void close() {
         own.close();
         ownGradient.close();
+        ownCodeGradient.close();
         distances.close();
         sampleLosses.close();
         loss.close();

@@ -49,6 +49,8 @@ import java.util.TreeMap;
  * F32[affineGroups * features]</td></tr>
  * <tr><td>{@code replacement.counters}, {@code .mask}, {@code .replaced}</td><td>I32[codes] twice, I64[]: what is left
  * of every code's life, and the codes last replaced</td></tr>
+ * <tr><td>{@code ema.sizes}, {@code ema.sums}</td><td>F32[codes], F32[codes, features]: the moving averages N and
+ * m</td></tr>
  * <tr><td>{@code alternated.TENSOR}</td><td>the inner optimiser's state, as an optimiser's</td></tr>
  * <tr><td>{@code awaitsKmeans}</td><td>I64[], 1 before the initialisation by k-means</td></tr>
  * <tr><td>{@code norm.scale}, {@code norm.shift}</td><td>F32[featureSize], batch and group norm</td></tr>

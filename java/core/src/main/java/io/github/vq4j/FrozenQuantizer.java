@@ -25,7 +25,11 @@ public final class FrozenQuantizer implements AutoCloseable {
             "affineGroups",
             "statisticsAffine",
             "syncNu",
+            "gradientEstimator",
             "replaceFreq",
+            "replacementPolicy",
+            "ema",
+            "emaExpiry",
             "seed",
             "stageLosses");
 

@@ -68,6 +68,11 @@ final class InputNorm implements AutoCloseable {
         return norm == Norm.NONE;
     }
 
+    /** Whether moments are taken of each sample. */
+    boolean isOfSamples() {
+        return norm == Norm.GROUP || norm == Norm.INSTANCE;
+    }
+
     List<Parameter> parameters() {
         return scale == null ? List.of() : List.of(scale, shift);
     }
@@ -129,8 +134,8 @@ final class InputNorm implements AutoCloseable {
                 shift == null ? null : shift.newGradient());
     }
 
-    /** What training changes beside the parameters. */
     void visitState(StateVisitor state) {
+        parameters().forEach(parameter -> parameter.visitState(state));
         if (running != null) {
             running.visitState(state, "norm.running.");
         }

@@ -66,6 +66,10 @@ public final class Parameter {
         return gradient().floats();
     }
 
+    void clearGradient() {
+        kernels.clear(newGradient(), value.size() * Float.BYTES);
+    }
+
     void markGradient() {
         hasGradient = true;
     }

@@ -14,6 +14,8 @@ final class Pass implements AutoCloseable {
     final NativeFloats output;
     final NativeFloats outputGradient;
     final NativeFloats inputGradient;
+    final TaskGradient taskGradient;
+    final MaskedRows mask;
     final InputNorm.State norm;
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<FloatPointer> scratch;
@@ -24,13 +26,16 @@ final class Pass implements AutoCloseable {
     private final List<Codebook.State> codebooks = new ArrayList<>();
     private final List<Assignment> assignments = new ArrayList<>();
 
-    /** Whether the layer was disabled: nothing of the pass counts but z. */
-    boolean disabled;
-
-    /** z as the caller gave it, and as kernels see it; the normalised rows. */
+    /** z as the caller gave it, and as kernels see it. */
     Tensor tensor;
 
+    FloatPointer wholeZ;
+    boolean isMasked;
+    long samples;
+
+    /** The rows that take part, as they are and normalised. */
     FloatPointer z;
+
     FloatPointer normalised;
     Rows rows;
 
@@ -40,6 +45,8 @@ final class Pass implements AutoCloseable {
         output = new NativeFloats(kernels);
         outputGradient = new NativeFloats(kernels);
         inputGradient = new NativeFloats(kernels);
+        taskGradient = new TaskGradient(kernels);
+        mask = new MaskedRows(kernels);
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         scratch = Scratch.floats(kernels);
@@ -52,6 +59,18 @@ final class Pass implements AutoCloseable {
         for (int i = 0; i < assignmentCount; i++) {
             assignments.add(new Assignment(kernels));
         }
+    }
+
+    /** Leaves all rows out. */
+    void leaveAllOut(Rows whole) {
+        isMasked = true;
+        mask.takeNone(whole);
+        rows = mask.selection().matrix();
+    }
+
+    /** Whether no row takes part. */
+    boolean isEmpty() {
+        return rows.count() == 0;
     }
 
     Codebook.State codebook(int number) {
@@ -90,6 +109,8 @@ final class Pass implements AutoCloseable {
         output.close();
         outputGradient.close();
         inputGradient.close();
+        taskGradient.close();
+        mask.close();
         norm.close();
         normalisedGradient.close();
         scratch.close();

@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  * q_n = argmin_k |z_n - C'_k|^2 (lowest k on a tie)     e_n = C'[q_n]
- * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e)
+ * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e), or of another {@link GradientEstimator}
  * loss   = (1 - beta) * mean((z - sg(e))^2) + beta * mean((sg(z) - e)^2)
  * </pre>
  *
@@ -37,7 +37,11 @@ public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
     final Kernels kernels;
     final double beta;
-    final double syncNu;
+    private final GradientEstimator estimator;
+
+    /** The share of the task's gradient for codes that they receive. */
+    final double nu;
+
     final List<Codebook> codebooks;
     private final int featureSize;
     private final int numCodes;
@@ -67,7 +71,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         numCodes = options.numCodes;
         dim = options.dim;
         beta = options.beta;
-        syncNu = options.syncNu;
+        estimator = options.estimator;
+        nu = estimator == GradientEstimator.DIVEQ ? 1 : options.syncNu;
         inputNorm = new InputNorm(kernels, options.norm, featureSize);
         List<Codebook> all = new ArrayList<>();
         for (int i = 0; i < codebookCount; i++) {
@@ -98,14 +103,16 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The assignments over whose mean the loss is taken. */
     abstract List<Assignment> lossTerms(Pass pass);
 
+    /** The vectors that the lookup replaces: the rows, or parts of them in place. */
+    abstract Rows replacedVectors(Pass pass);
+
     /**
      * Gradients of the normalised rows and of the codebooks.
      *
-     * @param gradient of the output, or null for zero
      * @param mean 2 * alpha / (N D)
-     * @param out gradient of the rows; never {@code gradient}
+     * @param out gradient of the rows; never that of the task
      */
-    abstract void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out);
+    abstract void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out);
 
     /** The codebook of an assignment, and the number that its codes begin at. */
     final Codebook codebookOf(int assignment) {
@@ -138,28 +145,36 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    /** Gradients of the rows of an assignment and of its codebook. {@code gradient} and {@code out} lie as its rows do. */
+    /** Gradients of the rows of an assignment and of its codebook. The task's and {@code out} lie as its rows do. */
     final void differentiateAssignment(
-            Pass pass, int number, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
+            Pass pass,
+            int number,
+            @Nullable FloatPointer ofRows,
+            @Nullable FloatPointer ofCodes,
+            double mean,
+            FloatPointer out) {
         Assignment assignment = pass.assignment(number);
         Codebook.State state = stateOf(pass, number);
         kernels.inputGradient(
                 assignment.z,
-                gradient,
+                ofRows,
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
                 (float) ((1 - beta) * mean),
                 out);
+        if (!codebookOf(number).learnsByGradient()) {
+            return;
+        }
         kernels.codebookGradient(
                 assignment.z,
-                gradient,
+                ofCodes,
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
                 codebookOf(number).codes(),
                 (float) (beta * mean),
-                (float) syncNu,
+                (float) nu,
                 codebookOf(number).gradientRoom(state));
     }
 
@@ -180,7 +195,16 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Quantized forward(Tensor z) {
-        return quantize(z, null);
+        return quantize(z, null, null);
+    }
+
+    /**
+     * As {@link #forward(Tensor)}, of the rows that a mask leaves.
+     *
+     * @throws IllegalArgumentException with norm GROUP or INSTANCE, whose moments are those of whole samples
+     */
+    public Quantized forward(Tensor z, RowMask mask) {
+        return quantize(z, null, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -189,15 +213,14 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @param output FLOAT32 of the shape of z, not overlapping z; its contents are undefined after an error
      */
     public Quantized forward(Tensor z, Tensor output) {
-        Objects.requireNonNull(output, "output");
-        output.checkUsable("output", DataType.FLOAT32, kernels);
-        if (!output.hasShape(z.shape())) {
-            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
-        }
-        if (output.overlaps(z)) {
-            throw new IllegalArgumentException("output overlaps z; need memory of its own");
-        }
-        return quantize(z, output);
+        checkOutput(z, output);
+        return quantize(z, output, null);
+    }
+
+    /** As {@link #forward(Tensor, Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
+    public Quantized forward(Tensor z, Tensor output, RowMask mask) {
+        checkOutput(z, output);
+        return quantize(z, output, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -246,15 +269,12 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
-        int axis = checkInput(z);
-        Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
-        try {
-            encode(z, axis, codes);
-            return codes;
-        } catch (RuntimeException | Error failure) {
-            codes.close();
-            throw failure;
-        }
+        return encodeNew(z, null);
+    }
+
+    /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
+    public Tensor encode(Tensor z, RowMask mask) {
+        return encodeNew(z, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -269,25 +289,14 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (!codes.hasShape(shape)) {
             throw new IllegalArgumentException("need codes of shape " + Arrays.toString(shape) + ", got " + codes);
         }
-        encode(z, axis, codes);
-    }
-
-    private void encode(Tensor z, int axis, Tensor codes) {
-        Pass pass = takePass();
-        try {
-            start(pass, z, axis);
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples(z, axis), false, pass.norm);
-            assign(pass, false);
-            codes.copyFrom(kernels, collectCodes(pass));
-        } finally {
-            giveBack(pass);
-        }
+        encode(z, axis, null, codes);
     }
 
     /**
      * The effective codes behind codes, always as in inference.
      *
-     * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one
+     * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one; the
+     *     -1 of a row that was masked out is an error
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
      */
     public Tensor decode(Tensor codes) {
@@ -382,7 +391,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * "codebook" (K x D); with a learned affine "affine.scale" and "affine.bias" (affineGroups x D each, the scale being
      * 1 + affineLr * affine.scale and the shift affineLr * affine.bias); with batch or group norm "norm.scale" and
-     * "norm.shift" (D each). With several codebooks, the names of what belongs to codebook i begin with "i.".
+     * "norm.shift" (D each). With several codebooks, the names of what belongs to codebook i begin with "i.". A codebook of
+     * moving averages is not among them: it has no gradient.
      */
     public List<Parameter> parameters() {
         return parameters;
@@ -414,7 +424,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /**
-     * Overwrites a stored codebook. An initialisation by k-means that is still due is cancelled, a pending backward too.
+     * Overwrites a stored codebook. An initialisation by k-means that is still due is cancelled, a pending backward too;
+     * moving averages start anew from it.
      *
      * @param values FLOAT32, of the codebook's shape
      * @throws NotFiniteException if a code has a NaN or an infinity
@@ -482,9 +493,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** All that training has changed. Gradients, and what a pending backward needs, are not among it. */
     void visitState(StateVisitor state) {
         checkOpen();
-        parameters.forEach(parameter -> parameter.visitState(state));
-        inputNorm.visitState(state);
         codebooks.forEach(codebook -> codebook.visitState(state));
+        inputNorm.visitState(state);
         state.number("trainingSteps", 0, Long.MAX_VALUE - 1, () -> trainingSteps, this::restored);
     }
 
@@ -534,47 +544,64 @@ public abstract sealed class Quantizer implements AutoCloseable
         return inputNorm;
     }
 
+    /** The last forward, whose backward has not been called. */
+    Pass lastPass() {
+        checkOpen();
+        if (saved == null) {
+            throw new IllegalStateException(
+                    "need a forward whose backward has not been called yet: its rows are gone after it");
+        }
+        if (saved.tensor.isClosed()) {
+            throw new IllegalStateException("z of the forward is closed; keep it open until it is looked at");
+        }
+        return saved;
+    }
+
+    /** The assignments of a codebook. */
+    List<Assignment> assignmentsOf(Pass pass, int codebook) {
+        return codebooks.size() == 1 ? pass.assignments() : List.of(pass.assignment(codebook));
+    }
+
     // ---- the steps ---------------------------------------------------------------------------------------------
 
-    private Quantized quantize(Tensor z, @Nullable Tensor output) {
+    private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
-        if (!isEnabled()) {
-            return passOn(z, axis, output);
-        }
+        checkMask(mask, z, axis);
         Pass pass = takePass();
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
-            start(pass, z, axis);
-            long samples = samples(z, axis);
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples, training, pass.norm);
-            assign(pass, training);
+            start(pass, z, axis, mask);
+            if (!isEnabled()) {
+                pass.leaveAllOut(Rows.of(z.shape(), axis));
+            }
+            normaliseAndAssign(pass, training);
 
             Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
             results.add(out);
-            writeOutput(pass, pass.output.room(out));
+            writeWholeOutput(pass, pass.output.room(out));
             pass.output.deliver(out);
             long[] codesShape = codesShape(z.shape(), axis);
             Tensor codes = resultLike(z, DataType.INT32, codesShape);
             results.add(codes);
-            codes.copyFrom(kernels, collectCodes(pass));
-            for (int i = 0; i < assignmentCount; i++) {
-                codebookOf(i).measure(stateOf(pass, i), pass.assignment(i), samples);
-            }
+            codes.copyFrom(kernels, wholeCodes(pass));
+            measure(pass);
             Tensor distances = resultLike(z, DataType.FLOAT32, codesShape);
             results.add(distances);
-            distances.copyFrom(kernels, collectDistances(pass));
-            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(samples));
+            distances.copyFrom(kernels, wholeDistances(pass));
+            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(pass.samples));
             double loss = loss(pass);
             List<long[]> counts = counts(pass);
 
-            int replaced = training ? commit(pass) : 0;
+            int replaced = training && !pass.isEmpty() ? commit(pass) : 0;
             forgetSaved();
             saved = pass;
             done = true;
             double perplexity = counts.stream().mapToDouble(Quantizer::perplexity).sum() / counts.size();
             int active = counts.stream().mapToInt(Quantizer::active).sum();
             return new Quantized(out, codes, distances, loss, sampleLosses, perplexity, active, replaced);
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
         } finally {
             if (!done) {
                 results.forEach(Tensor::close);
@@ -583,52 +610,104 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    /** The forward of a layer that is disabled. */
-    private Quantized passOn(Tensor z, int axis, @Nullable Tensor output) {
-        Pass pass = takePass();
-        List<Tensor> results = new ArrayList<>(3);
-        boolean done = false;
+    private Tensor encodeNew(Tensor z, @Nullable RowMask mask) {
+        int axis = checkInput(z);
+        checkMask(mask, z, axis);
+        Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
         try {
-            start(pass, z, axis);
-            pass.disabled = true;
-            Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
-            results.add(out);
-            kernels.copy(pass.output.room(out), pass.z, pass.rows.elements() * Float.BYTES);
-            pass.output.deliver(out);
-            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
-            results.add(codes);
-            Tensor distances = resultLike(z, DataType.FLOAT32, codes.shape());
-            results.add(distances);
-            codes.copyFrom(kernels, noCodes(pass, codes.size()));
-            FloatPointer zeros = pass.allDistances(codes.size());
-            kernels.clear(zeros, codes.size() * Float.BYTES);
-            distances.copyFrom(kernels, zeros);
-            forgetSaved();
-            saved = pass;
-            done = true;
-            return new Quantized(out, codes, distances, 0, new double[Math.toIntExact(samples(z, axis))], 1, 0, 0);
-        } finally {
-            if (!done) {
-                results.forEach(Tensor::close);
-                giveBack(pass);
-            }
+            encode(z, axis, mask, codes);
+            return codes;
+        } catch (RuntimeException | Error failure) {
+            codes.close();
+            throw failure;
         }
     }
 
-    /** Codes of -1: zeros less an offset of one. */
-    private IntPointer noCodes(Pass pass, long count) {
-        IntPointer zeros = pass.codes(count);
-        kernels.clear(zeros, count * Integer.BYTES);
-        IntPointer codes = pass.allCodes(count);
-        kernels.takeCodes(zeros, Rows.matrix(count, 1), 1, 0, 1, codes);
-        return codes;
+    private void encode(Tensor z, int axis, @Nullable RowMask mask, Tensor codes) {
+        Pass pass = takePass();
+        try {
+            start(pass, z, axis, mask);
+            normaliseAndAssign(pass, false);
+            codes.copyFrom(kernels, wholeCodes(pass));
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
+        } finally {
+            giveBack(pass);
+        }
     }
 
-    private void start(Pass pass, Tensor z, int axis) {
-        pass.disabled = false;
+    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
-        pass.z = pass.input.read(z);
+        pass.samples = samples(z, axis);
+        pass.wholeZ = pass.input.read(z);
+        pass.z = pass.wholeZ;
+        pass.isMasked = mask != null;
+        if (mask != null) {
+            pass.z = pass.mask.takeInput(mask, pass.wholeZ, pass.rows);
+            pass.rows = pass.mask.selection().matrix();
+        }
+    }
+
+    private void normaliseAndAssign(Pass pass, boolean training) {
+        if (!pass.isEmpty()) {
+            pass.normalised = inputNorm.apply(pass.z, pass.rows, pass.samples, training, pass.norm);
+            assign(pass, training);
+        }
+    }
+
+    private void writeWholeOutput(Pass pass, FloatPointer out) {
+        if (!pass.isMasked) {
+            writeOutput(pass, out);
+            return;
+        }
+        if (!pass.isEmpty()) {
+            writeOutput(pass, pass.mask.output());
+        }
+        pass.mask.spreadOutput(pass.wholeZ, out);
+    }
+
+    private IntPointer wholeCodes(Pass pass) {
+        if (!pass.isMasked) {
+            return collectCodes(pass);
+        }
+        return pass.mask.spreadCodes(pass.isEmpty() ? null : collectCodes(pass), Math.max(1, codesOfRow()));
+    }
+
+    private FloatPointer wholeDistances(Pass pass) {
+        if (!pass.isMasked) {
+            return collectDistances(pass);
+        }
+        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow()));
+    }
+
+    /** Distances and losses of all assignments. */
+    private void measure(Pass pass) {
+        for (int i = 0; i < assignmentCount && !pass.isEmpty(); i++) {
+            Assignment assignment = pass.assignment(i);
+            codebookOf(i).measure(stateOf(pass, i), assignment, pass.isMasked ? 1 : pass.samples);
+            if (pass.isMasked) {
+                RowSelection selection = pass.mask.selection();
+                kernels.meanDistances(
+                        assignment.distances(),
+                        selection.order(),
+                        selection.count(),
+                        assignment.rows.count() / selection.count(),
+                        selection.whole().count(),
+                        pass.samples,
+                        assignment.rows.elements() / selection.count(),
+                        assignment.sampleLosses(pass.samples),
+                        assignment.loss());
+            }
+        }
+    }
+
+    /** The failure with the row's number in the input. */
+    private static NotFiniteException located(Pass pass, NotFiniteException failure) {
+        if (!pass.isMasked || failure.tensor().equals("codebook")) {
+            return failure;
+        }
+        return new NotFiniteException(failure.tensor(), pass.mask.selection().numberOf(failure.row()));
     }
 
     private IntPointer collectCodes(Pass pass) {
@@ -667,6 +746,9 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private double loss(Pass pass) {
+        if (pass.isEmpty()) {
+            return 0;
+        }
         List<Assignment> terms = lossTerms(pass);
         double[] mean = new double[1];
         double sum = 0;
@@ -678,9 +760,12 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private double[] sampleLosses(Pass pass, int samples) {
-        List<Assignment> terms = lossTerms(pass);
         double[] means = new double[samples];
         double[] sums = new double[samples];
+        if (pass.isEmpty()) {
+            return sums;
+        }
+        List<Assignment> terms = lossTerms(pass);
         for (Assignment term : terms) {
             kernels.read(term.sampleLosses(samples), means);
             for (int i = 0; i < samples; i++) {
@@ -694,6 +779,10 @@ public abstract sealed class Quantizer implements AutoCloseable
     private List<long[]> counts(Pass pass) {
         List<long[]> all = new ArrayList<>();
         for (int i = 0; i < codebooks.size(); i++) {
+            if (pass.isEmpty()) {
+                all.add(new long[codebooks.get(i).codes()]);
+                continue;
+            }
             Assignment first = pass.assignment(i);
             // The assignments of a shared codebook have their codes one after the other.
             long assignments = codebooks.size() == 1 ? assignmentCount : 1;
@@ -702,15 +791,21 @@ public abstract sealed class Quantizer implements AutoCloseable
         return all;
     }
 
-    /** Takes over what a training pass has changed; comes after everything that checks its input. */
+    /** Takes over what a training pass has changed, once all that can fail has been computed. */
     private int commit(Pass pass) {
-        inputNorm.commit(pass.norm);
-        long step = trainingSteps++;
-        int replaced = 0;
+        for (int i = 0; i < assignmentCount; i++) {
+            codebookOf(i).follow(stateOf(pass, i), pass.assignment(i), i < codebooks.size());
+        }
         for (int i = 0; i < codebooks.size(); i++) {
             // A codebook that several stages share takes its new codes from each of them in turn.
-            int assignment = codebooks.size() == 1 ? (int) (step % assignmentCount) : i;
-            replaced += codebooks.get(i).commit(pass.codebook(i), pass.assignment(assignment), step);
+            int assignment = codebooks.size() == 1 ? (int) (trainingSteps % assignmentCount) : i;
+            codebooks.get(i).prepareNext(pass.codebook(i), pass.assignment(assignment), trainingSteps);
+        }
+        inputNorm.commit(pass.norm);
+        trainingSteps++;
+        int replaced = 0;
+        for (int i = 0; i < codebooks.size(); i++) {
+            replaced += codebooks.get(i).commit(pass.codebook(i));
         }
         return replaced;
     }
@@ -718,17 +813,33 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
         FloatPointer out = pass.inputGradient.room(gradInput);
-        if (pass.disabled) {
-            passGradientOn(pass, gradient, out);
-            pass.inputGradient.deliver(gradInput);
-            parameters.forEach(Parameter::markGradient);
-            forgetSaved();
-            return;
+        try {
+            if (pass.isEmpty()) {
+                parameters.forEach(Parameter::clearGradient);
+            } else if (pass.isMasked) {
+                differentiate(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
+            } else {
+                // The task's gradient is read several times: where gradInput is its memory, the result is computed apart.
+                differentiate(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
+            }
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
         }
-        // The task's gradient is read several times: where gradInput is its memory, that of the input is computed apart.
-        boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
+        if (pass.isMasked) {
+            pass.mask.spreadInputGradient(gradient, out);
+        }
+        pass.inputGradient.deliver(gradInput);
+        parameters.forEach(Parameter::markGradient);
+        forgetSaved();
+    }
+
+    /** Gradients of the rows that take part, and of the parameters. */
+    private void differentiate(
+            Pass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer out, boolean overlaps) {
+        boolean apart = !inputNorm.isIdentity() || overlaps;
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
-        differentiate(pass, gradient, 2 * alpha / pass.rows.elements(), normalised);
+        estimate(pass, gradient);
+        differentiate(pass, pass.taskGradient, 2 * alpha / pass.rows.elements(), normalised);
         if (!inputNorm.isIdentity()) {
             inputNorm.gradient(pass.z, normalised, pass.rows, pass.norm, out);
         } else if (apart) {
@@ -737,27 +848,19 @@ public abstract sealed class Quantizer implements AutoCloseable
         for (int i = 0; i < codebooks.size(); i++) {
             codebooks.get(i).gradient(pass.codebook(i));
         }
-        pass.inputGradient.deliver(gradInput);
-        parameters.forEach(Parameter::markGradient);
-        forgetSaved();
     }
 
-    /** The backward of a layer that was disabled: its parameters have had no part in the output. */
-    private void passGradientOn(Pass pass, @Nullable FloatPointer gradient, FloatPointer out) {
-        long bytes = pass.rows.elements() * Float.BYTES;
-        if (gradient == null) {
-            kernels.clear(out, bytes);
-        } else {
-            FloatPointer apart = pass.normalisedGradient.atLeast(pass.rows.elements());
-            kernels.copy(apart, gradient, bytes);
-            kernels.copy(out, apart, bytes);
+    private void estimate(Pass pass, @Nullable FloatPointer gradient) {
+        if (gradient == null || estimator == GradientEstimator.STRAIGHT_THROUGH) {
+            pass.taskGradient.passOn(gradient);
+            return;
         }
-        parameters.forEach(parameter ->
-                kernels.clear(parameter.newGradient(), parameter.value().size() * Float.BYTES));
+        writeOutput(pass, pass.taskGradient.output(pass.rows));
+        pass.taskGradient.estimate(estimator, pass.normalised, pass.rows, replacedVectors(pass), gradient);
     }
 
     /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
-    private static double perplexity(long[] counts) {
+    static double perplexity(long[] counts) {
         long total = Arrays.stream(counts).sum();
         double entropy = 0;
         for (long count : counts) {
@@ -769,7 +872,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         return StrictMath.exp(entropy);
     }
 
-    private static int active(long[] counts) {
+    /** Codes that occur. */
+    static int active(long[] counts) {
         return (int) Arrays.stream(counts).filter(count -> count > 0).count();
     }
 
@@ -817,6 +921,29 @@ public abstract sealed class Quantizer implements AutoCloseable
             throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
         }
         return axis;
+    }
+
+    private void checkMask(@Nullable RowMask mask, Tensor z, int axis) {
+        if (mask == null) {
+            return;
+        }
+        mask.rows().checkUsable("mask", DataType.INT32, kernels);
+        mask.checkShape(without(z.shape(), axis));
+        if (inputNorm.isOfSamples()) {
+            throw new IllegalArgumentException("a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
+                    + "and INSTANCE are those of whole samples; got a mask of shape " + Arrays.toString(mask.rows().shape()));
+        }
+    }
+
+    private void checkOutput(Tensor z, Tensor output) {
+        Objects.requireNonNull(output, "output");
+        output.checkUsable("output", DataType.FLOAT32, kernels);
+        if (!output.hasShape(z.shape())) {
+            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+        }
+        if (output.overlaps(z)) {
+            throw new IllegalArgumentException("output overlaps z; need memory of its own");
+        }
     }
 
     private Pass forBackward(@Nullable Tensor gradOutput, double alpha) {
@@ -906,7 +1033,11 @@ public abstract sealed class Quantizer implements AutoCloseable
         int affineGroups = 1;
         boolean statisticsAffine;
         double syncNu;
+        GradientEstimator estimator = GradientEstimator.STRAIGHT_THROUGH;
         int replaceFreq;
+        ReplacementPolicy replacementPolicy = ReplacementPolicy.RANDOM_INPUT;
+        double emaDecay;
+        double emaExpiry;
         long seed;
         InnerOptimizer.@Nullable Options alternation;
         private @Nullable Backend backend;
@@ -973,9 +1104,59 @@ public abstract sealed class Quantizer implements AutoCloseable
             return self();
         }
 
-        /** Above 0: a code unused for this many training batches is replaced by a random row. 0 by default. */
+        /** How the task's gradient crosses the lookup; {@link GradientEstimator#STRAIGHT_THROUGH} by default. */
+        public B gradientEstimator(GradientEstimator estimator) {
+            this.estimator = Objects.requireNonNull(estimator, "estimator");
+            return self();
+        }
+
+        /** Above 0: a code unused for this many training batches is replaced. 0 by default. */
         public B replaceFreq(int replaceFreq) {
             this.replaceFreq = Arguments.notNegative("replaceFreq", replaceFreq);
+            return self();
+        }
+
+        /** What replaced codes become; random rows by default. */
+        public B replacementPolicy(ReplacementPolicy replacementPolicy) {
+            this.replacementPolicy = Objects.requireNonNull(replacementPolicy, "replacementPolicy");
+            return self();
+        }
+
+        /**
+         * Codebooks of exponential moving averages (van den Oord et al. 2017, appendix A.1) instead of a gradient. With
+         * n_k rows of a training batch on code k, at the end of the forward, whose results are those of the codes before,
+         *
+         * <pre>
+         * N_k = decay * N_k + (1 - decay) * n_k       m_k = decay * m_k + (1 - decay) * (sum of the rows of code k)
+         * C_k = m_k / N'_k       N'_k = (N_k + epsilon) / (sum N + K * epsilon) * sum N       epsilon = 1e-5
+         * </pre>
+         *
+         * <p>The rows are those that are quantized: normalised, residuals, sub-vectors. With codebookNorm the result is
+         * projected, so that codebookNorm UNIT and norm UNIT give the variant for cosine similarity. At the start
+         * N_k = max(1, emaExpiry), after kmeansInit the size of the cluster, and m_k = N_k C_k. A code that no batch uses
+         * any more stays until N_k comes near epsilon (1150 batches at a decay of 0.99) and then goes to zero, unless it
+         * is replaced.
+         *
+         * <p>The codebook is none of the {@link Quantizer#parameters}, and the codebook's term of the loss has a value
+         * but moves nothing: of beta there remains the weight 1 - beta of the commitment. Excludes what needs a gradient
+         * of the codebook or moves codes otherwise: an affine, syncNu above 0, alternated optimisation. Off by default.
+         *
+         * @param decay in (0, 1), usually 0.99
+         */
+        public B ema(double decay) {
+            if (!(decay > 0 && decay < 1)) {
+                throw new IllegalArgumentException("need decay in (0, 1), got " + decay);
+            }
+            emaDecay = decay;
+            return self();
+        }
+
+        /**
+         * Above 0, with {@link #ema}: a code is replaced, by the replacementPolicy, as soon as N_k, the moving average of
+         * the rows that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry). 0 by default.
+         */
+        public B emaExpiry(double threshold) {
+            emaExpiry = Arguments.notNegative("emaExpiry", threshold);
             return self();
         }
 
@@ -1024,7 +1205,14 @@ public abstract sealed class Quantizer implements AutoCloseable
             affineGroups(options.integer("affineGroups", affineGroups));
             statisticsAffine(options.flag("statisticsAffine", statisticsAffine));
             syncNu(options.real("syncNu", syncNu));
+            gradientEstimator(options.choice("gradientEstimator", estimator));
             replaceFreq(options.integer("replaceFreq", replaceFreq));
+            replacementPolicy(options.choice("replacementPolicy", replacementPolicy));
+            double decay = options.real("ema", emaDecay);
+            if (decay != 0) {
+                ema(decay);
+            }
+            emaExpiry(options.real("emaExpiry", emaExpiry));
             seed(options.number("seed", seed));
             alternation = InnerOptimizer.Options.visit(options, alternation);
         }
@@ -1079,6 +1267,16 @@ public abstract sealed class Quantizer implements AutoCloseable
                 throw new IllegalArgumentException(
                         "need either affineLr > 0 or statisticsAffine, got both (affineLr = " + affineLr + ")");
             }
+            if (estimator == GradientEstimator.DIVEQ && syncNu > 0) {
+                throw new IllegalArgumentException("need syncNu = 0 with gradientEstimator DIVEQ, whose codes have their part "
+                        + "of the task's gradient already, got syncNu = " + syncNu);
+            }
+            if (emaDecay > 0) {
+                checkEma();
+            } else if (emaExpiry > 0) {
+                throw new IllegalArgumentException("need ema with emaExpiry, whose averages it looks at, got emaExpiry = "
+                        + emaExpiry + " without");
+            }
             if (codes % affineGroups != 0) {
                 throw new IllegalArgumentException(
                         "need affineGroups to divide " + codesName() + " = " + codes + ", got " + affineGroups);
@@ -1091,6 +1289,27 @@ public abstract sealed class Quantizer implements AutoCloseable
                 throw new IllegalArgumentException("need featureSize * numCodes <= " + Integer.MAX_VALUE + ", got "
                         + featureSize + " * " + numCodes);
             }
+        }
+
+        private void checkEma() {
+            if (affineLr > 0 || statisticsAffine) {
+                throw new IllegalArgumentException("need no affine with ema: the codes are means of rows, and an affine"
+                        + " would move them away from those, got affineLr = " + affineLr + ", statisticsAffine = "
+                        + statisticsAffine);
+            }
+            if (syncNu > 0) {
+                throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and"
+                        + " the codes have no gradient, got " + syncNu);
+            }
+            if (alternation != null) {
+                throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages"
+                        + " would overwrite the steps of the inner optimiser");
+            }
+        }
+
+        /** What the codebooks of moving averages do; null where codebooks have a gradient. */
+        final MovingAverages.@Nullable Options averages() {
+            return emaDecay > 0 ? new MovingAverages.Options(emaDecay, emaExpiry) : null;
         }
 
         /** What the number of codes of one codebook is called in errors. */

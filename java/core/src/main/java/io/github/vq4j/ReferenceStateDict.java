@@ -141,8 +141,12 @@ public final class ReferenceStateDict {
 
         @Override
         public void floats(String name, Kernels kernels, FloatPointer values, long... shape) {
-            float[] read = read(Name.of(name), kernels, shape);
-            if (read != null) {
+            Name place = Name.of(name);
+            float[] read = read(place, kernels, shape);
+            if (read != null && place.local.equals("codebook")) {
+                // What follows the codebook starts anew with it.
+                changes.add(() -> layer.setCodebook(place.codebook, Tensor.of(read, shape)));
+            } else if (read != null) {
                 changes.add(() -> kernels.write(read, values));
             }
         }

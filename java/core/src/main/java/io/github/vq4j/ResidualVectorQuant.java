@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 import org.jspecify.annotations.Nullable;
@@ -83,13 +84,19 @@ public final class ResidualVectorQuant extends Quantizer {
     }
 
     @Override
-    void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
+    Rows replacedVectors(Pass pass) {
+        return pass.rows;
+    }
+
+    @Override
+    void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out) {
         double share = mean / lossTerms(pass).size();
+        boolean learns = codebooks.get(0).learnsByGradient();
         FloatPointer sumGradient = null;
         for (int i = stageLosses ? 0 : stages - 1; i < stages; i++) {
             // Each term adds its own to the gradient of the rows.
             Assignment stage = pass.assignment(i);
-            FloatPointer before = stageLosses && i > 0 ? out : gradient;
+            FloatPointer before = stageLosses && i > 0 ? out : task.ofRows;
             kernels.inputGradient(
                     stage.z,
                     before,
@@ -98,13 +105,13 @@ public final class ResidualVectorQuant extends Quantizer {
                     stage.codes,
                     (float) ((1 - beta) * share),
                     out);
-            if (!stageLosses) {
+            if (!stageLosses && learns) {
                 sumGradient = pass.scratch.atLeast(pass.rows.elements());
                 subtractCodes(pass, i, sumGradient);
-                addTaskGradient(pass, gradient, (float) (-beta * share), sumGradient);
+                addTaskGradient(pass, task.ofCodes, (float) (-beta * share), sumGradient);
             }
         }
-        for (int i = 0; i < stages; i++) {
+        for (int i = 0; learns && i < stages; i++) {
             boolean first = i < codebooks.size();
             Codebook codebook = codebookOf(i);
             Codebook.State state = stateOf(pass, i);
@@ -116,13 +123,13 @@ public final class ResidualVectorQuant extends Quantizer {
             } else {
                 kernels.codebookGradient(
                         stage.z,
-                        gradient,
+                        task.ofCodes,
                         pass.rows,
                         state.effective(),
                         stage.codes,
                         codebook.codes(),
                         (float) (beta * share),
-                        (float) syncNu,
+                        (float) nu,
                         part);
             }
             if (!first) {
@@ -134,7 +141,7 @@ public final class ResidualVectorQuant extends Quantizer {
     /** rows = coefficient * rows + nu * gradient. */
     private void addTaskGradient(Pass pass, @Nullable FloatPointer gradient, float coefficient, FloatPointer rows) {
         FloatPointer added = gradient == null ? rows : gradient;
-        kernels.weightedSum(coefficient, rows, gradient == null ? 0f : (float) syncNu, added, pass.rows.elements(), rows);
+        kernels.weightedSum(coefficient, rows, gradient == null ? 0f : (float) nu, added, pass.rows.elements(), rows);
     }
 
     /** What a stage leaves. */

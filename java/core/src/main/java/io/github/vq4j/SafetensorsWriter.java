@@ -6,17 +6,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Collectors;
 
 /**
@@ -70,42 +66,25 @@ public final class SafetensorsWriter {
     }
 
     /**
-     * Writes the file under a temporary name beside its own and moves it when all of it is on the disk, so that there
-     * is at any time either the old file or the whole new one.
+     * Writes the file, under a temporary name that is moved at the end.
      *
      * @throws IOException if that fails; a file that was there is still there then, and the temporary one is not
      */
     public void write(Path path) throws IOException {
         List<Map.Entry<String, Entry>> inOrder = entries.entrySet().stream()
                 // As the format's own library: wide elements first, so that all are aligned.
-                .sorted(Comparator.comparingInt((Map.Entry<String, Entry> tensor) ->
-                                -tensor.getValue().elementBytes())
+                .sorted(Comparator.comparingInt((Map.Entry<String, Entry> tensor) -> -tensor.getValue().elementBytes())
                         .thenComparing(Map.Entry::getKey))
                 .toList();
         byte[] header = header(inOrder);
-        Path target = path.toAbsolutePath();
-        Path temporary = target.resolveSibling("." + target.getFileName() + "."
-                + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".tmp");
-        try {
-            try (FileChannel channel =
-                    FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-                ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-                writeAll(channel, chunk.putLong(header.length).flip());
-                writeAll(channel, ByteBuffer.wrap(header));
-                for (Map.Entry<String, Entry> tensor : inOrder) {
-                    writeValues(channel, tensor.getValue(), chunk);
-                }
-                channel.force(true);
+        WholeFile.write(path, channel -> {
+            ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            writeAll(channel, chunk.putLong(header.length).flip());
+            writeAll(channel, ByteBuffer.wrap(header));
+            for (Map.Entry<String, Entry> tensor : inOrder) {
+                writeValues(channel, tensor.getValue(), chunk);
             }
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException | RuntimeException | Error failure) {
-            Files.deleteIfExists(temporary);
-            throw failure;
-        }
-        // The new name too has to reach the disk.
-        try (FileChannel folder = FileChannel.open(target.getParent(), StandardOpenOption.READ)) {
-            folder.force(true);
-        }
+        });
     }
 
     private SafetensorsWriter add(String name, String type, Object values, int length, long[] shape) {

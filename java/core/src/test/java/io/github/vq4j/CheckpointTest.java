@@ -32,6 +32,10 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
 class CheckpointTest {
+    /** Options by the builder's fields that have other names. */
+    private static final Map<String, String> OTHER_NAMES =
+            Map.of("alternation", "alternated", "estimator", "gradientEstimator", "emaDecay", "ema");
+
     @TempDir
     Path folder;
 
@@ -162,7 +166,7 @@ class CheckpointTest {
             for (Class<?> type = builder.getClass(); type != Object.class; type = type.getSuperclass()) {
                 for (Field field : type.getDeclaredFields()) {
                     if (!Modifier.isStatic(field.getModifiers()) && !field.isSynthetic()) {
-                        fields.add(field.getName().equals("alternation") ? "alternated" : field.getName());
+                        fields.add(OTHER_NAMES.getOrDefault(field.getName(), field.getName()));
                     }
                 }
             }

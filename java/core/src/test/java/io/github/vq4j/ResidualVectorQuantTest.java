@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -33,15 +34,19 @@ class ResidualVectorQuantTest {
     static Stream<Arguments> cases() {
         return backends().stream()
                 .flatMap(backend -> Stream.of(
-                        Arguments.of(backend, false, false),
-                        Arguments.of(backend, false, true),
-                        Arguments.of(backend, true, false),
-                        Arguments.of(backend, true, true)));
+                        Arguments.of(backend, false, false, GradientEstimator.STRAIGHT_THROUGH),
+                        Arguments.of(backend, false, true, GradientEstimator.ROTATION),
+                        Arguments.of(backend, false, false, GradientEstimator.DIVEQ),
+                        Arguments.of(backend, true, false, GradientEstimator.ROTATION),
+                        Arguments.of(backend, true, true, GradientEstimator.STRAIGHT_THROUGH),
+                        Arguments.of(backend, true, true, GradientEstimator.DIVEQ)));
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void valuesAndGradientsFollowTheFormulas(Backend backend, boolean share, boolean stageLosses) {
+    void valuesAndGradientsFollowTheFormulas(
+            Backend backend, boolean share, boolean stageLosses, GradientEstimator estimator) {
+        double nu = estimator == GradientEstimator.DIVEQ ? 0 : NU;
         float[] z = normal(1, ROWS * FEATURES);
         float[] g = normal(2, ROWS * FEATURES);
         try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, CODES, STAGES)
@@ -49,7 +54,8 @@ class ResidualVectorQuantTest {
                 .stageLosses(stageLosses)
                 .dim(-1)
                 .beta(BETA)
-                .syncNu(NU)
+                .syncNu(nu)
+                .gradientEstimator(estimator)
                 .affineLr(RATE)
                 .backend(backend)
                 .build()) {
@@ -64,7 +70,7 @@ class ResidualVectorQuantTest {
             }
             try (Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES));
                     Gradients gradients = layer.backward(Tensor.of(g, ROWS, FEATURES), ALPHA)) {
-                Expected expected = new Expected(layer, z, g, q.codes().toIntArray(), share, stageLosses);
+                Expected expected = new Expected(layer, z, g, q.codes().toIntArray(), share, stageLosses, estimator, nu);
                 assertArrayEquals(new long[] {ROWS, STAGES}, q.codes().shape());
                 close(expected.output, q.output().toFloatArray());
                 close(expected.distances, q.distances().toFloatArray());
@@ -90,7 +96,15 @@ class ResidualVectorQuantTest {
         final List<double[]> biases = new ArrayList<>();
         double loss;
 
-        Expected(ResidualVectorQuant layer, float[] z, float[] g, int[] codes, boolean share, boolean stageLosses) {
+        Expected(
+                ResidualVectorQuant layer,
+                float[] z,
+                float[] g,
+                int[] codes,
+                boolean share,
+                boolean stageLosses,
+                GradientEstimator estimator,
+                double nu) {
             int books = layer.codebookCount();
             int size = CODES / books;
             double mean = 2 * ALPHA / (ROWS * FEATURES) / (stageLosses ? STAGES : 1);
@@ -125,14 +139,17 @@ class ResidualVectorQuantTest {
                     }
                     after[i] = left.clone();
                 }
+                double[] row = row(z, n);
+                double[] sum = Arrays.copyOfRange(output, n * FEATURES, (n + 1) * FEATURES);
+                double[] ofRow = ReferenceEstimator.ofRow(estimator, row, sum, row(g, n));
+                double[] ofCodes = ReferenceEstimator.ofCode(estimator, nu, row, sum, row(g, n));
                 for (int i = 0; i < STAGES; i++) {
                     int c = share ? 0 : i;
                     int code = codes[n * STAGES + i] - c * size;
                     boolean term = stageLosses || i == STAGES - 1;
                     for (int d = 0; d < FEATURES; d++) {
                         double own = stageLosses ? after[i][d] : after[STAGES - 1][d];
-                        effectiveGradients.get(c)[code * FEATURES + d] +=
-                                NU * g[n * FEATURES + d] - mean * BETA * own;
+                        effectiveGradients.get(c)[code * FEATURES + d] += ofCodes[d] - mean * BETA * own;
                         if (term) {
                             input[n * FEATURES + d] += mean * (1 - BETA) * after[i][d];
                             loss += after[i][d] * after[i][d] / (ROWS * FEATURES) / (stageLosses ? STAGES : 1);
@@ -140,7 +157,7 @@ class ResidualVectorQuantTest {
                     }
                 }
                 for (int d = 0; d < FEATURES; d++) {
-                    input[n * FEATURES + d] += g[n * FEATURES + d];
+                    input[n * FEATURES + d] += ofRow[d];
                 }
             }
             for (int c = 0; c < books; c++) {
@@ -164,6 +181,14 @@ class ResidualVectorQuantTest {
             biases.add(bias);
         }
 
+        private static double[] row(float[] values, int n) {
+            double[] row = new double[FEATURES];
+            for (int d = 0; d < FEATURES; d++) {
+                row[d] = values[n * FEATURES + d];
+            }
+            return row;
+        }
+
         private static double distance(double[] row, float[] book, int code) {
             double sum = 0;
             for (int d = 0; d < FEATURES; d++) {
@@ -176,15 +201,22 @@ class ResidualVectorQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void oneStageIsAVectorQuantBitForBit(Backend backend) {
+        for (GradientEstimator estimator : GradientEstimator.values()) {
+            oneStageIsAVectorQuant(backend, estimator);
+        }
+    }
+
+    private static void oneStageIsAVectorQuant(Backend backend, GradientEstimator estimator) {
         float[] z = normal(3, ROWS * FEATURES);
         float[] g = normal(4, ROWS * FEATURES);
         try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, CODES, 1)
                         .dim(-1)
-                        .syncNu(0)
+                        .gradientEstimator(estimator)
                         .backend(backend)
                         .build();
                 VectorQuant single = VectorQuant.builder(FEATURES, CODES)
                         .dim(-1)
+                        .gradientEstimator(estimator)
                         .backend(backend)
                         .build();
                 Quantized a = layer.forward(Tensor.of(z, ROWS, FEATURES));

@@ -48,6 +48,22 @@ final class TrainedLayer {
                 .alternated(Optimizer.adamW(1e-2, 0.1).betas(0.8, 0.9).epsilon(1e-6), 1, false)
                 .affineLr(1)
                 .kmeansInit(true));
+        all.put("moving averages", () -> VectorQuant.builder(FEATURES, 40)
+                .ema(0.8)
+                .emaExpiry(0.5)
+                .replacementPolicy(ReplacementPolicy.FARTHEST_INPUT)
+                .norm(Norm.UNIT)
+                .codebookNorm(CodebookNorm.UNIT)
+                .gradientEstimator(GradientEstimator.ROTATION));
+        all.put("moving averages after k-means", () -> VectorQuant.builder(FEATURES, 24)
+                .ema(0.9)
+                .kmeansInit(true)
+                .replaceFreq(1)
+                .replacementPolicy(ReplacementPolicy.SPLIT_BUSIEST));
+        all.put("groups of moving averages", () -> GroupVectorQuant.builder(FEATURES, 32, 2)
+                .ema(0.7)
+                .replaceFreq(2)
+                .replacementPolicy(ReplacementPolicy.KMEANS_INPUT));
         all.put("groups", () -> GroupVectorQuant.builder(FEATURES, 64, 4)
                 .kmeansInit(true)
                 .replaceFreq(2)
@@ -69,6 +85,11 @@ final class TrainedLayer {
                 .affineGroups(2)
                 .alternated(Optimizer.adam(1e-3), 1, true)
                 .norm(Norm.MAX_NORM));
+        all.put("stages of moving averages that share", () -> ResidualVectorQuant.builder(FEATURES, 20, 3)
+                .share(true)
+                .ema(0.7)
+                .emaExpiry(0.9)
+                .gradientEstimator(GradientEstimator.DIVEQ));
         all.put("stages that share", () -> ResidualVectorQuant.builder(FEATURES, 31, 3)
                 .share(true)
                 .replaceFreq(1)
