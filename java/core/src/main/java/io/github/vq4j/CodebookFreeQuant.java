@@ -196,6 +196,11 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         return numCodes;
     }
 
+    /** How the layer's codes are packed into bits. */
+    public CodePacking packing() {
+        return CodePacking.of(numCodes);
+    }
+
     /** Where the layer computes. */
     public Device device() {
         return kernels.onCuda() ? Device.CUDA : Device.HOST;

@@ -306,6 +306,42 @@ public final class Kernels {
                 : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
     }
 
+    /**
+     * Codes as a stream of bits.
+     *
+     * @param stages the codes' layout, its features being the stages
+     */
+    public void packCodes(IntPointer codes, Rows stages, long codesCount, IntPointer words, long wordsCount) {
+        check(onCuda()
+                ? CudaKernels.packCodes(
+                        stream(),
+                        codes,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        words,
+                        wordsCount)
+                : CpuKernels.packCodes(
+                        codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount));
+    }
+
+    /** The reverse of {@link #packCodes}. */
+    public void unpackCodes(IntPointer words, long wordsCount, Rows stages, long codesCount, IntPointer codes) {
+        check(onCuda()
+                ? CudaKernels.unpackCodes(
+                        stream(),
+                        words,
+                        wordsCount,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        codes)
+                : CpuKernels.unpackCodes(
+                        words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes));
+    }
+
     /** Numbers of the rows whose value is above a bound, ascending, and how many there are. */
     public void rowsAbove(IntPointer values, long rows, int bound, LongPointer order, LongPointer count) {
         check(onCuda()
