@@ -10,6 +10,20 @@
 namespace vq4j {
 namespace {
 
+#if defined(__x86_64__)
+// AVX-512 with the filtered assignment.
+const Kernels& avx512_vnni_kernels() {
+    static const Kernels table = [] {
+        Kernels with_filter = avx512_kernels;
+        with_filter.name = "avx512_vnni";
+        with_filter.filter = &avx512_vnni_filter;
+        with_filter.assign = avx512_vnni_filter.assign;
+        return with_filter;
+    }();
+    return table;
+}
+#endif
+
 // What the machine can run, widest first.
 const std::vector<const Kernels*>& available() {
     static const std::vector<const Kernels*> all = [] {
@@ -19,6 +33,9 @@ const std::vector<const Kernels*>& available() {
         if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
             if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
                 && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+                if (__builtin_cpu_supports("avx512vnni")) {
+                    found.push_back(&avx512_vnni_kernels());
+                }
                 found.push_back(&avx512_kernels);
             }
             found.push_back(&avx2_kernels);

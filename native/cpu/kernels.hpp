@@ -67,9 +67,21 @@ struct NormalizedColumns {
     const float* mean_product;  // normalize_gradient
 };
 
+// The assignment's filter of an instruction set that has one (isa/filtered_assign.hpp).
+struct FilterKernels {
+    int64_t (*floats)(int64_t codes_count, int64_t features);  // that a packed codebook takes more
+    int64_t group_panels;
+    void (*pack_group)(const float* codebook, int64_t codes_count, int64_t features, int64_t group,
+        PackedCodebook<float> packed);
+    void (*finish)(int64_t codes_count, int64_t features, PackedCodebook<float> packed);
+    int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
+        float* workspace, int32_t* codes);
+};
+
 struct Kernels {
     const char* name;
     PanelShape panel;
+    const FilterKernels* filter;  // or null
 
     // assign
     void (*pack_panel)(const float* codebook, int64_t codes_count, int64_t features, const float* centre, int64_t panel,
@@ -149,6 +161,7 @@ extern const Kernels portable_kernels;
 #if defined(__x86_64__)
 extern const Kernels avx2_kernels;
 extern const Kernels avx512_kernels;
+extern const FilterKernels avx512_vnni_filter;
 #endif
 
 // The table in use.

@@ -67,7 +67,8 @@ public:
           panels_(panels_of(codes_count, panel_codes_)), group_panels_((panels_ + most_groups - 1) / most_groups),
           groups_((panels_ + group_panels_ - 1) / group_panels_), codes_(panels_ * panel_codes_),
           group_of_(codes_count), drifts_(groups_), grouped_(codes_count * features), before_(codes_count * features),
-          codebook_(codes_count * features), packed_(packed_floats()), packed_groups_(packed_floats()) {
+          codebook_(codes_count * features), packed_(packed_floats(codes_count, features)),
+          packed_groups_(packed_floats(codes_count, features)) {
         std::copy_n(start, codes_count * features, codebook_.get());
         int32_t* const codes = codes_.get();
         for (int64_t k = 0; k < panels_ * panel_codes_; ++k) {
@@ -101,7 +102,8 @@ public:
         const PackedCodebook<float> packed = packed_view(packed_.get(), codes_count_, features_, panel_codes_);
         centre_codebook(codebook_.get(), codes_count_, features_, packed.centre);
         pack_panels(codebook_.get(), codes_count_, features_, packed);
-        return {packed.centre, packed.negative_h, packed.codes};
+        pack_filter(codebook_.get(), codes_count_, features_, packed);
+        return {packed.centre, packed.negative_h, packed.codes, packed.filter};
     }
 
     // The same scores in the order of the groups; after pack().
@@ -120,15 +122,11 @@ public:
             squared = std::max(squared, -2.0f * packed.negative_h[place]);
         }
         const float slack = score_slack(features_);
-        return {{packed.centre, packed.negative_h, packed.codes}, codes_.get(), codebook_.get(), group_of_.get(),
+        return {{packed.centre, packed.negative_h, packed.codes, packed.filter}, codes_.get(), codebook_.get(), group_of_.get(),
             drifts_.get(), groups_, panels_, group_panels_, distance_from_above(squared, slack), slack};
     }
 
 private:
-    int64_t packed_floats() const {
-        return packed_centre_floats(features_) + panels_ * panel_codes_ * (features_ + 1);
-    }
-
     int64_t codes_count_;
     int64_t features_;
     int64_t panel_codes_;

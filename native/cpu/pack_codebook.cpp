@@ -38,6 +38,35 @@ void pack_panels(const float* codebook, int64_t codes_count, int64_t features, P
         });
 }
 
+int64_t packed_floats(int64_t codes_count, int64_t features) {
+    const Kernels& table = kernels();
+    return packed_centre_floats(features)
+        + panels_of(codes_count, table.panel.codes) * table.panel.codes * (features + 1)
+        + (table.filter == nullptr ? 0 : table.filter->floats(codes_count, features));
+}
+
+void pack_without_filter(PackedCodebook<float> packed) {
+    if (kernels().filter != nullptr) {
+        packed.filter[0] = 0.0f;
+    }
+}
+
+void pack_filter(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed) {
+    const FilterKernels* const filter = kernels().filter;
+    if (filter == nullptr || filter->floats(codes_count, features) <= filter_header_floats) {
+        pack_without_filter(packed);
+        return;
+    }
+    const int64_t group_codes = filter->group_panels * kernels().panel.codes;
+    parallel_ranges((codes_count + group_codes - 1) / group_codes, group_codes * features,
+        [&](int64_t begin, int64_t end) {
+            for (int64_t group = begin; group < end; ++group) {
+                filter->pack_group(codebook, codes_count, features, group, packed);
+            }
+        });
+    filter->finish(codes_count, features, packed);
+}
+
 }  // namespace vq4j
 
 using namespace vq4j;
@@ -47,9 +76,9 @@ int64_t vq4j_cpu_packed_codebook_bytes(int64_t codes_count, int64_t features) {
     const int32_t status = guarded([&] {
         check_codebook(codes_count, features);
         const int64_t panel_codes = kernels().panel.codes;
-        // Once more with what the panels and the centre add at most.
-        check_sizes({{"codes_count", codes_count + panel_codes}, {"features", features + 16}});
-        bytes = 4 * (packed_centre_floats(features) + panels_of(codes_count, panel_codes) * panel_codes * (features + 1));
+        // Once more with what the panels, the centre and the filter add at most.
+        check_sizes({{"codes_count", codes_count + 2 * panel_codes}, {"features", features + 16}, {"copies", 2}});
+        bytes = 4 * packed_floats(codes_count, features);
     });
     return status == VQ4J_OK ? bytes : -1;
 }
@@ -62,5 +91,6 @@ int32_t vq4j_cpu_pack_codebook(const float* codebook, int64_t codes_count, int64
             packed_view(static_cast<float*>(packed), codes_count, features, kernels().panel.codes);
         centre_codebook(codebook, codes_count, features, view.centre);
         pack_panels(codebook, codes_count, features, view);
+        pack_filter(codebook, codes_count, features, view);
     });
 }

@@ -27,5 +27,6 @@ int32_t vq4j_cpu_pack_directions(const float* codebook, int64_t codes_count, int
                 }
             });
         bad.require_finite("codebook");
+        pack_without_filter(view);
     });
 }

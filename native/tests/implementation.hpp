@@ -109,7 +109,7 @@ inline std::vector<Implementation> implementations() {
     std::vector<Implementation> all;
 #ifdef VQ4J_TEST_CPU
     int32_t threads = 0;
-    for (const char* const instruction_set : {"portable", "avx2", "avx512", "neon"}) {
+    for (const char* const instruction_set : {"portable", "avx2", "avx512", "avx512_vnni", "neon"}) {
         if (vq4j_cpu_set_instruction_set(instruction_set) == VQ4J_OK) {
             all.push_back(cpu(instruction_set, ++threads));
         }

@@ -18,7 +18,7 @@ const std::vector<Shape> shapes = {{2600, 1, 37}, {41, 63, 40}, {6, 450, 33}};
 
 std::vector<Implementation> settings() {
     std::vector<Implementation> all;
-    for (const char* const instruction_set : {"portable", "avx2", "avx512", "neon"}) {
+    for (const char* const instruction_set : {"portable", "avx2", "avx512", "avx512_vnni", "neon"}) {
         for (const int32_t threads : {1, 2, 3, 8}) {
             if (vq4j_cpu_set_instruction_set(instruction_set) == VQ4J_OK) {
                 all.push_back(cpu(instruction_set, threads));

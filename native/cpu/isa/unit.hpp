@@ -20,7 +20,7 @@
 namespace vq4j {
 
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
-const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows},
+const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows}, nullptr,
     pack_panel, assign, assign_bounded, pack_direction_panel, assign_top_k,
     widen, narrow, widen_rows,
     squared_distances, code_distances, look_up, residual, add_look_up, lower_weights, input_gradient, estimate_gradient,

@@ -1,0 +1,8 @@
+// What the unit of AVX-512 does not have: the assignment's filter.
+#include "cpu/isa/filtered_assign.hpp"
+
+namespace vq4j {
+
+const FilterKernels avx512_vnni_filter = {filter_floats, filter_group, pack_filter_group, finish_filter, assign_filtered};
+
+}  // namespace vq4j
