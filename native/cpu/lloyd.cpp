@@ -144,7 +144,8 @@ private:
 };
 
 // Assigns the rows of a fit, iteration after iteration. While the codes move far, bounds cost more than they save: they are
-// tried on one block of rows in 16, and on all once they close half of the pairs of a row and a group there.
+// tried on one block of rows in 16, and on all once few enough pairs of a row and a group stay open there: half of them,
+// or one in five where the plain assignment has a filter.
 class FitAssignment {
 public:
     FitAssignment(Rows rows, int64_t codes_count, int64_t groups)
@@ -188,7 +189,8 @@ public:
             }
         });
         bad.require_finite("z");
-        everywhere_ = everywhere_ || 2 * open_pairs < tested_rows * groups_;
+        const int64_t pairs_for_an_open_one = has_filter(packed) ? 5 : 2;
+        everywhere_ = everywhere_ || pairs_for_an_open_one * open_pairs < tested_rows * groups_;
     }
 
 private:

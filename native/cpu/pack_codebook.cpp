@@ -51,6 +51,10 @@ void pack_without_filter(PackedCodebook<float> packed) {
     }
 }
 
+bool has_filter(PackedCodebook<const float> packed) {
+    return kernels().filter != nullptr && packed.filter[0] != 0.0f;
+}
+
 void pack_filter(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed) {
     const FilterKernels* const filter = kernels().filter;
     if (filter == nullptr || filter->floats(codes_count, features) <= filter_header_floats) {

@@ -53,6 +53,7 @@ void pack_panels(const float* codebook, int64_t codes_count, int64_t features, P
 // Fills the filter of a codebook with panels, or notes that it has none.
 void pack_filter(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed);
 void pack_without_filter(PackedCodebook<float> packed);
+bool has_filter(PackedCodebook<const float> packed);
 
 }  // namespace vq4j
 

@@ -7,7 +7,7 @@
 // measured, L >= |b| and E >= |c - b| measured for each group of 64 codes. Then |z.c - a.b| <= r L + Z E. The filter's score
 // t = a.b - h and the canonical score s round what they compute by less than f = score_slack(D) C (C + Z), C >= |c|
 // (bounded_codebook.hpp; a.b is exact in 32 bits). So |s - t| <= d = r L + Z E + f, and a code whose t + d is less than
-// t - d of the best one cannot win.
+// t - d of another one cannot win.
 //
 // A tile is 6 rows x 32 codes in 12 accumulators; its scores of 1,024 codes stay in the first-level cache until they have
 // been compared with the row's best. On trained codebooks one row in two or three has a second candidate. Bound by the
@@ -29,10 +29,10 @@ constexpr int64_t least_filtered_rows = 24;  // in a block
 constexpr int most_candidates = 24;          // of a row
 constexpr int chains = 8;                    // canonical scores side by side
 
-// Whether the filter is faster than scoring everything; measured on word vectors, image patches and normal data.
+// Whether the filter is faster than scoring everything; measured on word vectors, image patches and normal data. With fewer
+// codes or features, rounding the rows and sorting out the candidates costs more than it saves.
 bool filter_pays(int64_t codes_count, int64_t features) {
-    return features >= 24 && features <= most_filtered_features && codes_count * features >= (int64_t{1} << 14)
-        && codes_count >= 256;
+    return features >= 16 && features <= most_filtered_features && codes_count >= 128 && codes_count * features >= 8192;
 }
 
 int64_t whole_lines(int64_t floats) {
@@ -42,7 +42,7 @@ int64_t whole_lines(int64_t floats) {
 // What the filter keeps of a codebook, behind the panels.
 template <typename Float, typename Int, typename Byte>
 struct FilterView {
-    Float* packed;     // the header: whether the rest is there, the largest length, residual and |c|
+    Float* packed;     // the header: whether the rest is there, C
     Float* lengths;    // groups, whole pieces
     Float* residuals;  // groups, whole pieces
     Float* scales;     // codes
@@ -163,22 +163,16 @@ void pack_filter_group(const float* codebook, int64_t codes_count, int64_t featu
 void finish_filter(int64_t codes_count, int64_t features, PackedCodebook<float> packed) {
     const FilterView<float, int32_t, int8_t> filter =
         filter_view<int32_t, int8_t, float>(packed.filter, codes_count, features);
-    float length = 0.0f;
-    float residual = 0.0f;
-    for (int64_t group = 0; group < whole_lines(filter.groups); ++group) {
-        filter.lengths[group] = group < filter.groups ? filter.lengths[group] : 0.0f;
-        filter.residuals[group] = group < filter.groups ? filter.residuals[group] : 0.0f;
-        length = filter.lengths[group] > length ? filter.lengths[group] : length;
-        residual = filter.residuals[group] > residual ? filter.residuals[group] : residual;
+    for (int64_t group = filter.groups; group < whole_lines(filter.groups); ++group) {
+        filter.lengths[group] = 0.0f;
+        filter.residuals[group] = 0.0f;
     }
     float squared = 0.0f;
     for (int64_t k = 0; k < codes_count; ++k) {
         squared = -2.0f * packed.negative_h[k] > squared ? -2.0f * packed.negative_h[k] : squared;
     }
     filter.packed[0] = 1.0f;
-    filter.packed[1] = length;
-    filter.packed[2] = residual;
-    filter.packed[3] = distance_from_above(squared, score_slack(features));
+    filter.packed[1] = distance_from_above(squared, score_slack(features));
 }
 
 struct Candidate {
@@ -191,13 +185,13 @@ struct FilteredRow {
     float length;    // Z
     float residual;  // r
     float rounding;  // f
-    float best;      // the largest t
+    float least;     // the largest t - d so far: no canonical score below it wins
     int32_t candidates;
     Candidate candidate[most_candidates];
 
-    // Less than the largest canonical score.
-    float least(const FilterOfCodebook& filter) const {
-        return best - (residual * filter.packed[1] + length * filter.packed[2]) * round_up - rounding;
+    // d
+    VQ4J_SHARED_MEMBER float doubt(float length_of_codes, float residual_of_codes) const {
+        return (residual * length_of_codes + length * residual_of_codes) * round_up + rounding;
     }
 };
 
@@ -213,20 +207,24 @@ int64_t round_rows(Rows rows, const float* centre, const FilterOfCodebook& filte
     float* centred, FilteredBlock& block) {
     const int64_t features = rows.layout.features;
     const float slack = score_slack(features);
-    const float radius = filter.packed[3];
-    const bool finite = by_stride(rows.layout, [&](auto stride) {
-        bool all_finite = true;
-        for (int64_t n = begin; n < end; ++n) {
-            const float* const row = rows.row(n);
-            float* const to = centred + (n - begin) * features;
+    const float radius = filter.packed[1];
+    Floats noted = all(0.0f);
+    for (int64_t n = begin; n < end; ++n) {
+        const float* const row = rows.row(n);
+        float* const to = centred + (n - begin) * features;
+        if (rows.layout.inner != 1) {
             for (int64_t d = 0; d < features; ++d) {
-                all_finite &= is_finite(row[d * stride]);
-                to[d] = row[d * stride] - centre[d];
+                to[d] = row[d * rows.layout.inner];
             }
         }
-        return all_finite;
-    });
-    if (!finite) {
+        const float* const from = rows.layout.inner == 1 ? row : to;
+        for_each_vector(features, [&](int64_t d, auto access) {
+            const Floats value = access.load(from + d);
+            note_not_finite(value, noted);
+            access.store(to + d, value - access.load(centre + d));
+        });
+    }
+    if (any_nan(noted)) {
         return first_not_finite(rows.data, rows.layout, begin, end);
     }
     alignas(64) int8_t bytes[most_filtered_features];
@@ -234,7 +232,7 @@ int64_t round_rows(Rows rows, const float* centre, const FilterOfCodebook& filte
         FilteredRow& row = block.row[r];
         // Rows that fill the last tile: zeros, whose results nobody reads.
         row.scale = 0.0f;
-        row.best = -std::numeric_limits<float>::infinity();
+        row.least = -std::numeric_limits<float>::infinity();
         row.candidates = 0;
         if (r < end - begin) {
             const float* const z = centred + r * features;
@@ -259,19 +257,21 @@ int64_t round_rows(Rows rows, const float* centre, const FilterOfCodebook& filte
     return no_bad_row;
 }
 
+// sum += products of the unsigned bytes of rows and the signed ones of codes, four a lane. Around the intrinsic g++ 12 copies
+// every accumulator twice.
+VQ4J_SHARED void add_products(__m512i& sum, __m512i rows, __m512i codes) {
+    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(rows), "v"(codes));
+}
+
 // The filter's scores of a tile with a piece of the codebook.
 struct PieceScores {
     alignas(64) float score[tile_rows][filter_piece * filter_group * tile_codes];
     alignas(64) float group[tile_rows][filter_piece][lanes];  // the largest of each lane in the group
 };
 
-void filter_tile(const FilterOfCodebook& filter, const float* negative_h, int64_t panels, int64_t features,
-    const int32_t (*words)[tile_rows], int64_t begin_group, int64_t end_group, FilteredRow* rows, PieceScores& scores) {
+__attribute__((noinline)) void filter_tile(const FilterOfCodebook& filter, const float* negative_h, int64_t panels, int64_t features,
+    const int32_t (*words)[tile_rows], int64_t begin_group, int64_t end_group, const FilteredRow* rows, PieceScores& scores) {
     const int64_t quads = (features + 3) / 4;
-    __m512 best[tile_rows];
-    for (int r = 0; r < tile_rows; ++r) {
-        best[r] = _mm512_set1_ps(rows[r].best);
-    }
     for (int64_t panel = begin_group * filter_group; panel < end_group * filter_group; ++panel) {
         const int64_t group = panel / filter_group - begin_group;
         const bool first_of_group = panel % filter_group == 0;
@@ -298,8 +298,8 @@ void filter_tile(const FilterOfCodebook& filter, const float* negative_h, int64_
             const __m512i c1 = _mm512_loadu_si512(codes + 64);
             for (int r = 0; r < tile_rows; ++r) {
                 const __m512i z = _mm512_set1_epi32(words[quad][r]);
-                sum[r][0] = _mm512_dpbusd_epi32(sum[r][0], z, c0);
-                sum[r][1] = _mm512_dpbusd_epi32(sum[r][1], z, c1);
+                add_products(sum[r][0], z, c0);
+                add_products(sum[r][1], z, c1);
             }
             codes += 2 * 64;
         }
@@ -319,24 +319,24 @@ void filter_tile(const FilterOfCodebook& filter, const float* negative_h, int64_
                 largest = _mm512_max_ps(largest, load(scores.group[r][group]).v);
             }
             store(scores.group[r][group], Floats{largest});
-            best[r] = _mm512_max_ps(best[r], largest);
         }
-    }
-    for (int r = 0; r < tile_rows; ++r) {
-        rows[r].best = largest_lane({best[r]});
     }
 }
 
 // Adds the codes of a piece that may be a row's best to its candidates; one too many stands for a list that is too long.
 void list_candidates(const FilterOfCodebook& filter, int64_t begin_group, int64_t end_group, const float* scores,
     const float (*group_scores)[lanes], FilteredRow& row) {
-    const __m512 doubt = _mm512_fmadd_ps(_mm512_set1_ps(row.residual), load(filter.lengths + begin_group).v,
-        _mm512_mul_ps(_mm512_set1_ps(row.length), load(filter.residuals + begin_group).v));
-    alignas(64) float least[filter_piece];
-    store(least, Floats{_mm512_sub_ps(_mm512_set1_ps(row.least(filter) - row.rounding),
-                     _mm512_mul_ps(doubt, _mm512_set1_ps(round_up)))});
+    float doubt[filter_piece];
+    for (int64_t g = 0; g < filter_piece; ++g) {
+        doubt[g] = row.doubt(filter.lengths[begin_group + g], filter.residuals[begin_group + g]);
+    }
+    __m512 least = _mm512_set1_ps(row.least);
     for (int64_t g = 0; g < end_group - begin_group; ++g) {
-        const __m512 least_of_group = _mm512_set1_ps(least[g]);
+        least = _mm512_max_ps(least, _mm512_sub_ps(load(group_scores[g]).v, _mm512_set1_ps(doubt[g])));
+    }
+    row.least = largest_lane({least});
+    for (int64_t g = 0; g < end_group - begin_group; ++g) {
+        const __m512 least_of_group = _mm512_set1_ps(row.least - doubt[g]);
         if (_mm512_cmp_ps_mask(load(group_scores[g]).v, least_of_group, _CMP_GE_OQ) == 0) {
             continue;
         }
@@ -437,7 +437,7 @@ void assign_open_rows(Rows rows, PackedCodebook<const float> packed, int64_t cod
 int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
     float* workspace, int32_t* codes) {
     static thread_local int32_t blocks_without = 0;
-    constexpr int32_t blocks_after_failure = 32;
+    constexpr int32_t blocks_after_failure = 64;
     const int64_t features = rows.layout.features;
     const int64_t count = end - begin;
     if (packed.filter[0] == 0.0f || count < least_filtered_rows) {
@@ -467,12 +467,12 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
     }
 
     CanonicalScores canonical(filter, packed.negative_h, features);
+    float best[assign_block_rows];
     int64_t open[assign_block_rows];
     int64_t open_rows = 0;
     for (int64_t r = 0; r < count; ++r) {
         FilteredRow& row = block.row[r];
-        const float least = row.least(filter) - row.rounding;
-        if (!is_finite(least) || row.candidates > most_candidates) {
+        if (!is_finite(row.rounding) || row.candidates > most_candidates) {
             open[open_rows++] = begin + r;
             continue;
         }
@@ -480,15 +480,15 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
         for (int32_t i = 0; i < row.candidates; ++i) {
             const Candidate candidate = row.candidate[i];
             const int64_t group = candidate.code / (filter_group * tile_codes);
-            const float doubt = row.residual * filter.lengths[group] + row.length * filter.residuals[group];
-            if (candidate.score >= least - doubt * round_up) {
+            const float doubt = row.doubt(filter.lengths[group], filter.residuals[group]);
+            if (candidate.score >= row.least - doubt) {
                 row.candidate[left++] = candidate;
             }
         }
         codes[begin + r] = row.candidate[0].code;
-        row.best = -std::numeric_limits<float>::infinity();
+        best[r] = -std::numeric_limits<float>::infinity();
         for (int32_t i = 0; left > 1 && i < left; ++i) {
-            canonical.add(workspace + r * features, row.candidate[i].code, &row.best, codes + begin + r);
+            canonical.add(workspace + r * features, row.candidate[i].code, best + r, codes + begin + r);
         }
     }
     canonical.flush();
