@@ -60,7 +60,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /**
      * Quantizes. The input is kept, not copied, until the backward: do not change it in between.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z has a NaN or an infinity
      */
@@ -110,7 +110,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /**
      * The codes alone.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32, shape of z without the feature axis, where z lies
      * @throws NotFiniteException if z has a NaN or an infinity
      */
@@ -315,7 +315,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /** The feature axis of an input that fits. */
     private int checkInput(Tensor z) {
         checkOpen();
-        z.checkUsable("z", DataType.FLOAT32, kernels);
+        z.checkUsableInput("z", kernels);
         int axis = dim < 0 ? z.rank() + dim : dim;
         if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
             throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "

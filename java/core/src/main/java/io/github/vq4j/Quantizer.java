@@ -194,7 +194,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
      * change it in between.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
@@ -268,7 +268,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * The codes alone, always as in inference, whatever the mode.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32 of the shape of the codes of {@link #forward}, where z lies
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
@@ -947,7 +947,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The feature axis of an input that fits. */
     private int checkInput(Tensor z) {
         checkOpen();
-        z.checkUsable("z", DataType.FLOAT32, kernels);
+        z.checkUsableInput("z", kernels);
         int axis = dim < 0 ? z.rank() + dim : dim;
         if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
             throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
