@@ -621,7 +621,9 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** The output of the first assignments' codes, which are all or the first of those on the axis. */
     final Tensor decoded(Tensor codes, int axis, int used) {
-        long[] shape = codesOfRow() == 0 ? with(codes.shape(), axis, featureSize) : replaced(codes.shape(), axis, featureSize);
+        long[] shape = codesOfRow() == 0
+                ? FeatureAxis.with(codes.shape(), axis, featureSize)
+                : replaced(codes.shape(), axis, featureSize);
         Pass pass = takePass();
         Tensor rows = null;
         try {
@@ -948,15 +950,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private int checkInput(Tensor z) {
         checkOpen();
         z.checkUsableInput("z", kernels);
-        int axis = dim < 0 ? z.rank() + dim : dim;
-        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
-            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
-                    + Arrays.toString(z.shape()));
-        }
-        if (z.size() == 0) {
-            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
-        }
-        return axis;
+        return new FeatureAxis(featureSize, dim).of(z);
     }
 
     /** The axis that the features of codes that fit belong to. */
@@ -979,7 +973,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             return;
         }
         mask.rows().checkUsable("mask", DataType.INT32, kernels);
-        mask.checkShape(without(z.shape(), axis));
+        mask.checkShape(FeatureAxis.without(z.shape(), axis));
         if (inputNorm.isOfSamples()) {
             throw new IllegalArgumentException("a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
                     + "and INSTANCE are those of whole samples; got a mask of shape " + Arrays.toString(mask.rows().shape()));
@@ -1041,7 +1035,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** The shape of the codes of the first {@code used} assignments. */
     private long[] codesShape(long[] shape, int axis, int used) {
-        return codesOfRow() == 0 ? without(shape, axis) : replaced(shape, axis, codesOfRow(used));
+        return codesOfRow() == 0 ? FeatureAxis.without(shape, axis) : replaced(shape, axis, codesOfRow(used));
     }
 
     private int codesOfRow(int used) {
@@ -1051,21 +1045,6 @@ public abstract sealed class Quantizer implements AutoCloseable
     private static long[] replaced(long[] shape, int axis, long size) {
         long[] all = shape.clone();
         all[axis] = size;
-        return all;
-    }
-
-    private static long[] without(long[] shape, int axis) {
-        long[] rest = new long[shape.length - 1];
-        System.arraycopy(shape, 0, rest, 0, axis);
-        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
-        return rest;
-    }
-
-    private static long[] with(long[] shape, int axis, long size) {
-        long[] all = new long[shape.length + 1];
-        System.arraycopy(shape, 0, all, 0, axis);
-        all[axis] = size;
-        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
         return all;
     }
 
