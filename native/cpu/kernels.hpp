@@ -162,6 +162,8 @@ extern const Kernels portable_kernels;
 extern const Kernels avx2_kernels;
 extern const Kernels avx512_kernels;
 extern const FilterKernels avx512_vnni_filter;
+#elif defined(__aarch64__)
+extern const Kernels neon_kernels;
 #endif
 
 // The table in use.

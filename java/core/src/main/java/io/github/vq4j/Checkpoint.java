@@ -78,6 +78,10 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
      * @throws IOException if the file cannot be written; one that was there is still there then
      */
     public static void save(Path path, Quantizer layer, Optimizer... optimizers) throws IOException {
+        writer(layer, optimizers).write(path);
+    }
+
+    static SafetensorsWriter writer(Quantizer layer, Optimizer... optimizers) {
         SafetensorsWriter writer = new SafetensorsWriter()
                 .metadata("format", FORMAT)
                 .metadata("version", VERSION)
@@ -87,7 +91,7 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
             described(optimizers[i], OPTIMIZER + i).forEach(writer::metadata);
         }
         visitState(new StateSaver(writer), layer, List.of(optimizers));
-        writer.write(path);
+        return writer;
     }
 
     /**

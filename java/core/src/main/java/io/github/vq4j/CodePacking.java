@@ -63,7 +63,8 @@ public final class CodePacking {
     /**
      * Packs codes.
      *
-     * @param codes INT32, of any shape; of the shape that the layer gives where it has several codebooks
+     * @param codes INT32, of any shape; of the shape that the layer gives where it has several codebooks, or of the first
+     *     stages alone
      * @return {@link #bytes} of them
      * @throws IllegalArgumentException if a code is out of range; the message names the first
      */
@@ -168,9 +169,9 @@ public final class CodePacking {
             return;
         }
         int axis = axisOf(codes);
-        if (axis < 0 || axis >= codes.rank() || codes.size(axis) != stages) {
+        if (axis < 0 || axis >= codes.rank() || codes.size(axis) > stages) {
             throw new IllegalArgumentException(
-                    "need codes of " + stages + " codebooks on axis " + dim + ", got " + codes);
+                    "need codes of at most " + stages + " codebooks on axis " + dim + ", got " + codes);
         }
     }
 

@@ -186,13 +186,12 @@ final class Codebook implements AutoCloseable {
 
     /** The nearest code of every row. */
     void assign(State state, Assignment assignment) {
-        Pointer packed = packedForAll == null ? state.packed(this) : packedForAll.pointer();
-        kernels.assign(assignment.z, assignment.rows, packed, codes, assignment.codes);
+        kernels.assign(assignment.z, assignment.rows, packed(state), codes, assignment.codes);
     }
 
     /** The k nearest codes of every row, nearest first. */
     void assignTopK(State state, FloatPointer z, Rows rows, long k, IntPointer out) {
-        kernels.assignTopK(z, rows, state.packed(this), codes, k, out);
+        kernels.assignTopK(z, rows, packed(state), codes, k, out);
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
@@ -368,6 +367,10 @@ final class Codebook implements AutoCloseable {
         if (replacement != null) {
             replacement.close();
         }
+    }
+
+    private Pointer packed(State state) {
+        return packedForAll == null ? state.packed(this) : packedForAll.pointer();
     }
 
     private void pack(FloatPointer values, State state) {

@@ -18,6 +18,7 @@ import java.util.TreeMap;
 public final class FrozenQuantizer implements AutoCloseable {
     /** Options that have done their work: what they were for is folded into the codebooks, or is training. */
     private static final Set<String> SPENT = Set.of(
+            "alternated",
             "beta",
             "kmeansInit",
             "codebookNorm",
@@ -30,6 +31,7 @@ public final class FrozenQuantizer implements AutoCloseable {
             "replacementPolicy",
             "ema",
             "emaExpiry",
+            "quantizerDropout",
             "seed",
             "stageLosses");
 
@@ -37,7 +39,7 @@ public final class FrozenQuantizer implements AutoCloseable {
 
     FrozenQuantizer(Quantizer from) {
         Map<String, String> options = new TreeMap<>(from.options());
-        options.keySet().removeIf(name -> SPENT.contains(name) || name.startsWith("alternated"));
+        options.keySet().removeIf(name -> SPENT.contains(name.replaceFirst("\\..*", "")));
         layer = Quantizer.Builder.of(options).backend(from.backend()).build();
         try {
             for (int i = 0; i < layer.codebookCount(); i++) {
@@ -113,6 +115,36 @@ public final class FrozenQuantizer implements AutoCloseable {
      */
     public Tensor decode(Tensor codes) {
         return layer.decode(codes);
+    }
+
+    /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link Quantizer#encode(Tensor, RowMask)}. */
+    public Tensor encode(Tensor z, RowMask mask) {
+        return layer.encode(z, mask);
+    }
+
+    /**
+     * As {@link ResidualVectorQuant#encode(Tensor, int)}.
+     *
+     * @throws IllegalStateException if this is not of a residual layer
+     */
+    public Tensor encode(Tensor z, int stages) {
+        return residual().encode(z, stages);
+    }
+
+    /**
+     * As {@link ResidualVectorQuant#decode(Tensor, int)}.
+     *
+     * @throws IllegalStateException if this is not of a residual layer
+     */
+    public Tensor decode(Tensor codes, int stages) {
+        return residual().decode(codes, stages);
+    }
+
+    private ResidualVectorQuant residual() {
+        if (layer instanceof ResidualVectorQuant residual) {
+            return residual;
+        }
+        throw new IllegalStateException("need a residual quantizer for its first stages, this is " + this);
     }
 
     /** How the codes are packed into bits. */

@@ -194,7 +194,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
      * change it in between.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
@@ -268,7 +268,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * The codes alone, always as in inference, whatever the mode.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32 of the shape of the codes of {@link #forward}, where z lies
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
@@ -621,7 +621,9 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** The output of the first assignments' codes, which are all or the first of those on the axis. */
     final Tensor decoded(Tensor codes, int axis, int used) {
-        long[] shape = codesOfRow() == 0 ? with(codes.shape(), axis, featureSize) : replaced(codes.shape(), axis, featureSize);
+        long[] shape = codesOfRow() == 0
+                ? FeatureAxis.with(codes.shape(), axis, featureSize)
+                : replaced(codes.shape(), axis, featureSize);
         Pass pass = takePass();
         Tensor rows = null;
         try {
@@ -947,16 +949,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The feature axis of an input that fits. */
     private int checkInput(Tensor z) {
         checkOpen();
-        z.checkUsable("z", DataType.FLOAT32, kernels);
-        int axis = dim < 0 ? z.rank() + dim : dim;
-        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
-            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
-                    + Arrays.toString(z.shape()));
-        }
-        if (z.size() == 0) {
-            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
-        }
-        return axis;
+        z.checkUsableInput("z", kernels);
+        return new FeatureAxis(featureSize, dim).of(z);
     }
 
     /** The axis that the features of codes that fit belong to. */
@@ -979,7 +973,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             return;
         }
         mask.rows().checkUsable("mask", DataType.INT32, kernels);
-        mask.checkShape(without(z.shape(), axis));
+        mask.checkShape(FeatureAxis.without(z.shape(), axis));
         if (inputNorm.isOfSamples()) {
             throw new IllegalArgumentException("a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
                     + "and INSTANCE are those of whole samples; got a mask of shape " + Arrays.toString(mask.rows().shape()));
@@ -1041,7 +1035,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** The shape of the codes of the first {@code used} assignments. */
     private long[] codesShape(long[] shape, int axis, int used) {
-        return codesOfRow() == 0 ? without(shape, axis) : replaced(shape, axis, codesOfRow(used));
+        return codesOfRow() == 0 ? FeatureAxis.without(shape, axis) : replaced(shape, axis, codesOfRow(used));
     }
 
     private int codesOfRow(int used) {
@@ -1051,21 +1045,6 @@ public abstract sealed class Quantizer implements AutoCloseable
     private static long[] replaced(long[] shape, int axis, long size) {
         long[] all = shape.clone();
         all[axis] = size;
-        return all;
-    }
-
-    private static long[] without(long[] shape, int axis) {
-        long[] rest = new long[shape.length - 1];
-        System.arraycopy(shape, 0, rest, 0, axis);
-        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
-        return rest;
-    }
-
-    private static long[] with(long[] shape, int axis, long size) {
-        long[] all = new long[shape.length + 1];
-        System.arraycopy(shape, 0, all, 0, axis);
-        all[axis] = size;
-        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
         return all;
     }
 

@@ -355,6 +355,12 @@ public final class ResidualVectorQuant extends Quantizer {
             options.integer("stages", stages);
             share(options.flag("share", share));
             stageLosses(options.flag("stageLosses", stageLosses));
+            int least = options.integer("quantizerDropout", minStages);
+            boolean bySample = options.flag("quantizerDropout.bySample", dropsBySample);
+            if (least != 0) {
+                quantizerDropout(least, bySample);
+            }
+            beamWidth(options.integer("beamWidth", beamWidth));
         }
 
         /** One codebook of numCodes x featureSize for all stages; off by default. */

@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.lang.reflect.Array;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -71,20 +71,23 @@ public final class SafetensorsWriter {
      * @throws IOException if that fails; a file that was there is still there then, and the temporary one is not
      */
     public void write(Path path) throws IOException {
+        WholeFile.write(path, this::writeTo);
+    }
+
+    /** Writes the bytes of the file. */
+    void writeTo(WritableByteChannel channel) throws IOException {
         List<Map.Entry<String, Entry>> inOrder = entries.entrySet().stream()
                 // As the format's own library: wide elements first, so that all are aligned.
                 .sorted(Comparator.comparingInt((Map.Entry<String, Entry> tensor) -> -tensor.getValue().elementBytes())
                         .thenComparing(Map.Entry::getKey))
                 .toList();
         byte[] header = header(inOrder);
-        WholeFile.write(path, channel -> {
-            ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-            writeAll(channel, chunk.putLong(header.length).flip());
-            writeAll(channel, ByteBuffer.wrap(header));
-            for (Map.Entry<String, Entry> tensor : inOrder) {
-                writeValues(channel, tensor.getValue(), chunk);
-            }
-        });
+        ByteBuffer chunk = ByteBuffer.allocate(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        writeAll(channel, chunk.putLong(header.length).flip());
+        writeAll(channel, ByteBuffer.wrap(header));
+        for (Map.Entry<String, Entry> tensor : inOrder) {
+            writeValues(channel, tensor.getValue(), chunk);
+        }
     }
 
     private SafetensorsWriter add(String name, String type, Object values, int length, long[] shape) {
@@ -163,7 +166,7 @@ public final class SafetensorsWriter {
         }
     }
 
-    private static void writeValues(FileChannel channel, Entry entry, ByteBuffer chunk) throws IOException {
+    private static void writeValues(WritableByteChannel channel, Entry entry, ByteBuffer chunk) throws IOException {
         int length = Array.getLength(entry.values);
         int count;
         for (int at = 0; at < length; at += count) {
@@ -182,7 +185,7 @@ public final class SafetensorsWriter {
         }
     }
 
-    private static void writeAll(FileChannel channel, ByteBuffer bytes) throws IOException {
+    private static void writeAll(WritableByteChannel channel, ByteBuffer bytes) throws IOException {
         while (bytes.hasRemaining()) {
             channel.write(bytes);
         }

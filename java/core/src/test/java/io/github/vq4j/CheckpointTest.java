@@ -7,11 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -34,7 +36,12 @@ import org.junit.jupiter.api.io.TempDir;
 class CheckpointTest {
     /** Options by the builder's fields that have other names. */
     private static final Map<String, String> OTHER_NAMES =
-            Map.of("alternation", "alternated", "estimator", "gradientEstimator", "emaDecay", "ema");
+            Map.of(
+                    "alternation", "alternated",
+                    "estimator", "gradientEstimator",
+                    "emaDecay", "ema",
+                    "minStages", "quantizerDropout",
+                    "dropsBySample", "quantizerDropout.bySample");
 
     @TempDir
     Path folder;
@@ -311,9 +318,9 @@ class CheckpointTest {
         int refused = 0;
         try (VectorQuant layer = small().build();
                 Optimizer optimizer = Optimizer.adamW(1)) {
-            for (int round = 0; round < 1500; round++) {
-                byte[] fuzzed = round < 300 ? Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes.clone();
-                for (int i = random.nextInt(3); round >= 300 && i >= 0; i--) {
+            for (int round = 0; round < 600; round++) {
+                byte[] fuzzed = round < 150 ? Arrays.copyOf(bytes, random.nextInt(bytes.length)) : bytes.clone();
+                for (int i = random.nextInt(3); round >= 150 && i >= 0; i--) {
                     byte other = bytes[random.nextInt(header)];
                     fuzzed[random.nextInt(header)] = random.nextBoolean() ? (byte) random.nextInt() : other;
                 }
@@ -339,7 +346,7 @@ class CheckpointTest {
                 }
             }
         }
-        assertTrue(refused > 1000, refused + " of 1500");
+        assertTrue(refused > 400, refused + " of 600");
     }
 
     @Test
@@ -369,10 +376,11 @@ class CheckpointTest {
         return file;
     }
 
-    private byte[] bytes(Quantizer layer, Optimizer... optimizers) throws IOException {
-        Path file = folder.resolve("bytes");
-        Checkpoint.save(file, layer, optimizers);
-        return Files.readAllBytes(file);
+    /** The bytes of the file that would be saved. */
+    static byte[] bytes(Quantizer layer, Optimizer... optimizers) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        Checkpoint.writer(layer, optimizers).writeTo(Channels.newChannel(bytes));
+        return bytes.toByteArray();
     }
 
     /** That a restore fails and changes nothing; gives its message. */

@@ -71,6 +71,36 @@ class FrozenQuantizerTest {
     }
 
     @Test
+    void theFirstStagesAndMaskedRowsAreThoseOfTheLayer() {
+        Tensor z = TrainedLayer.batch(3);
+        boolean[] marks = new boolean[3 * 89];
+        Arrays.fill(marks, 50, 200, true);
+        RowMask mask = RowMask.of(marks, 3, 89);
+        for (Backend backend : Backends.all()) {
+            try (ResidualVectorQuant layer = ResidualVectorQuant.builder(32, 60, 3)
+                            .beamWidth(2)
+                            .affineLr(1)
+                            .backend(backend)
+                            .build();
+                    FrozenQuantizer frozen = layer.freeze();
+                    Tensor codes = frozen.encode(z, 2)) {
+                assertArrayEquals(layer.encode(z, 2).toIntArray(), codes.toIntArray());
+                assertArrayEquals(layer.encode(z, mask).toIntArray(), frozen.encode(z, mask).toIntArray());
+                assertArrayEquals(
+                        layer.decode(codes, 1).toFloatArray(), frozen.decode(codes, 1).toFloatArray());
+                byte[] packed = frozen.packing().pack(codes);
+                assertArrayEquals(
+                        codes.toIntArray(), frozen.packing().unpack(packed, codes.shape()).toIntArray());
+            }
+        }
+        try (VectorQuant layer = VectorQuant.builder(32, 9).backend(Backend.cpu()).build();
+                FrozenQuantizer frozen = layer.freeze()) {
+            assertThrows(IllegalStateException.class, () -> frozen.encode(z, 1));
+            assertThrows(IllegalStateException.class, () -> frozen.decode(frozen.encode(z), 1));
+        }
+    }
+
+    @Test
     void theFileHasThePlainCodebooks() throws IOException {
         Path file = folder.resolve("plain");
         try (GroupVectorQuant layer = GroupVectorQuant.builder(32, 20, 2)

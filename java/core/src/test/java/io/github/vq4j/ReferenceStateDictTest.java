@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -240,17 +239,14 @@ class ReferenceStateDictTest {
 
     private void refused(Path file, SafetensorsWriter writer, String part) throws IOException {
         writer.write(file);
-        Path state = folder.resolve("state");
         try (VectorQuant layer =
                 VectorQuant.builder(32, 8).replaceFreq(3).backend(Backend.cpu()).build()) {
-            Checkpoint.save(state, layer);
-            byte[] before = Files.readAllBytes(state);
+            byte[] before = CheckpointTest.bytes(layer);
             String message = assertThrows(
                             IllegalArgumentException.class, () -> ReferenceStateDict.load(file, "", layer))
                     .getMessage();
             assertTrue(message.contains(part), message);
-            Checkpoint.save(state, layer);
-            assertArrayEquals(before, Files.readAllBytes(state));
+            assertArrayEquals(before, CheckpointTest.bytes(layer));
         }
     }
 }

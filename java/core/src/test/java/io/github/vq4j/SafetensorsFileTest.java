@@ -305,7 +305,7 @@ class SafetensorsFileTest {
         Path path = folder.resolve("fuzzed");
         Random random = new Random(5);
         int refused = 0;
-        for (int round = 0; round < 3000; round++) {
+        for (int round = 0; round < 1000; round++) {
             byte[] fuzzed = round < bytes.length ? Arrays.copyOf(bytes, round) : bytes.clone();
             for (int i = random.nextInt(4); round >= bytes.length && i >= 0; i--) {
                 int at = random.nextInt(random.nextBoolean() ? 8 : bytes.length);
@@ -317,7 +317,7 @@ class SafetensorsFileTest {
             assertTrue(allocated < SMALL, allocated + " bytes");
             refused += fine[0] ? 0 : 1;
         }
-        assertTrue(refused > 1000 && refused < 3000, refused + " of 3000");
+        assertTrue(refused > 300 && refused < 1000, refused + " of 1000");
     }
 
     private static boolean readsAll(Path path) {

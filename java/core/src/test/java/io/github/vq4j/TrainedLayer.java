@@ -89,7 +89,13 @@ final class TrainedLayer {
                 .share(true)
                 .ema(0.7)
                 .emaExpiry(0.9)
-                .gradientEstimator(GradientEstimator.DIVEQ));
+                .gradientEstimator(GradientEstimator.ROTATION));
+        all.put("stages with dropout, beam search", () -> ResidualVectorQuant.builder(FEATURES, 60, 4)
+                .quantizerDropout(1, true)
+                .beamWidth(3)
+                .kmeansInit(true)
+                .gradientEstimator(GradientEstimator.DIVEQ)
+                .seed(11));
         all.put("stages that share", () -> ResidualVectorQuant.builder(FEATURES, 31, 3)
                 .share(true)
                 .replaceFreq(1)
