@@ -68,7 +68,7 @@ public:
           groups_((panels_ + group_panels_ - 1) / group_panels_), codes_(panels_ * panel_codes_),
           group_of_(codes_count), drifts_(groups_), grouped_(codes_count * features), before_(codes_count * features),
           codebook_(codes_count * features), packed_(packed_floats(codes_count, features)),
-          packed_groups_(packed_floats(codes_count, features)) {
+          packed_groups_(packed_centre_floats(features) + panels_ * panel_codes_ * (features + 1)) {
         std::copy_n(start, codes_count * features, codebook_.get());
         int32_t* const codes = codes_.get();
         for (int64_t k = 0; k < panels_ * panel_codes_; ++k) {
@@ -122,8 +122,8 @@ public:
             squared = std::max(squared, -2.0f * packed.negative_h[place]);
         }
         const float slack = score_slack(features_);
-        return {{packed.centre, packed.negative_h, packed.codes, packed.filter}, codes_.get(), codebook_.get(), group_of_.get(),
-            drifts_.get(), groups_, panels_, group_panels_, distance_from_above(squared, slack), slack};
+        return {{packed.centre, packed.negative_h, packed.codes, nullptr}, codes_.get(), codebook_.get(),
+            group_of_.get(), drifts_.get(), groups_, panels_, group_panels_, distance_from_above(squared, slack), slack};
     }
 
 private:

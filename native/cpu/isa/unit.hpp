@@ -9,6 +9,7 @@
 #include "cpu/isa/gradient_estimator.hpp"
 #include "cpu/isa/lengths.hpp"
 #include "cpu/isa/half.hpp"
+#include "cpu/isa/pack_panel.hpp"
 #include "cpu/isa/rows.hpp"
 #include "cpu/isa/seeding.hpp"
 
