@@ -1,17 +1,18 @@
-// What the bounded assignment of Lloyd's iterations works with: the codebook in groups of codes near each other, how far
-// each group has moved, and the slack that makes bounds on distances valid for the canonical scores.
+// What the bounded assignment of Lloyd's iterations works with: the codebook in groups of codes near each other, how
+// far each group has moved, and the slack that makes bounds on distances valid for the canonical scores.
 //
-// Why a bound decides a canonical score. Let e = 2^-24, R >= |z - m| + max_k |c_k - m|, a the row's code, k another one,
-// l <= |z - c_k| and u >= |z - c_a| in real numbers.
-// 1. Centring rounds every element once: the centred z' and c' have ||z' - c'| - |z - c|| <= e (|z'| + |c'|) =: r, r <= e R.
+// Why a bound decides a canonical score. Let e = 2^-24, R >= |z - m| + max_k |c_k - m|, a the row's code, k another
+// one, l <= |z - c_k| and u >= |z - c_a| in real numbers.
+// 1. Centring rounds every element once: the distance of the centred z' and c' differs from |z - c| by
+//    r <= e (|z'| + |c'|) <= e R.
 // 2. A canonical score is a chain of D fused multiply-adds from -h, itself such a chain: it differs from
-//    S = c'.z' - |c'|^2 / 2 by at most g (|c'| |z'| + |c'|^2) <= g R^2 with g = (D + 2) e, and S_a - S_k =
-//    (|z' - c'_k|^2 - |z' - c'_a|^2) / 2.
+//    S = c'.z' - |c'|^2 / 2 by at most g (|c'| |z'| + |c'|^2) <= g R^2 with g = (D + 2) e, and
+//    S_a - S_k = (|z' - c'_k|^2 - |z' - c'_a|^2) / 2.
 // 3. So (l - r)^2 - (u + r)^2 = (l - u - 2 r) (l + u) > 4 g R^2 makes the canonical score of a larger than that of k.
-// 4. From a score comes a bound, |z' - c'_k|^2 >= |z'|^2 - 2 s - 2 g R^2, and u comes from a sum of squares, whose relative
-//    error is below g. |z - m| <= u + max_k |c_k - m| gives R without another read of the row.
-// The code takes twice g + 15 e for g, which covers the rounding of the few operations that evaluate these formulas, and
-// adds 2^-100 to squares for what underflows. What overflows makes R^2 infinite, and then no bound decides anything.
+// 4. From a score comes a bound, |z' - c'_k|^2 >= |z'|^2 - 2 s - 2 g R^2, and u comes from a sum of squares, whose
+//    relative error is below g. |z - m| <= u + max_k |c_k - m| gives R without another read of the row.
+// The code takes twice g + 15 e for g, which covers the rounding of the few operations that evaluate these formulas,
+// and adds 2^-100 to squares for what underflows. What overflows makes R^2 infinite, and then no bound decides.
 #ifndef VQ4J_CPU_BOUNDED_CODEBOOK_HPP
 #define VQ4J_CPU_BOUNDED_CODEBOOK_HPP
 
@@ -41,7 +42,8 @@ VQ4J_SHARED float distance_from_above(float squared, float slack) {
     return sqrtf(squared * (1.0f + slack) + underflow_slack) * round_up;
 }
 
-// Codes are numbered by their place in the groups; `codes` has the number each has in the codebook, ascending in a group.
+// Codes are numbered by their place in the groups; `codes` has the number each has in the codebook, ascending in a
+// group.
 struct BoundedCodebook {
     PackedCodebook<const float> packed;
     const int32_t* codes;     // panels * panel codes; the largest number where the last panel is filled up

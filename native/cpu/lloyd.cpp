@@ -1,7 +1,7 @@
-// k-means by Lloyd's moves. Each iteration assigns (isa/bounded_assign.hpp: rows whose bounds leave no doubt keep their
-// code), sums the distances, and moves the codes by scatter and update_centroids. The rows are read twice an iteration;
-// the scores that are computed become fewer as the codes settle. Beside the scratch of scatter it takes 4 bytes for each
-// row and group of codes, for the length of the fit.
+// k-means by Lloyd's moves. Each iteration assigns (isa/bounded_assign.hpp: rows whose bounds leave no doubt keep
+// their code), sums the distances, and moves the codes by scatter and update_centroids. The rows are read twice an
+// iteration; the scores that are computed become fewer as the codes settle. Beside the scratch of scatter it takes 4
+// bytes for each row and group of codes, for the length of the fit.
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -32,8 +32,8 @@ int64_t farthest(const float* codebook, int64_t features, const int32_t* codes, 
     return result;
 }
 
-// Orders codes so that each group of `group_codes` holds codes near each other: they are halved along the line between two
-// codes far apart, at a border of groups, again and again. In a group the codes ascend.
+// Orders codes so that each group of `group_codes` holds codes near each other: they are halved along the line between
+// two codes far apart, at a border of groups, again and again. In a group the codes ascend.
 void order_by_group(const float* codebook, int64_t features, int64_t group_codes, int32_t* codes, int64_t count) {
     if (count <= group_codes) {
         std::sort(codes, codes + count);
@@ -123,7 +123,8 @@ public:
         }
         const float slack = score_slack(features_);
         return {{packed.centre, packed.negative_h, packed.codes, nullptr}, codes_.get(), codebook_.get(),
-            group_of_.get(), drifts_.get(), groups_, panels_, group_panels_, distance_from_above(squared, slack), slack};
+            group_of_.get(), drifts_.get(), groups_, panels_, group_panels_, distance_from_above(squared, slack),
+            slack};
     }
 
 private:
@@ -143,9 +144,9 @@ private:
     Scratch<float> packed_groups_;
 };
 
-// Assigns the rows of a fit, iteration after iteration. While the codes move far, bounds cost more than they save: they are
-// tried on one block of rows in 16, and on all once few enough pairs of a row and a group stay open there: half of them,
-// or one in five where the plain assignment has a filter.
+// Assigns the rows of a fit, iteration after iteration. While the codes move far, bounds cost more than they save:
+// they are tried on one block of rows in 16, and on all once few enough pairs of a row and a group stay open there:
+// half of them, or one in five where the plain assignment has a filter.
 class FitAssignment {
 public:
     FitAssignment(Rows rows, int64_t codes_count, int64_t groups)

@@ -1,11 +1,11 @@
-// k-means++ seeding: K draws one after the other. After each, the rows' weights (the squared distances to their nearest code
-// drawn) are lowered, the weights are summed over chunks in fp64, and the next row is picked.
+// k-means++ seeding: K draws one after the other. After each, the rows' weights (the squared distances to their
+// nearest code drawn) are lowered, the weights are summed over chunks in fp64, and the next row is picked.
 //
-// A row with weight w, nearest to code j, is left alone when the new code c is far from j (Raff, IJCAI 2021):
-// |z - c_j| <= |c - c_j| / 2 makes |z - c| >= |z - c_j|. The sums of squares are computed with a relative error below
-// g = score_slack(D); w <= |c - c_j|^2 / 4 * (1 - 8 g), in computed numbers, gives |z - c_j| <= |c - c_j| / 2 * (1 - 3 g), so
-// |z - c|^2 >= |z - c_j|^2 (1 + 12 g) and the computed distance is not below w. 2^-100 covers what underflows.
-// Rows in clusters that have their code are read no more; otherwise the rows are read K times.
+// A row with weight w, nearest to code j, is left alone when the new code c is far from j (Raff, IJCAI 2021): |z -
+// c_j| <= |c - c_j| / 2 makes |z - c| >= |z - c_j|. The sums of squares are computed with a relative error below g =
+// score_slack(D); w <= |c - c_j|^2 / 4 * (1 - 8 g), in computed numbers, gives |z - c_j| <= |c - c_j| / 2 * (1 - 3 g),
+// so |z - c|^2 >= |z - c_j|^2 (1 + 12 g) and the computed distance is not below w. 2^-100 covers what underflows. Rows
+// in clusters that have their code are read no more; otherwise the rows are read K times.
 #include "core/arguments.hpp"
 #include "core/random.hpp"
 #include "cpu/bounded_codebook.hpp"
@@ -63,8 +63,8 @@ public:
             }
         });
         for_each_chunk([&](int64_t begin, int64_t end) {
-            return kernels().lower_weights(rows_, code, static_cast<int32_t>(k), reach_.get(), begin, end, nearest_.get(),
-                weights_.get());
+            return kernels().lower_weights(rows_, code, static_cast<int32_t>(k), reach_.get(), begin, end,
+                nearest_.get(), weights_.get());
         });
     }
 

@@ -22,8 +22,8 @@ Floats rows_around(const Floats& codebook, Shape shape, unsigned seed, float dev
 }
 
 void random_rows_of_all_sizes(Implementation& on) {
-    for (const Shape shape : {Shape{23, 1, 64}, Shape{24, 1, 64}, Shape{97, 1, 64}, Shape{300, 1, 33}, Shape{2, 101, 16},
-             Shape{60, 1, 511}, Shape{60, 1, 512}, Shape{60, 1, 513}}) {
+    for (const Shape shape : {Shape{23, 1, 64}, Shape{24, 1, 64}, Shape{97, 1, 64}, Shape{300, 1, 33},
+             Shape{2, 101, 16}, Shape{60, 1, 511}, Shape{60, 1, 512}, Shape{60, 1, 513}}) {
         for (const int64_t codes_count : {128, 513}) {
             check_canonical(on, random_floats(shape.size(), 1), shape, random_floats(codes_count * shape.features, 2));
         }

@@ -26,13 +26,14 @@ Fit lloyd(Implementation& on, const Floats& rows, Shape shape, const Floats& sta
     const Array<int32_t> codes(on, shape.rows());
     const Array<double> objective(on, 1);
     const Array<int64_t> iterations(on, 1);
-    CHECK_OK(on->lloyd(z, shape.outer, shape.inner, shape.features, codes_count, most, tolerance, codebook, codes, objective,
-        iterations));
+    CHECK_OK(on->lloyd(z, shape.outer, shape.inner, shape.features, codes_count, most, tolerance, codebook, codes,
+        objective, iterations));
     return {codebook.read(), codes.read(), objective.read()[0], iterations.read()[0]};
 }
 
 // The definition.
-Fit plain_lloyd(Implementation& on, const Floats& rows, Shape shape, const Floats& start, int64_t most, double tolerance) {
+Fit plain_lloyd(Implementation& on, const Floats& rows, Shape shape, const Floats& start, int64_t most,
+    double tolerance) {
     const int64_t features = shape.features;
     const int64_t codes_count = static_cast<int64_t>(start.size()) / features;
     const Array<float> z(on, rows);
@@ -48,8 +49,8 @@ Fit plain_lloyd(Implementation& on, const Floats& rows, Shape shape, const Float
     for (int64_t iteration = 0;; ++iteration) {
         CHECK_OK(on->pack_codebook(codebook, codes_count, features, packed));
         CHECK_OK(on->assign(z, shape.outer, shape.inner, features, packed, codes_count, codes));
-        CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, features, codebook, codes, 1, distances, mean_of_sample,
-            mean));
+        CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, features, codebook, codes, 1, distances,
+            mean_of_sample, mean));
         const double objective = mean.read()[0];
         if (iteration == most || (iteration > 0 && previous - objective <= tolerance * previous)) {
             return {codebook.read(), codes.read(), objective, iteration};
@@ -184,7 +185,8 @@ void lloyd_names_bad_input_and_leaves_the_codebook(Implementation& on) {
     const Array<int32_t> codes(on, shape.rows());
     const Array<double> objective(on, 1);
     const Array<int64_t> iterations(on, 1);
-    CHECK_FAILS(on->lloyd(z, 500, 1, 3, 10, 5, 0.0, codebook, codes, objective, iterations), VQ4J_NOT_FINITE, "z", "row 301");
+    CHECK_FAILS(on->lloyd(z, 500, 1, 3, 10, 5, 0.0, codebook, codes, objective, iterations), VQ4J_NOT_FINITE, "z",
+        "row 301");
     CHECK(codebook.read() == start);
     CHECK_FAILS(on->lloyd(z, 500, 1, 3, 10, -1, 0.0, codebook, codes, objective, iterations), VQ4J_INVALID_ARGUMENT,
         "max_iterations", "-1");
@@ -194,8 +196,8 @@ void lloyd_names_bad_input_and_leaves_the_codebook(Implementation& on) {
 
 // ---- k-means++ -------------------------------------------------------------------------------------------------
 
-// Every code is a row whose distance to the codes before it was not zero. That the draws follow the weights, bit for bit,
-// shows in the comparison with CUDA, which measures every row after every draw.
+// Every code is a row whose distance to the codes before it was not zero. That the draws follow the weights, bit for
+// bit, shows in the comparison with CUDA, which measures every row after every draw.
 void check_seeds(Implementation& on, const Floats& rows, Shape shape, int64_t codes_count) {
     const Array<float> z(on, rows);
     const Array<float> codebook(on, codes_count * shape.features);

@@ -3,6 +3,7 @@
 
 namespace vq4j {
 
-const FilterKernels avx512_vnni_filter = {filter_floats, filter_group, pack_filter_group, finish_filter, assign_filtered};
+const FilterKernels avx512_vnni_filter = {
+    filter_floats, filter_group, pack_filter_group, finish_filter, assign_filtered};
 
 }  // namespace vq4j

@@ -1,11 +1,12 @@
-// The assignment of a Lloyd iteration: as assign, but only the scores are computed that the bounds of the last iteration
-// leave open (bounded_codebook.hpp has the bounds and their proof).
+// The assignment of a Lloyd iteration: as assign, but only the scores are computed that the bounds of the last
+// iteration leave open (bounded_codebook.hpp has the bounds and their proof).
 //
-// A block's rows are measured against their own code, tested against all groups of codes, and listed at the groups that
-// stay open; open rows are centred once. Then each panel of codes meets its rows in tiles of 6 rows x 2 vectors of codes, as
-// in assign, the rows read through pointers, so that nothing is gathered. The largest score of a row in a group becomes
-// its new bound. A row's own group is scored whenever any of its groups is, so that bounds never include the row's code.
-// Memory: the rows once and a float for each row and group; else bound by the FMA units on the open pairs.
+// A block's rows are measured against their own code, tested against all groups of codes, and listed at the groups
+// that stay open; open rows are centred once. Then each panel of codes meets its rows in tiles of 6 rows x 2 vectors
+// of codes, as in assign, the rows read through pointers, so that nothing is gathered. The largest score of a row in a
+// group becomes its new bound. A row's own group is scored whenever any of its groups is, so that bounds never include
+// the row's code. Memory: the rows once and a float for each row and group; else bound by the FMA units on the open
+// pairs.
 #ifndef VQ4J_CPU_ISA_BOUNDED_ASSIGN_HPP
 #define VQ4J_CPU_ISA_BOUNDED_ASSIGN_HPP
 
@@ -89,8 +90,8 @@ VQ4J_SHARED void bounds_from_scores(const BoundedCodebook& codebook, float squar
 
 // Where the search for a row's best score starts: not above the score of its own code, by 2. of the proof, so that most
 // panels cannot hold the best one.
-VQ4J_SHARED void start_search(const BoundedCodebook& codebook, float squared_length_of_row, float squared_distance_to_own,
-    int64_t r, OpenRows& open) {
+VQ4J_SHARED void start_search(const BoundedCodebook& codebook, float squared_length_of_row,
+    float squared_distance_to_own, int64_t r, OpenRows& open) {
     const float u = distance_from_above(squared_distance_to_own, codebook.slack);
     const float reach = (u + 2.0f * codebook.radius) * (1.0f + 64.0f * rounding_unit);
     const float distance = u + 2.0f * rounding_unit * reach;
@@ -103,7 +104,8 @@ VQ4J_SHARED void start_search(const BoundedCodebook& codebook, float squared_len
 }
 
 // A row's scores against a panel that has its best score so far.
-void take_best(const Floats (&scores)[2], float largest, const int32_t* codes, int64_t group, int64_t r, OpenRows& open) {
+void take_best(const Floats (&scores)[2], float largest, const int32_t* codes, int64_t group, int64_t r,
+    OpenRows& open) {
     const uint32_t places = lanes_equal(scores[0], largest) | lanes_equal(scores[1], largest) << lanes;
     const int place = __builtin_ctz(places);
     if (!beats(largest, codes[place], open.best_score[r], open.best_code[r])) {
@@ -123,7 +125,8 @@ void take_best(const Floats (&scores)[2], float largest, const int32_t* codes, i
 }
 
 template <int rows_in_tile>
-void score_open_rows(const BoundedCodebook& codebook, int64_t features, int64_t panel, const int16_t* listed, OpenRows& open) {
+void score_open_rows(const BoundedCodebook& codebook, int64_t features, int64_t panel, const int16_t* listed,
+    OpenRows& open) {
     const int64_t first_code = panel * tile_codes;
     const float* codes = codebook.packed.codes + first_code * features;
     const float* row[rows_in_tile];

@@ -1,17 +1,17 @@
-// The nearest code of every row, with a filter before the canonical scores: rows and codes rounded to 8 bits, products of
-// four features summed by one instruction a lane (VNNI). The filter never judges. Its error bound names the codes that
-// may have the largest canonical score; a single one is the answer, more are scored by the canonical chain, and rows
-// whose list would be long go to the kernel of assign.hpp.
+// The nearest code of every row, with a filter before the canonical scores: rows and codes rounded to 8 bits, products
+// of four features summed by one instruction a lane (VNNI). The filter never judges. Its error bound names the codes
+// that may have the largest canonical score; a single one is the answer, more are scored by the canonical chain, and
+// rows whose list would be long go to the kernel of assign.hpp.
 //
 // The bound. z and c are a centred row and code, a and b their bytes times their scales, Z = |z| and r = |z - a|
-// measured, L >= |b| and E >= |c - b| measured for each group of 64 codes. Then |z.c - a.b| <= r L + Z E. The filter's score
-// t = a.b - h and the canonical score s round what they compute by less than f = score_slack(D) C (C + Z), C >= |c|
-// (bounded_codebook.hpp; a.b is exact in 32 bits). So |s - t| <= d = r L + Z E + f, and a code whose t + d is less than
-// t - d of another one cannot win.
+// measured, L >= |b| and E >= |c - b| measured for each group of 64 codes. Then |z.c - a.b| <= r L + Z E. The filter's
+// score t = a.b - h and the canonical score s round what they compute by less than f = score_slack(D) C (C + Z), C >=
+// |c| (bounded_codebook.hpp; a.b is exact in 32 bits). So |s - t| <= d = r L + Z E + f, and a code whose t + d is less
+// than t - d of another one cannot win.
 //
-// A tile is 6 rows x 32 codes in 12 accumulators; its scores of 1,024 codes stay in the first-level cache until they have
-// been compared with the row's best. On trained codebooks one row in two or three has a second candidate. Bound by the
-// integer dot products, a quarter of the fused multiply-adds of the exact kernel.
+// A tile is 6 rows x 32 codes in 12 accumulators; its scores of 1,024 codes stay in the first-level cache until they
+// have been compared with the row's best. On trained codebooks one row in two or three has a second candidate. Bound
+// by the integer dot products, a quarter of the fused multiply-adds of the exact kernel.
 #ifndef VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 #define VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 
@@ -29,8 +29,8 @@ constexpr int64_t least_filtered_rows = 24;  // in a block
 constexpr int most_candidates = 24;          // of a row
 constexpr int chains = 8;                    // canonical scores side by side
 
-// Whether the filter is faster than scoring everything; measured on word vectors, image patches and normal data. With fewer
-// codes or features, rounding the rows and sorting out the candidates costs more than it saves.
+// Whether the filter is faster than scoring everything; measured on word vectors, image patches and normal data. With
+// fewer codes or features, rounding the rows and sorting out the candidates costs more than it saves.
 bool filter_pays(int64_t codes_count, int64_t features) {
     return features >= 16 && features <= most_filtered_features && codes_count >= 128 && codes_count * features >= 8192;
 }
@@ -257,8 +257,8 @@ int64_t round_rows(Rows rows, const float* centre, const FilterOfCodebook& filte
     return no_bad_row;
 }
 
-// sum += products of the unsigned bytes of rows and the signed ones of codes, four a lane. Around the intrinsic g++ 12 copies
-// every accumulator twice.
+// sum += products of the unsigned bytes of rows and the signed ones of codes, four a lane. Around the intrinsic g++ 12
+// copies every accumulator twice.
 VQ4J_SHARED void add_products(__m512i& sum, __m512i rows, __m512i codes) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(rows), "v"(codes));
 }
@@ -269,8 +269,10 @@ struct PieceScores {
     alignas(64) float group[tile_rows][filter_piece][lanes];  // the largest of each lane in the group
 };
 
-__attribute__((noinline)) void filter_tile(const FilterOfCodebook& filter, const float* negative_h, int64_t panels, int64_t features,
-    const int32_t (*words)[tile_rows], int64_t begin_group, int64_t end_group, const FilteredRow* rows, PieceScores& scores) {
+// Inlined, its accumulators would not stay in registers.
+__attribute__((noinline)) void filter_tile(const FilterOfCodebook& filter, const float* negative_h, int64_t panels,
+    int64_t features, const int32_t (*words)[tile_rows], int64_t begin_group, int64_t end_group,
+    const FilteredRow* rows, PieceScores& scores) {
     const int64_t quads = (features + 3) / 4;
     for (int64_t panel = begin_group * filter_group; panel < end_group * filter_group; ++panel) {
         const int64_t group = panel / filter_group - begin_group;
@@ -323,7 +325,8 @@ __attribute__((noinline)) void filter_tile(const FilterOfCodebook& filter, const
     }
 }
 
-// Adds the codes of a piece that may be a row's best to its candidates; one too many stands for a list that is too long.
+// Adds the codes of a piece that may be a row's best to its candidates; one too many stands for a list that is too
+// long.
 void list_candidates(const FilterOfCodebook& filter, int64_t begin_group, int64_t end_group, const float* scores,
     const float (*group_scores)[lanes], FilteredRow& row) {
     float doubt[filter_piece];
@@ -447,7 +450,8 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
         --blocks_without;
         return assign(rows, packed, codes_count, begin, end, workspace, codes);
     }
-    const FilterOfCodebook filter = filter_view<const int32_t, const int8_t, const float>(packed.filter, codes_count, features);
+    const FilterOfCodebook filter =
+        filter_view<const int32_t, const int8_t, const float>(packed.filter, codes_count, features);
     FilteredBlock block;
     const int64_t bad = round_rows(rows, packed.centre, filter, begin, end, workspace, block);
     if (bad != no_bad_row) {

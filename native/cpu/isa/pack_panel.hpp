@@ -1,5 +1,5 @@
-// The panels of a packed codebook, for the scores of assign.hpp: centred codes, or directions, transposed in registers. One
-// read of the codes, one write of the panels.
+// The panels of a packed codebook, for the scores of assign.hpp: centred codes, or directions, transposed in
+// registers. One read of the codes, one write of the panels.
 #ifndef VQ4J_CPU_ISA_PACK_PANEL_HPP
 #define VQ4J_CPU_ISA_PACK_PANEL_HPP
 

@@ -1,7 +1,7 @@
 // The weights of k-means++ after a draw: weight_n becomes |z_n - c|^2 where that is less, and nearest_n the new code.
 //
-// Rows whose weight is at most the reach of their nearest code cannot be nearer to the new one (seed_codebook.cpp has the
-// proof): they are passed over, 8 bytes read each. Bound by memory: the rows that are measured, once.
+// Rows whose weight is at most the reach of their nearest code cannot be nearer to the new one (seed_codebook.cpp has
+// the proof): they are passed over, 8 bytes read each. Bound by memory: the rows that are measured, once.
 #ifndef VQ4J_CPU_ISA_SEEDING_HPP
 #define VQ4J_CPU_ISA_SEEDING_HPP
 
@@ -38,7 +38,9 @@ bool lower_weights(Rows rows, const float* code, int32_t k, const float* reach, 
         if (rows.layout.inner != 1) {
             float distances[block_rows];
             sum_features<1>({rows.data}, rows.layout, first, count, distances,
-                [=](Floats sum, const Floats* z, int64_t, int64_t d, auto access) { return add(sum, z[0], d, access); });
+                [=](Floats sum, const Floats* z, int64_t, int64_t d, auto access) {
+                    return add(sum, z[0], d, access);
+                });
             for (int64_t r = 0; r < count; ++r) {
                 lower(first + r, distances[r]);
             }
