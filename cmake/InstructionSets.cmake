@@ -12,5 +12,9 @@ function(vq4j_instruction_sets target)
         set_source_files_properties(${folder}/avx2.cpp PROPERTIES COMPILE_OPTIONS "${common};-mavx2;-mfma")
         set_source_files_properties(${folder}/avx512.cpp PROPERTIES
             COMPILE_OPTIONS "${common};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512;-Wno-uninitialized;-Wno-maybe-uninitialized")
+    elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+        # Every aarch64 has NEON.
+        target_sources(${target} PRIVATE ${folder}/neon.cpp)
+        set_source_files_properties(${folder}/neon.cpp PROPERTIES COMPILE_OPTIONS "${common}")
     endif()
 endfunction()

@@ -43,8 +43,8 @@ using namespace vq4j::testing;
 
 namespace {
 
-constexpr Shape shape{60, 49, 40};  // several tasks of every operation
-constexpr int64_t codes_count = 90;
+constexpr Shape shape{30, 49, 40};  // several tasks of every operation
+constexpr int64_t codes_count = 40;
 
 // One training step and what may come with it.
 class Step {
@@ -107,7 +107,7 @@ void threads_allocate_once_each(Implementation& on) {
     Step step(on);
     allocations_of(step, 2);
     const int64_t first = allocations_of(step, 20);
-    const int64_t second = allocations_of(step, 180);
+    const int64_t second = allocations_of(step, 100);
     CHECK(first + second <= 2 * 16);
 }
 

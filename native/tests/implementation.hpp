@@ -48,7 +48,7 @@ struct Operations {
     X(match_norms) X(norm_pooling) X(norm_pooling_gradient) X(estimate_gradient) X(rows_above) \
     X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) X(mean_distances) X(draw_stages) X(extend_beams) \
     X(choose_beams) X(place_codes) X(farthest_rows) X(moving_averages) X(restart_averages) X(expire_codes) \
-    X(lloyd) X(sample_rows) X(mini_batch_update)
+    X(lloyd) X(sample_rows) X(mini_batch_update) X(pack_codes) X(unpack_codes)
 
 struct Implementation {
     std::string name;

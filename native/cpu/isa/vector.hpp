@@ -7,6 +7,8 @@
 
 #if defined(__AVX512F__) || defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(VQ4J_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace vq4j {
@@ -196,6 +198,133 @@ VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& co
 
 VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
     return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(score.v, bound.v, _CMP_NLT_UQ)));
+}
+
+#elif defined(VQ4J_NEON)
+
+// Two registers: a tile of the assignment, 6 rows x 16 codes, then fills 24 of the 32, its codes and rows most of the rest.
+constexpr int lanes = 8;
+
+struct Floats {
+    float32x4_t low;
+    float32x4_t high;
+};
+
+struct Ints {
+    int32x4_t low;
+    int32x4_t high;
+};
+
+VQ4J_SHARED Floats load(const float* p) { return {vld1q_f32(p), vld1q_f32(p + 4)}; }
+VQ4J_SHARED Ints load(const int32_t* p) { return {vld1q_s32(p), vld1q_s32(p + 4)}; }
+VQ4J_SHARED void store(float* p, Floats a) {
+    vst1q_f32(p, a.low);
+    vst1q_f32(p + 4, a.high);
+}
+VQ4J_SHARED void store(int32_t* p, Ints a) {
+    vst1q_s32(p, a.low);
+    vst1q_s32(p + 4, a.high);
+}
+VQ4J_SHARED Floats all(float x) { return {vdupq_n_f32(x), vdupq_n_f32(x)}; }
+VQ4J_SHARED Ints ascending_from(int32_t first) {
+    const int32x4_t steps = {0, 1, 2, 3};
+    return {vaddq_s32(vdupq_n_s32(first), steps), vaddq_s32(vdupq_n_s32(first + 4), steps)};
+}
+VQ4J_SHARED Floats multiply_add(Floats a, Floats b, Floats c) {
+    return {vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};
+}
+VQ4J_SHARED Floats operator+(Floats a, Floats b) { return {vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)}; }
+VQ4J_SHARED Floats operator-(Floats a, Floats b) { return {vsubq_f32(a.low, b.low), vsubq_f32(a.high, b.high)}; }
+VQ4J_SHARED Floats operator-(Floats a) { return {vnegq_f32(a.low), vnegq_f32(a.high)}; }
+VQ4J_SHARED Floats operator*(Floats a, Floats b) { return {vmulq_f32(a.low, b.low), vmulq_f32(a.high, b.high)}; }
+
+VQ4J_SHARED Floats load_first(const float* p, int64_t count) {
+    float values[lanes] = {};
+    for (int64_t lane = 0; lane < count; ++lane) {
+        values[lane] = p[lane];
+    }
+    return load(values);
+}
+VQ4J_SHARED void store_first(float* p, int64_t count, Floats a) {
+    float values[lanes];
+    store(values, a);
+    for (int64_t lane = 0; lane < count; ++lane) {
+        p[lane] = values[lane];
+    }
+}
+VQ4J_SHARED Floats choose_first(int64_t count, Floats a, Floats b) {
+    const Ints lane = ascending_from(0);
+    const int32x4_t bound = vdupq_n_s32(static_cast<int32_t>(count));
+    return {vbslq_f32(vcltq_s32(lane.low, bound), a.low, b.low), vbslq_f32(vcltq_s32(lane.high, bound), a.high, b.high)};
+}
+
+VQ4J_SHARED void store_past_caches(float* p, Floats a) { store(p, a); }
+
+VQ4J_SHARED bool any_nan(Floats a) {
+    return vminvq_u32(vandq_u32(vceqq_f32(a.low, a.low), vceqq_f32(a.high, a.high))) == 0;
+}
+
+VQ4J_SHARED float add_lanes(Floats a) {
+    const float32x4_t four = vaddq_f32(a.low, a.high);
+    const float32x2_t two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+    return vget_lane_f32(two, 0) + vget_lane_f32(two, 1);
+}
+
+// A square of 4 x 4.
+VQ4J_SHARED void transpose(float32x4_t& a, float32x4_t& b, float32x4_t& c, float32x4_t& d) {
+    const float64x2_t ab_even = vreinterpretq_f64_f32(vtrn1q_f32(a, b));
+    const float64x2_t ab_odd = vreinterpretq_f64_f32(vtrn2q_f32(a, b));
+    const float64x2_t cd_even = vreinterpretq_f64_f32(vtrn1q_f32(c, d));
+    const float64x2_t cd_odd = vreinterpretq_f64_f32(vtrn2q_f32(c, d));
+    a = vreinterpretq_f32_f64(vtrn1q_f64(ab_even, cd_even));
+    b = vreinterpretq_f32_f64(vtrn1q_f64(ab_odd, cd_odd));
+    c = vreinterpretq_f32_f64(vtrn2q_f64(ab_even, cd_even));
+    d = vreinterpretq_f32_f64(vtrn2q_f64(ab_odd, cd_odd));
+}
+
+VQ4J_SHARED void transpose(Floats (&rows)[lanes]) {
+    for (int i = 0; i < lanes; i += 4) {
+        transpose(rows[i].low, rows[i + 1].low, rows[i + 2].low, rows[i + 3].low);
+        transpose(rows[i].high, rows[i + 1].high, rows[i + 2].high, rows[i + 3].high);
+    }
+    for (int i = 0; i < 4; ++i) {
+        const float32x4_t upper_right = rows[i].high;
+        rows[i].high = rows[i + 4].low;
+        rows[i + 4].low = upper_right;
+    }
+}
+
+// Where score > best. False for NaN.
+VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
+    const uint32x4_t low = vcgtq_f32(score.low, best.low);
+    const uint32x4_t high = vcgtq_f32(score.high, best.high);
+    best = {vbslq_f32(low, score.low, best.low), vbslq_f32(high, score.high, best.high)};
+    code = {vbslq_s32(low, new_code.low, code.low), vbslq_s32(high, new_code.high, code.high)};
+}
+
+// A bit for each lane that a comparison has set.
+VQ4J_SHARED uint32_t lane_bits(uint32x4_t low, uint32x4_t high) {
+    const uint32x4_t bits = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(low, bits)) | vaddvq_u32(vandq_u32(high, bits)) << 4;
+}
+
+VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
+    return lane_bits(vmvnq_u32(vcltq_f32(score.low, bound.low)), vmvnq_u32(vcltq_f32(score.high, bound.high)));
+}
+
+VQ4J_SHARED Floats larger(Floats a, Floats b) {
+    return {vbslq_f32(vcgtq_f32(a.low, b.low), a.low, b.low), vbslq_f32(vcgtq_f32(a.high, b.high), a.high, b.high)};
+}
+VQ4J_SHARED uint32_t lanes_equal(Floats a, float x) {
+    return lane_bits(vceqq_f32(a.low, vdupq_n_f32(x)), vceqq_f32(a.high, vdupq_n_f32(x)));
+}
+VQ4J_SHARED Floats without(Floats a, float x, Floats other) {
+    const float32x4_t value = vdupq_n_f32(x);
+    return {vbslq_f32(vceqq_f32(a.low, value), other.low, a.low),
+        vbslq_f32(vceqq_f32(a.high, value), other.high, a.high)};
+}
+VQ4J_SHARED float largest_lane(Floats a) {
+    return vmaxvq_f32(vmaxq_f32(a.low, a.high));
 }
 
 #else

@@ -171,6 +171,22 @@ VQ4J_API int32_t VQ4J_OPERATION(put_rows)(VQ4J_STREAM const float* part, const i
     int64_t outer, int64_t inner, int64_t features, float* out);
 
 /**
+ * Codes as a stream of bits, in memory order: code i takes the bits i * b ... i * b + b - 1, lowest first, where
+ * b = max(1, ceil(log2(codes_count))); bit j of the stream is bit j % 32 of word j / 32, and what is left of the last
+ * word is zero. Codes are outer x stages x inner; those of stage s begin at s * codes_count, which is not stored.
+ * VQ4J_INVALID_ARGUMENT names the first code out of its stage's range, a code of -1 too.
+ * @param codes_count of one stage; stages * codes_count <= 2^31
+ * @param words       ceil(outer * stages * inner * b / 32) are written
+ * @param words_count how many words there is room for
+ */
+VQ4J_API int32_t VQ4J_OPERATION(pack_codes)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t stages,
+    int64_t inner, int64_t codes_count, int32_t* words, int64_t words_count);
+
+/** The reverse of pack_codes. VQ4J_INVALID_ARGUMENT names the first code out of range, or words that do not suffice. */
+VQ4J_API int32_t VQ4J_OPERATION(unpack_codes)(VQ4J_STREAM const int32_t* words, int64_t words_count, int64_t outer,
+    int64_t stages, int64_t inner, int64_t codes_count, int32_t* codes);
+
+/**
  * Numbers of the rows whose value is above a bound, ascending: the rows that a mask leaves, that a stage quantizes.
  * @param values N
  * @param order  N, of which the first *count are written

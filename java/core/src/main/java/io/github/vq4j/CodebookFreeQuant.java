@@ -60,7 +60,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /**
      * Quantizes. The input is kept, not copied, until the backward: do not change it in between.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z has a NaN or an infinity
      */
@@ -113,7 +113,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /**
      * The codes alone.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32, shape of z without the feature axis, where z lies
      * @throws NotFiniteException if z has a NaN or an infinity
      */
@@ -135,7 +135,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
             if (!pass.isEmpty()) {
                 assign(pass, null);
             }
-            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
+            Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
             codes.copyFrom(kernels, wholeCodes(pass));
             return codes;
         } catch (NotFiniteException failure) {
@@ -162,7 +162,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         if (codes.size() == 0) {
             throw new IllegalArgumentException("need at least one code, got " + codes);
         }
-        long[] shape = with(codes.shape(), axis, featureSize);
+        long[] shape = FeatureAxis.with(codes.shape(), axis, featureSize);
         CodebookFreePass pass = takePass();
         Tensor values = null;
         try {
@@ -213,6 +213,11 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         return numCodes;
     }
 
+    /** How the layer's codes are packed into bits. */
+    public CodePacking packing() {
+        return CodePacking.of(numCodes);
+    }
+
     /** Where the layer computes. */
     public Device device() {
         return kernels.onCuda() ? Device.CUDA : Device.HOST;
@@ -255,7 +260,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
                 pass.mask.spreadOutput(pass.wholeZ, room);
             }
             pass.output.deliver(out);
-            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
+            Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
             results.add(codes);
             codes.copyFrom(kernels, wholeCodes(pass));
             double[] entropy = new double[1];
@@ -380,22 +385,14 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /** The feature axis of an input that fits. */
     private int checkInput(Tensor z) {
         checkOpen();
-        z.checkUsable("z", DataType.FLOAT32, kernels);
-        int axis = dim < 0 ? z.rank() + dim : dim;
-        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
-            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
-                    + Arrays.toString(z.shape()));
-        }
-        if (z.size() == 0) {
-            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
-        }
-        return axis;
+        z.checkUsableInput("z", kernels);
+        return new FeatureAxis(featureSize, dim).of(z);
     }
 
     private void checkMask(@Nullable RowMask mask, Tensor z, int axis) {
         if (mask != null) {
             mask.rows().checkUsable("mask", DataType.INT32, kernels);
-            mask.checkShape(without(z.shape(), axis));
+            mask.checkShape(FeatureAxis.without(z.shape(), axis));
         }
     }
 
@@ -440,20 +437,5 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         if (closed) {
             throw new IllegalStateException("this " + this + " is closed");
         }
-    }
-
-    private static long[] without(long[] shape, int axis) {
-        long[] rest = new long[shape.length - 1];
-        System.arraycopy(shape, 0, rest, 0, axis);
-        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
-        return rest;
-    }
-
-    private static long[] with(long[] shape, int axis, long size) {
-        long[] all = new long[shape.length + 1];
-        System.arraycopy(shape, 0, all, 0, axis);
-        all[axis] = size;
-        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
-        return all;
     }
 }

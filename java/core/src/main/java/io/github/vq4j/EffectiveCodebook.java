@@ -227,6 +227,14 @@ final class EffectiveCodebook implements AutoCloseable {
                 biasParameter == null ? null : biasParameter.newGradient());
     }
 
+    void visitState(StateVisitor state, String prefix) {
+        parameters().forEach(parameter -> parameter.visitState(state));
+        if (inputMoments != null) {
+            inputMoments.visitState(state, prefix + "affine.input.");
+            codebookMoments.visitState(state, prefix + "affine.codebook.");
+        }
+    }
+
     @Override
     public void close() {
         parameters().forEach(Parameter::close);

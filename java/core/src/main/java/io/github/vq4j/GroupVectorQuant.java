@@ -25,7 +25,7 @@ public final class GroupVectorQuant extends Quantizer {
                 options,
                 kernels,
                 options.share ? 1 : options.groups,
-                options.featureSize / options.groups,
+                options.codebookFeatures(),
                 options.share ? 1 : options.groups);
         groups = options.groups;
         share = options.share;
@@ -151,6 +151,18 @@ public final class GroupVectorQuant extends Quantizer {
             this.groups = Arguments.atLeastOne("groups", groups);
         }
 
+        @Override
+        void visitOptions(NamedOptions options) {
+            super.visitOptions(options);
+            options.integer("groups", groups);
+            share(options.flag("share", share));
+        }
+
+        @Override
+        int codebookFeatures() {
+            return featureSize / groups;
+        }
+
         /** One codebook of numCodes x featureSize / groups for all groups; off by default. */
         public Builder share(boolean share) {
             this.share = share;
@@ -162,6 +174,7 @@ public final class GroupVectorQuant extends Quantizer {
          *
          * @throws IllegalArgumentException if options contradict each other or do not divide
          */
+        @Override
         public GroupVectorQuant build() {
             Arguments.divides("groups", groups, "featureSize", featureSize);
             if (!share) {

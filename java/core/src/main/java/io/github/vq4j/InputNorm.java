@@ -134,6 +134,24 @@ final class InputNorm implements AutoCloseable {
                 shift == null ? null : shift.newGradient());
     }
 
+    void visitState(StateVisitor state) {
+        parameters().forEach(parameter -> parameter.visitState(state));
+        if (running != null) {
+            running.visitState(state, "norm.running.");
+        }
+    }
+
+    /** Takes over parameters and running moments of the same norm. */
+    void copyFrom(InputNorm other) {
+        for (int i = 0; i < parameters().size(); i++) {
+            kernels.copy(
+                    parameters().get(i).values(), other.parameters().get(i).values(), features * Float.BYTES);
+        }
+        if (running != null) {
+            running.copyFrom(other.running);
+        }
+    }
+
     @Override
     public void close() {
         parameters().forEach(Parameter::close);

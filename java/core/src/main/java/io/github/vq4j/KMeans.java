@@ -179,7 +179,7 @@ public final class KMeans {
                 moves++;
                 epoch += objective[0];
                 if (moves % batchesInEpoch == 0) {
-                    if (previous - epoch <= tolerance * previous) {
+                    if (moves > batchesInEpoch && previous - epoch <= tolerance * previous) {
                         break;
                     }
                     previous = epoch;

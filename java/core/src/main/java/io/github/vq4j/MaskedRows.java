@@ -44,6 +44,11 @@ final class MaskedRows implements AutoCloseable {
         return selection.isEmpty() ? z : selection.take(z, rows.features(), input.atLeast(rows.elements()));
     }
 
+    /** Takes none of the rows. */
+    void takeNone(Rows rows) {
+        selection.selectNone(rows);
+    }
+
     RowSelection selection() {
         return selection;
     }

@@ -161,6 +161,11 @@ final class MovingAverages implements AutoCloseable {
         kernels.copy(sums(), state.nextSums.atLeast(size()), size() * Float.BYTES);
     }
 
+    void visitState(StateVisitor state, String prefix) {
+        state.floats(prefix + "ema.sizes", kernels, sizes(), codes);
+        state.floats(prefix + "ema.sums", kernels, sums(), codes, features);
+    }
+
     @Override
     public void close() {
         sizes.close();

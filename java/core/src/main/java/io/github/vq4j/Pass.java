@@ -76,6 +76,13 @@ final class Pass implements AutoCloseable {
         return beams;
     }
 
+    /** Leaves all rows out. */
+    void leaveAllOut(Rows whole) {
+        isMasked = true;
+        mask.takeNone(whole);
+        rows = mask.selection().matrix();
+    }
+
     /** Whether no row takes part. */
     boolean isEmpty() {
         return rows.count() == 0;

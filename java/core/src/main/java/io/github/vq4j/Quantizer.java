@@ -5,6 +5,7 @@ import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -48,9 +49,11 @@ public abstract sealed class Quantizer implements AutoCloseable
     private final int assignmentCount;
     private final InputNorm inputNorm;
     private final List<Parameter> parameters;
+    private final Map<String, String> options;
     private final ConcurrentLinkedQueue<Pass> spare = new ConcurrentLinkedQueue<>();
 
     private boolean training = true;
+    private int disabledScopes;
     private long trainingSteps;
     private @Nullable Pass saved;
     private volatile boolean closed;
@@ -62,6 +65,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     Quantizer(Builder<?> options, Kernels kernels, int codebookCount, int codebookFeatures, int assignmentCount) {
         this.kernels = kernels;
+        this.options = options.named();
         this.assignmentCount = assignmentCount;
         featureSize = options.featureSize;
         numCodes = options.numCodes;
@@ -187,9 +191,10 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /**
      * Quantizes, in training mode after initialising from this batch where that is due, and followed by the replacement of
-     * codes. The input is kept, not copied, until {@link #backward}: do not change it in between.
+     * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
+     * change it in between.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
@@ -263,7 +268,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * The codes alone, always as in inference, whatever the mode.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32 of the shape of the codes of {@link #forward}, where z lies
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
@@ -274,6 +279,21 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
     public Tensor encode(Tensor z, RowMask mask) {
         return assigned(z, Objects.requireNonNull(mask, "mask"), assignmentCount);
+    }
+
+    /**
+     * As {@link #encode(Tensor)}, with the codes written into memory of the caller's.
+     *
+     * @param codes INT32 of the shape of the codes of {@link #forward}; its contents are undefined after an error
+     */
+    public void encode(Tensor z, Tensor codes) {
+        int axis = checkInput(z);
+        codes.checkUsable("codes", DataType.INT32, kernels);
+        long[] shape = codesShape(z.shape(), axis, assignmentCount);
+        if (!codes.hasShape(shape)) {
+            throw new IllegalArgumentException("need codes of shape " + Arrays.toString(shape) + ", got " + codes);
+        }
+        assign(z, axis, null, assignmentCount, codes);
     }
 
     /**
@@ -305,6 +325,24 @@ public abstract sealed class Quantizer implements AutoCloseable
         checkOpen();
         training = false;
         return this;
+    }
+
+    /**
+     * Disables layers until the scope is closed: their forward passes z on. Scopes nest; see {@link DisabledScope}.
+     *
+     * <pre>{@code
+     * try (DisabledScope off = Quantizer.disabled(layer)) {
+     *     layer.forward(z);       // output = z, codes -1, loss 0
+     * }
+     * }</pre>
+     */
+    public static DisabledScope disabled(Quantizer... layers) {
+        return new DisabledScope(layers);
+    }
+
+    /** Whether the layer quantizes: no {@link #disabled} scope of it is open. */
+    public boolean isEnabled() {
+        return disabledScopes == 0;
     }
 
     /** Whether the layer trains. */
@@ -410,6 +448,55 @@ public abstract sealed class Quantizer implements AutoCloseable
         return all.stream().mapToInt(Integer::intValue).toArray();
     }
 
+    /**
+     * The layer as it encodes and decodes now, for good: affine and norm of the codebook are folded into a plain one.
+     * Later training of this layer does not change it.
+     */
+    public FrozenQuantizer freeze() {
+        checkOpen();
+        return new FrozenQuantizer(this);
+    }
+
+    /** The options that the layer was built with, by name. */
+    Map<String, String> options() {
+        return options;
+    }
+
+    /** Where the layer computes. */
+    Backend backend() {
+        return kernels.onCuda() ? Backend.cuda(kernels.device()) : Backend.cpu();
+    }
+
+    /** All that training has changed. Gradients, and what a pending backward needs, are not among it. */
+    void visitState(StateVisitor state) {
+        checkOpen();
+        codebooks.forEach(codebook -> codebook.visitState(state));
+        inputNorm.visitState(state);
+        state.number("trainingSteps", 0, Long.MAX_VALUE - 1, () -> trainingSteps, this::restored);
+    }
+
+    private void restored(long steps) {
+        trainingSteps = steps;
+        parameters.forEach(Parameter::unmarkGradient);
+        forgetSaved();
+    }
+
+    void enterDisabled() {
+        disabledScopes++;
+    }
+
+    void leaveDisabled() {
+        disabledScopes--;
+    }
+
+    /** How the layer's codes are packed into bits: each in as many as its codebook needs. */
+    public CodePacking packing() {
+        int codesOfOne = numCodes / codebooks.size();
+        return codebooks.size() == 1
+                ? CodePacking.of(numCodes)
+                : CodePacking.ofStages(codesOfOne, codebooks.size(), dim);
+    }
+
     /** Gives all memory back; a second call does nothing. */
     @Override
     public void close() {
@@ -466,13 +553,16 @@ public abstract sealed class Quantizer implements AutoCloseable
         boolean done = false;
         try {
             start(pass, z, axis, mask);
+            if (!isEnabled()) {
+                pass.leaveAllOut(Rows.of(z.shape(), axis));
+            }
             normaliseAndAssign(pass, training);
 
             Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
             results.add(out);
             writeWholeOutput(pass, pass.output.room(out));
             pass.output.deliver(out);
-            long[] codesShape = codesShape(z.shape(), axis, pass);
+            long[] codesShape = codesShape(z.shape(), axis, pass.used);
             Tensor codes = resultLike(z, DataType.INT32, codesShape);
             results.add(codes);
             codes.copyFrom(kernels, wholeCodes(pass));
@@ -505,14 +595,23 @@ public abstract sealed class Quantizer implements AutoCloseable
     final Tensor assigned(Tensor z, @Nullable RowMask mask, int used) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
+        Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis, used));
+        try {
+            assign(z, axis, mask, used, codes);
+            return codes;
+        } catch (RuntimeException | Error failure) {
+            codes.close();
+            throw failure;
+        }
+    }
+
+    private void assign(Tensor z, int axis, @Nullable RowMask mask, int used, Tensor codes) {
         Pass pass = takePass();
         try {
             start(pass, z, axis, mask);
             pass.used = used;
             normaliseAndAssign(pass, false);
-            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis, pass));
             codes.copyFrom(kernels, wholeCodes(pass));
-            return codes;
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
         } finally {
@@ -522,7 +621,9 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** The output of the first assignments' codes, which are all or the first of those on the axis. */
     final Tensor decoded(Tensor codes, int axis, int used) {
-        long[] shape = codesOfRow() == 0 ? with(codes.shape(), axis, featureSize) : replaced(codes.shape(), axis, featureSize);
+        long[] shape = codesOfRow() == 0
+                ? FeatureAxis.with(codes.shape(), axis, featureSize)
+                : replaced(codes.shape(), axis, featureSize);
         Pass pass = takePass();
         Tensor rows = null;
         try {
@@ -580,14 +681,14 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (!pass.isMasked) {
             return collectCodes(pass);
         }
-        return pass.mask.spreadCodes(pass.isEmpty() ? null : collectCodes(pass), Math.max(1, codesOfRow(pass)));
+        return pass.mask.spreadCodes(pass.isEmpty() ? null : collectCodes(pass), Math.max(1, codesOfRow(pass.used)));
     }
 
     private FloatPointer wholeDistances(Pass pass) {
         if (!pass.isMasked) {
             return collectDistances(pass);
         }
-        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow(pass)));
+        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow(pass.used)));
     }
 
     /** Distances and losses of all assignments. */
@@ -848,16 +949,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The feature axis of an input that fits. */
     private int checkInput(Tensor z) {
         checkOpen();
-        z.checkUsable("z", DataType.FLOAT32, kernels);
-        int axis = dim < 0 ? z.rank() + dim : dim;
-        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
-            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
-                    + Arrays.toString(z.shape()));
-        }
-        if (z.size() == 0) {
-            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
-        }
-        return axis;
+        z.checkUsableInput("z", kernels);
+        return new FeatureAxis(featureSize, dim).of(z);
     }
 
     /** The axis that the features of codes that fit belong to. */
@@ -880,7 +973,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             return;
         }
         mask.rows().checkUsable("mask", DataType.INT32, kernels);
-        mask.checkShape(without(z.shape(), axis));
+        mask.checkShape(FeatureAxis.without(z.shape(), axis));
         if (inputNorm.isOfSamples()) {
             throw new IllegalArgumentException("a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
                     + "and INSTANCE are those of whole samples; got a mask of shape " + Arrays.toString(mask.rows().shape()));
@@ -930,7 +1023,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         return number;
     }
 
-    private void checkOpen() {
+    void checkOpen() {
         if (closed) {
             throw new IllegalStateException("this " + this + " is closed");
         }
@@ -940,33 +1033,18 @@ public abstract sealed class Quantizer implements AutoCloseable
         return axis == 0 ? 1 : z.size(0);
     }
 
-    private long[] codesShape(long[] shape, int axis, Pass pass) {
-        return codesOfRow() == 0 ? without(shape, axis) : replaced(shape, axis, codesOfRow(pass));
+    /** The shape of the codes of the first {@code used} assignments. */
+    private long[] codesShape(long[] shape, int axis, int used) {
+        return codesOfRow() == 0 ? FeatureAxis.without(shape, axis) : replaced(shape, axis, codesOfRow(used));
     }
 
-    /** Codes of a row that a pass gives, which may have fewer assignments than the layer. */
-    private int codesOfRow(Pass pass) {
-        return codesOfRow() * pass.used / assignmentCount;
+    private int codesOfRow(int used) {
+        return codesOfRow() * used / assignmentCount;
     }
 
     private static long[] replaced(long[] shape, int axis, long size) {
         long[] all = shape.clone();
         all[axis] = size;
-        return all;
-    }
-
-    private static long[] without(long[] shape, int axis) {
-        long[] rest = new long[shape.length - 1];
-        System.arraycopy(shape, 0, rest, 0, axis);
-        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
-        return rest;
-    }
-
-    private static long[] with(long[] shape, int axis, long size) {
-        long[] all = new long[shape.length + 1];
-        System.arraycopy(shape, 0, all, 0, axis);
-        all[axis] = size;
-        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
         return all;
     }
 
@@ -977,6 +1055,8 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     public abstract static sealed class Builder<B extends Builder<B>>
             permits VectorQuant.Builder, GroupVectorQuant.Builder, ResidualVectorQuant.Builder {
+        private static final String KIND = "kind";
+
         final int featureSize;
         final int numCodes;
         int dim = 1;
@@ -1143,6 +1223,73 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
 
         abstract B self();
+
+        /** The layer described. */
+        public abstract Quantizer build();
+
+        /** Every option but where to compute: shown by its value, given the value that it is to have. */
+        void visitOptions(NamedOptions options) {
+            options.integer("featureSize", featureSize);
+            options.integer("numCodes", numCodes);
+            dim(options.integer("dim", dim));
+            beta(options.real("beta", beta));
+            kmeansInit(options.flag("kmeansInit", kmeansInit));
+            norm(options.choice("norm", norm));
+            codebookNorm(options.choice("codebookNorm", codebookNorm));
+            affineLr(options.real("affineLr", affineLr));
+            affineGroups(options.integer("affineGroups", affineGroups));
+            statisticsAffine(options.flag("statisticsAffine", statisticsAffine));
+            syncNu(options.real("syncNu", syncNu));
+            gradientEstimator(options.choice("gradientEstimator", estimator));
+            replaceFreq(options.integer("replaceFreq", replaceFreq));
+            replacementPolicy(options.choice("replacementPolicy", replacementPolicy));
+            double decay = options.real("ema", emaDecay);
+            if (decay != 0) {
+                ema(decay);
+            }
+            emaExpiry(options.real("emaExpiry", emaExpiry));
+            seed(options.number("seed", seed));
+            alternation = InnerOptimizer.Options.visit(options, alternation);
+        }
+
+        /** The options by name, the layer's kind among them. */
+        final Map<String, String> named() {
+            NamedOptions options = new NamedOptions();
+            options.text(KIND, kind());
+            visitOptions(options);
+            return options.values();
+        }
+
+        /** The builder of the layer that options describe. */
+        static Builder<?> of(Map<String, String> named) {
+            NamedOptions options = new NamedOptions(named);
+            String kind = options.text(KIND, "none");
+            int featureSize = options.required("featureSize");
+            int numCodes = options.required("numCodes");
+            Builder<?> builder =
+                    switch (kind) {
+                        case "VectorQuant" -> VectorQuant.builder(featureSize, numCodes);
+                        case "GroupVectorQuant" -> GroupVectorQuant.builder(
+                                featureSize, numCodes, options.required("groups"));
+                        case "ResidualVectorQuant" -> ResidualVectorQuant.builder(
+                                featureSize, numCodes, options.required("stages"));
+                        default -> throw options.unusable(
+                                KIND, "VectorQuant, GroupVectorQuant or ResidualVectorQuant", kind);
+                    };
+            builder.visitOptions(options);
+            options.checkAllRead();
+            return builder;
+        }
+
+        /** The class that is built. */
+        private String kind() {
+            return getClass().getEnclosingClass().getSimpleName();
+        }
+
+        /** Features of a codebook. */
+        int codebookFeatures() {
+            return featureSize;
+        }
 
         /** Where to compute. */
         final Kernels kernels() {

@@ -349,6 +349,20 @@ public final class ResidualVectorQuant extends Quantizer {
             this.stages = Arguments.atLeastOne("stages", stages);
         }
 
+        @Override
+        void visitOptions(NamedOptions options) {
+            super.visitOptions(options);
+            options.integer("stages", stages);
+            share(options.flag("share", share));
+            stageLosses(options.flag("stageLosses", stageLosses));
+            int least = options.integer("quantizerDropout", minStages);
+            boolean bySample = options.flag("quantizerDropout.bySample", dropsBySample);
+            if (least != 0) {
+                quantizerDropout(least, bySample);
+            }
+            beamWidth(options.integer("beamWidth", beamWidth));
+        }
+
         /** One codebook of numCodes x featureSize for all stages; off by default. */
         public Builder share(boolean share) {
             this.share = share;
@@ -396,6 +410,7 @@ public final class ResidualVectorQuant extends Quantizer {
          *
          * @throws IllegalArgumentException if options contradict each other or do not divide
          */
+        @Override
         public ResidualVectorQuant build() {
             if (!share) {
                 Arguments.divides("stages", stages, "numCodes", numCodes);

@@ -32,6 +32,12 @@ final class RowSelection implements AutoCloseable {
         kernels.read(number, count);
     }
 
+    /** Selects no row. */
+    void selectNone(Rows rows) {
+        whole = rows;
+        count[0] = 0;
+    }
+
     /** How many rows are selected. */
     long count() {
         return count[0];

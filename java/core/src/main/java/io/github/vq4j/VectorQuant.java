@@ -124,6 +124,7 @@ public final class VectorQuant extends Quantizer {
          *
          * @throws IllegalArgumentException if options contradict each other or do not divide
          */
+        @Override
         public VectorQuant build() {
             check(numCodes);
             return new VectorQuant(this, kernels());

@@ -1,5 +1,6 @@
 package io.github.vq4j.internal;
 
+import io.github.vq4j.DataType;
 import io.github.vq4j.NotFiniteException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -8,6 +9,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 
 /**
  * The C API as Java methods, one an operation, on the CPU or on one CUDA device. Pointers are to memory of that
@@ -110,6 +112,18 @@ public final class Kernels {
     }
 
     /** Copies numbers of this implementation's memory to the heap. */
+    public void read(ShortPointer from, short[] to) {
+        if (!onCuda()) {
+            from.get(to);
+        } else if (to.length > 0) {
+            try (Memory<ShortPointer> host = Memory.shorts(ON_CPU, to.length)) {
+                copy(host.pointer(), from, (long) to.length * Short.BYTES);
+                host.pointer().get(to);
+            }
+        }
+    }
+
+    /** Copies numbers of this implementation's memory to the heap. */
     public void read(LongPointer from, long[] to) {
         if (!onCuda()) {
             from.get(to);
@@ -165,6 +179,18 @@ public final class Kernels {
             try (Memory<LongPointer> host = Memory.longs(ON_CPU, from.length)) {
                 host.pointer().put(from);
                 copy(to, host.pointer(), (long) from.length * Long.BYTES);
+            }
+        }
+    }
+
+    /** Copies numbers of the heap to this implementation's memory. */
+    public void write(short[] from, ShortPointer to) {
+        if (!onCuda()) {
+            to.put(from);
+        } else if (from.length > 0) {
+            try (Memory<ShortPointer> host = Memory.shorts(ON_CPU, from.length)) {
+                host.pointer().put(from);
+                copy(to, host.pointer(), (long) from.length * Short.BYTES);
             }
         }
     }
@@ -230,6 +256,41 @@ public final class Kernels {
                         stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out)
                 : CpuKernels.codeDistances(
                         z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
+    }
+
+    /** The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16. */
+    public void assignHalf(ShortPointer z, DataType type, Rows rows, Pointer packed, long codes, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.assignHalf(
+                        stream(),
+                        z,
+                        halfType(type),
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        packed,
+                        codes,
+                        out)
+                : CpuKernels.assignHalf(
+                        z, halfType(type), rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+    }
+
+    /** 16-bit numbers, FLOAT16 or BFLOAT16, as fp32. */
+    public void widen(ShortPointer values, DataType type, long count, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.widen(stream(), values, halfType(type), count, out)
+                : CpuKernels.widen(values, halfType(type), count, out));
+    }
+
+    /** fp32 numbers rounded to 16 bits, FLOAT16 or BFLOAT16. */
+    public void narrow(FloatPointer values, long count, DataType type, ShortPointer out) {
+        check(onCuda()
+                ? CudaKernels.narrow(stream(), values, count, halfType(type), out)
+                : CpuKernels.narrow(values, count, halfType(type), out));
+    }
+
+    private static int halfType(DataType type) {
+        return type == DataType.FLOAT16 ? CpuKernels.VQ4J_FLOAT16 : CpuKernels.VQ4J_BFLOAT16;
     }
 
     /** How often each code occurs. */
@@ -304,6 +365,42 @@ public final class Kernels {
         check(onCuda()
                 ? CudaKernels.putRows(stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
                 : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    /**
+     * Codes as a stream of bits.
+     *
+     * @param stages the codes' layout, its features being the stages
+     */
+    public void packCodes(IntPointer codes, Rows stages, long codesCount, IntPointer words, long wordsCount) {
+        check(onCuda()
+                ? CudaKernels.packCodes(
+                        stream(),
+                        codes,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        words,
+                        wordsCount)
+                : CpuKernels.packCodes(
+                        codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount));
+    }
+
+    /** The reverse of {@link #packCodes}. */
+    public void unpackCodes(IntPointer words, long wordsCount, Rows stages, long codesCount, IntPointer codes) {
+        check(onCuda()
+                ? CudaKernels.unpackCodes(
+                        stream(),
+                        words,
+                        wordsCount,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        codes)
+                : CpuKernels.unpackCodes(
+                        words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes));
     }
 
     /** Numbers of the rows whose value is above a bound, ascending, and how many there are. */
