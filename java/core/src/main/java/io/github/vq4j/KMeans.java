@@ -16,7 +16,8 @@ import org.slf4j.LoggerFactory;
  * k-means: seeding by k-means++, then Lloyd's moves until one improves the objective by less than the tolerance,
  * relatively. The same rows, options and seed give the same codebook, bit for bit, on every backend. Codes that lose all
  * their rows stay where they are. Fewer rows than codes are repeated, rounded up, with noise of 1e-3 of their standard
- * deviation, and a warning is logged. Immutable and thread-safe.
+ * deviation, and a warning is logged. More than 64 rows for each code, and k-means++ draws from a sample of so many.
+ * Immutable and thread-safe.
  *
  * <p>The CPU leaves out distances that bounds prove too long (Ding et al., <i>Yinyang K-Means</i>, ICML 2015); its codebook
  * is that of the plain algorithm, bit for bit. It needs 4 bytes for each row and group of about 32 codes, 128 bytes a row
@@ -28,8 +29,8 @@ public final class KMeans {
     private static final Logger LOGGER = LoggerFactory.getLogger(KMeans.class);
     private static final double REPETITION_NOISE = 1e-3;
 
-    /** How many rows for each code the seeding of mini-batches draws at least. */
-    private static final int SEEDING_ROWS = 8;
+    /** How many rows for each code k-means++ draws from at most. */
+    private static final int SEEDING_ROWS = 64;
 
     private final int numCodes;
     private final long seed;
@@ -104,11 +105,22 @@ public final class KMeans {
     }
 
     private Fit fitEnough(FloatPointer z, Rows rows, FloatPointer codebook) {
-        if (batchSize > 0) {
-            return fitMiniBatches(z, rows, codebook);
+        seed(z, rows, codebook);
+        return batchSize > 0 ? fitMiniBatches(z, rows, codebook) : lloyd(z, rows, maxIterations, codebook);
+    }
+
+    private void seed(FloatPointer z, Rows rows, FloatPointer codebook) {
+        Rows sample = Rows.matrix(SEEDING_ROWS * (long) numCodes, rows.features());
+        if (rows.count() <= sample.count()) {
+            kernels.seedCodebook(z, rows, numCodes, seed, codebook);
+            return;
         }
-        kernels.seedCodebook(z, rows, numCodes, seed, codebook);
-        return lloyd(z, rows, maxIterations, codebook);
+        // Before rows are sampled, so that the failure has the number of the row.
+        columnMoments(z, rows);
+        try (Memory<FloatPointer> drawn = Memory.floats(kernels, sample.elements())) {
+            kernels.sampleRows(z, rows, sample.count(), seed, 0, drawn.pointer());
+            kernels.seedCodebook(drawn.pointer(), sample, numCodes, seed, codebook);
+        }
     }
 
     private Fit lloyd(FloatPointer z, Rows rows, int moves, FloatPointer codebook) {
@@ -136,10 +148,9 @@ public final class KMeans {
     private Fit fitMiniBatches(FloatPointer z, Rows rows, FloatPointer codebook) {
         long features = rows.features();
         Rows batch = Rows.matrix(batchSize, features);
-        Rows sample = Rows.matrix(Math.max(batchSize, SEEDING_ROWS * (long) numCodes), features);
         int batchesInEpoch = Math.toIntExact((rows.count() + batchSize - 1) / batchSize);
         int moves = 0;
-        try (Memory<FloatPointer> drawn = Memory.floats(kernels, sample.elements());
+        try (Memory<FloatPointer> drawn = Memory.floats(kernels, batch.elements());
                 Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(numCodes, features));
                 Memory<IntPointer> codes = Memory.ints(kernels, batchSize);
                 Memory<FloatPointer> distances = Memory.floats(kernels, batchSize);
@@ -148,12 +159,6 @@ public final class KMeans {
                 Memory<LongPointer> counts = Memory.longs(kernels, numCodes);
                 Memory<LongPointer> totals = Memory.longs(kernels, numCodes);
                 Memory<FloatPointer> sums = Memory.floats(kernels, numCodes * features)) {
-            if (rows.count() <= sample.count()) {
-                kernels.seedCodebook(z, rows, numCodes, seed, codebook);
-            } else {
-                kernels.sampleRows(z, rows, sample.count(), seed, 0, drawn.pointer());
-                kernels.seedCodebook(drawn.pointer(), sample, numCodes, seed, codebook);
-            }
             kernels.clear(totals.pointer(), (long) numCodes * Long.BYTES);
             double[] objective = new double[1];
             double epoch = 0;
@@ -192,6 +197,21 @@ public final class KMeans {
 
     /** Standard deviation within the features; of rows that are all equal, their magnitude; 1 for zeros. */
     private double scaleOf(FloatPointer z, Rows rows) {
+        Moments moments = columnMoments(z, rows);
+        double varianceSum = 0;
+        double squareSum = 0;
+        for (int d = 0; d < moments.mean.length; d++) {
+            varianceSum += moments.variance[d];
+            squareSum += (double) moments.mean[d] * moments.mean[d];
+        }
+        double square = varianceSum > 0 ? varianceSum : squareSum;
+        return square > 0 ? Math.sqrt(square / moments.mean.length) : 1;
+    }
+
+    private record Moments(float[] mean, float[] variance) {}
+
+    /** Of every feature. Throws when a row is not finite. */
+    private Moments columnMoments(FloatPointer z, Rows rows) {
         float[] mean = new float[Math.toIntExact(rows.features())];
         float[] variance = mean.clone();
         try (Memory<FloatPointer> means = Memory.floats(kernels, mean.length);
@@ -200,14 +220,7 @@ public final class KMeans {
             kernels.read(means.pointer(), mean);
             kernels.read(variances.pointer(), variance);
         }
-        double varianceSum = 0;
-        double squareSum = 0;
-        for (int d = 0; d < mean.length; d++) {
-            varianceSum += variance[d];
-            squareSum += (double) mean[d] * mean[d];
-        }
-        double square = varianceSum > 0 ? varianceSum : squareSum;
-        return square > 0 ? Math.sqrt(square / mean.length) : 1;
+        return new Moments(mean, variance);
     }
 
     /** Options of {@link KMeans}. */
@@ -245,8 +258,7 @@ public final class KMeans {
          * Rows of a mini-batch; 0, the default, for Lloyd's moves over all rows. Batch after batch is drawn uniformly from
          * the rows, and each code moves to the mean of all rows that it has been given so far, as by steps with a rate of
          * one over their number. {@link #maxIterations} then counts batches, and {@link #tolerance} compares the sums of the
-         * batches' objectives over epochs of as many batches as the rows fill. k-means++ draws from max(batchSize, 8 numCodes)
-         * of the rows.
+         * batches' objectives over epochs of as many batches as the rows fill.
          */
         public Builder batchSize(int batchSize) {
             this.batchSize = Arguments.notNegative("batchSize", batchSize);

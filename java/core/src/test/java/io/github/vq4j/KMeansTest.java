@@ -177,6 +177,32 @@ class KMeansTest {
     }
 
     @Test
+    void manyRowsForEachCodeAreSeededFromASample() {
+        // 4 codes of 300 rows: more than 64 for each.
+        Tensor rows = Tensor.of(clusters(4), LAYOUT.shape());
+        for (Backend backend : Backends.all()) {
+            KMeans kmeans = KMeans.builder(4).seed(6).maxIterations(0).backend(backend).build();
+            try (KMeansResult seeds = kmeans.fit(rows, 1);
+                    KMeansResult again = kmeans.fit(rows, 1)) {
+                assertTrue(seeds.objective() < 1e-3, "a code in every cluster, objective " + seeds.objective());
+                assertArrayEquals(seeds.codebook().toFloatArray(), again.codebook().toFloatArray());
+            }
+        }
+    }
+
+    @Test
+    void theFirstBadRowIsNamedWhereRowsAreSampled() {
+        float[] bad = new float[900];
+        bad[3 * 211 + 1] = Float.POSITIVE_INFINITY;
+        for (int batchSize : new int[] {0, 10}) {
+            KMeans kmeans = KMeans.builder(2).batchSize(batchSize).backend(Backend.cpu()).build();
+            NotFiniteException exception =
+                    assertThrows(NotFiniteException.class, () -> kmeans.fit(Tensor.of(bad, 300, 3), 1));
+            assertEquals(211, exception.row());
+        }
+    }
+
+    @Test
     void miniBatchesWorkOnFewerRowsThanCodes() {
         KMeans kmeans = KMeans.builder(7).batchSize(4).maxIterations(5).backend(Backend.cpu()).build();
         try (KMeansResult result = kmeans.fit(Tensor.of(new float[] {100, 0, 0, 0, 200, 0, 0, 0, 300}, 3, 3), -1)) {
