@@ -22,11 +22,32 @@ inline void check_row_norm(int32_t kind) {
     }
 }
 
+inline void check_estimator(int32_t kind, const float* out_codes) {
+    if (kind != VQ4J_ROTATION && kind != VQ4J_DIRECTED) {
+        invalid("need kind VQ4J_ROTATION = 0 or VQ4J_DIRECTED = 1, got " + std::to_string(kind));
+    }
+    if (kind == VQ4J_DIRECTED && out_codes == nullptr) {
+        invalid("VQ4J_DIRECTED needs out_codes, got null");
+    }
+}
+
 // The part first ... first + count - 1 of a whole lies inside it.
 inline void check_part(int64_t first, int64_t count, const char* whole_name, int64_t whole) {
     if (first < 0 || count < 1 || first > whole - count) {
         invalid("need a part of at least 1 within " + std::string(whole_name) + " = " + std::to_string(whole)
             + ", got " + std::to_string(count) + " from " + std::to_string(first));
+    }
+}
+
+inline void check_nearest(int64_t k, int64_t codes_count) {
+    if (k < 1 || k > codes_count) {
+        invalid("need 1 <= k <= codes_count = " + std::to_string(codes_count) + ", got k = " + std::to_string(k));
+    }
+}
+
+inline void check_distance(int32_t kind) {
+    if (kind != VQ4J_SQUARED_EUCLIDEAN && kind != VQ4J_EUCLIDEAN && kind != VQ4J_COSINE) {
+        invalid("need kind VQ4J_SQUARED_EUCLIDEAN = 0, VQ4J_EUCLIDEAN = 1 or VQ4J_COSINE = 2, got " + std::to_string(kind));
     }
 }
 
@@ -46,6 +67,21 @@ inline void check_both_or_neither(const float* scale, const float* shift) {
     if ((scale == nullptr) != (shift == nullptr)) {
         invalid("need both scale and shift or neither, got only one of them");
     }
+}
+
+// A selection of some of the rows, whose numbers are sorted as 32 bits.
+inline void check_selection(int64_t rows_count, int64_t count) {
+    check_sizes({{"rows_count", rows_count}, {"count", count}});
+    if (rows_count > 0xffffffff || count > rows_count) {
+        invalid("need 1 <= count <= rows_count < 2^32, got count = " + std::to_string(count) + " and rows_count = "
+            + std::to_string(rows_count));
+    }
+}
+
+inline void check_place_codes(int64_t vectors_count, int64_t codes_count, int64_t features, int64_t groups) {
+    check_codebook(vectors_count, features);
+    check_codebook(codes_count, features);
+    check_divides("groups", groups, "codes_count", codes_count);
 }
 
 inline void check_enough_rows(int64_t rows_count, int64_t codes_count) {

@@ -7,7 +7,7 @@
 #include "core/finite_scalar.hpp"
 #include "core/layout.hpp"
 #include "core/sign_code.hpp"
-#include "cpu/packed_codebook.hpp"
+#include "cpu/bounded_codebook.hpp"
 
 namespace vq4j {
 
@@ -19,6 +19,11 @@ struct Rows {
     VQ4J_SHARED_MEMBER const float* row(int64_t n) const { return data + layout.offset(n); }
 };
 
+// The first bad rows of two tensors.
+struct FirstBadRows {
+    int64_t of_rows;
+    int64_t of_target;
+};
 // Features that a kernel takes at a time of rows that it must transpose; a multiple of the stripes.
 constexpr int64_t strip_features = 32;
 
@@ -71,6 +76,12 @@ struct Kernels {
         PackedCodebook<float> packed);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
+    int64_t (*assign_bounded)(Rows rows, const BoundedCodebook& codebook, bool first, int64_t begin, int64_t end,
+        float* workspace, int32_t* codes, float* distances, float* bounds, int64_t* open_pairs);
+    int64_t (*pack_direction_panel)(const float* codebook, int64_t codes_count, int64_t features, int64_t panel,
+        PackedCodebook<float> packed);
+    int64_t (*assign_top_k)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t k, int64_t begin,
+        int64_t end, float* workspace, float* scores, int32_t* codes);
 
     // 16-bit numbers
     void (*widen)(const uint16_t* values, int32_t type, int64_t count, float* out);
@@ -80,12 +91,17 @@ struct Kernels {
     // rows and their codes
     void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
         float* distances);
+    void (*code_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, int64_t begin,
+        int64_t end, float* distances);
     void (*look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* out);
     void (*residual)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end, float* out);
     void (*add_look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* sum);
-    int64_t (*lower_weights)(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights);
+    bool (*lower_weights)(Rows rows, const float* code, int32_t k, const float* reach, int64_t begin, int64_t end,
+        int32_t* nearest, float* weights);
     int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
         int64_t begin, int64_t end, float* out);
+    int64_t (*estimate_gradient)(Rows rows, const float* replaced_by, const float* grad, bool rotates, int64_t begin,
+        int64_t end, float* out_rows, float* out_codes);
 
     // sums over rows, one for each feature
     void (*sum_rows_by_code)(Rows rows, const int32_t* codes, CodePart part, CodeTotals totals, float* out);
@@ -105,6 +121,7 @@ struct Kernels {
     void (*normalize_gradient)(Rows rows, const float* grad, NormalizedColumns columns, int64_t begin, int64_t end,
         float* out);
     int64_t (*row_norm)(Rows rows, bool unit, int64_t begin, int64_t end, float* out);
+    FirstBadRows (*match_norms)(Rows rows, const float* target, int64_t begin, int64_t end, float* out);
     void (*row_norm_gradient)(Rows rows, const float* grad, bool unit, int64_t begin, int64_t end, float* out);
 
     // elements

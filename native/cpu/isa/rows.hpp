@@ -66,23 +66,6 @@ void squared_distances(Rows rows, const float* codebook, const int32_t* codes, i
     });
 }
 
-// weight_n = |z_n - c|^2 where that is less, or the first.
-int64_t lower_weights(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights) {
-    const int64_t features = rows.layout.features;
-    const bool bad = by_stride(rows.layout, [=](auto stride) {
-        bool not_finite = false;
-        for (int64_t n = begin; n < end; ++n) {
-            const float distance = squared_distance(rows.row(n), stride, code, features);
-            for (int64_t d = 0; first && d < features; ++d) {
-                not_finite |= !is_finite(rows.row(n)[d * stride]);
-            }
-            weights[n] = first || distance < weights[n] ? distance : weights[n];
-        }
-        return not_finite;
-    });
-    return bad ? first_not_finite(rows.data, rows.layout, begin, end) : no_bad_row;
-}
-
 // ---- rows with their codes -------------------------------------------------------------------------------------------
 
 void look_up(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* out) {

@@ -86,11 +86,30 @@ VQ4J_SHARED void transpose(Floats (&rows)[lanes]) {
     }
 }
 
+VQ4J_SHARED Floats larger(Floats a, Floats b) { return {_mm512_max_ps(a.v, b.v)}; }
+VQ4J_SHARED uint32_t lanes_equal(Floats a, float x) {
+    return _mm512_cmp_ps_mask(a.v, _mm512_set1_ps(x), _CMP_EQ_OQ);
+}
+VQ4J_SHARED Floats without(Floats a, float x, Floats other) {
+    return {_mm512_mask_mov_ps(a.v, _mm512_cmp_ps_mask(a.v, _mm512_set1_ps(x), _CMP_EQ_OQ), other.v)};
+}
+VQ4J_SHARED float largest_lane(Floats a) {
+    const __m256 of_8 = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    const __m128 of_4 = _mm_max_ps(_mm256_castps256_ps128(of_8), _mm256_extractf128_ps(of_8, 1));
+    const __m128 of_2 = _mm_max_ps(of_4, _mm_movehl_ps(of_4, of_4));
+    return _mm_cvtss_f32(_mm_max_ss(of_2, _mm_movehdup_ps(of_2)));
+}
+
 // Where score > best: best becomes score, and code the new one. False for NaN.
 VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
     const __mmask16 better = _mm512_cmp_ps_mask(score.v, best.v, _CMP_GT_OQ);
     best.v = _mm512_mask_mov_ps(best.v, better, score.v);
     code.v = _mm512_mask_mov_epi32(code.v, better, new_code.v);
+}
+
+// A bit for every lane where score >= bound, or either is NaN.
+VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
+    return _mm512_cmp_ps_mask(score.v, bound.v, _CMP_NLT_UQ);
 }
 
 #elif defined(__AVX2__)
@@ -157,11 +176,28 @@ VQ4J_SHARED void transpose(Floats (&rows)[lanes]) {
     }
 }
 
+VQ4J_SHARED Floats larger(Floats a, Floats b) { return {_mm256_max_ps(a.v, b.v)}; }
+VQ4J_SHARED uint32_t lanes_equal(Floats a, float x) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(a.v, _mm256_set1_ps(x), _CMP_EQ_OQ)));
+}
+VQ4J_SHARED Floats without(Floats a, float x, Floats other) {
+    return {_mm256_blendv_ps(a.v, other.v, _mm256_cmp_ps(a.v, _mm256_set1_ps(x), _CMP_EQ_OQ))};
+}
+VQ4J_SHARED float largest_lane(Floats a) {
+    const __m128 of_4 = _mm_max_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
+    const __m128 of_2 = _mm_max_ps(of_4, _mm_movehl_ps(of_4, of_4));
+    return _mm_cvtss_f32(_mm_max_ss(of_2, _mm_movehdup_ps(of_2)));
+}
+
 VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
     const __m256 better = _mm256_cmp_ps(score.v, best.v, _CMP_GT_OQ);
     best.v = _mm256_blendv_ps(best.v, score.v, better);
     code.v = _mm256_castps_si256(
         _mm256_blendv_ps(_mm256_castsi256_ps(code.v), _mm256_castsi256_ps(new_code.v), better));
+}
+
+VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(score.v, bound.v, _CMP_NLT_UQ)));
 }
 
 #elif defined(VQ4J_NEON)
@@ -266,6 +302,31 @@ VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& co
     code = {vbslq_s32(low, new_code.low, code.low), vbslq_s32(high, new_code.high, code.high)};
 }
 
+// A bit for each lane that a comparison has set.
+VQ4J_SHARED uint32_t lane_bits(uint32x4_t low, uint32x4_t high) {
+    const uint32x4_t bits = {1, 2, 4, 8};
+    return vaddvq_u32(vandq_u32(low, bits)) | vaddvq_u32(vandq_u32(high, bits)) << 4;
+}
+
+VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
+    return lane_bits(vmvnq_u32(vcltq_f32(score.low, bound.low)), vmvnq_u32(vcltq_f32(score.high, bound.high)));
+}
+
+VQ4J_SHARED Floats larger(Floats a, Floats b) {
+    return {vbslq_f32(vcgtq_f32(a.low, b.low), a.low, b.low), vbslq_f32(vcgtq_f32(a.high, b.high), a.high, b.high)};
+}
+VQ4J_SHARED uint32_t lanes_equal(Floats a, float x) {
+    return lane_bits(vceqq_f32(a.low, vdupq_n_f32(x)), vceqq_f32(a.high, vdupq_n_f32(x)));
+}
+VQ4J_SHARED Floats without(Floats a, float x, Floats other) {
+    const float32x4_t value = vdupq_n_f32(x);
+    return {vbslq_f32(vceqq_f32(a.low, value), other.low, a.low),
+        vbslq_f32(vceqq_f32(a.high, value), other.high, a.high)};
+}
+VQ4J_SHARED float largest_lane(Floats a) {
+    return vmaxvq_f32(vmaxq_f32(a.low, a.high));
+}
+
 #else
 
 // As wide as two registers of the baseline instruction sets, in loops that the compiler turns into their instructions.
@@ -304,6 +365,26 @@ VQ4J_SHARED Ints ascending_from(int32_t first) {
 }
 VQ4J_SHARED Floats multiply_add(const Floats& a, const Floats& b, const Floats& c) {
     return each_lane<Floats>([&](int lane) { return fused_multiply_add(a.v[lane], b.v[lane], c.v[lane]); });
+}
+VQ4J_SHARED Floats larger(const Floats& a, const Floats& b) {
+    return each_lane<Floats>([&](int lane) { return a.v[lane] > b.v[lane] ? a.v[lane] : b.v[lane]; });
+}
+VQ4J_SHARED uint32_t lanes_equal(const Floats& a, float x) {
+    uint32_t bits = 0;
+    for (int lane = 0; lane < lanes; ++lane) {
+        bits |= static_cast<uint32_t>(a.v[lane] == x) << lane;
+    }
+    return bits;
+}
+VQ4J_SHARED Floats without(const Floats& a, float x, const Floats& other) {
+    return each_lane<Floats>([&](int lane) { return a.v[lane] == x ? other.v[lane] : a.v[lane]; });
+}
+VQ4J_SHARED float largest_lane(const Floats& a) {
+    float largest = a.v[0];
+    for (int lane = 1; lane < lanes; ++lane) {
+        largest = a.v[lane] > largest ? a.v[lane] : largest;
+    }
+    return largest;
 }
 
 VQ4J_SHARED Floats operator+(const Floats& a, const Floats& b) {
@@ -368,13 +449,22 @@ VQ4J_SHARED void take_better(const Floats& score, const Ints& new_code, Floats& 
     }
 }
 
+VQ4J_SHARED uint32_t lanes_not_below(const Floats& score, const Floats& bound) {
+    uint32_t mask = 0;
+    for (int lane = 0; lane < lanes; ++lane) {
+        mask |= static_cast<uint32_t>(!(score.v[lane] < bound.v[lane])) << lane;
+    }
+    return mask;
+}
+
 #endif
 
 // ---- of every instruction set ----------------------------------------------------------------------------------------
 //
 // load_first: zero in the other lanes. choose_first: a in the first lanes, b in the others. add_lanes: a balanced tree,
-// as add_stripes. transpose: of the square that the vectors are. store_past_caches: p is aligned to the vector; the
-// thread calls end_stores_past_caches before others read.
+// as add_stripes. larger: b where a is NaN. lanes_equal: a bit for each lane equal to x. without: `other` in the lanes
+// equal to x. largest_lane: of lanes that are numbers. transpose: of the square that the vectors are. store_past_caches: p
+// is aligned to the vector; the thread calls end_stores_past_caches before others read.
 
 // The name by which shared formulas call it, beside that of single numbers.
 using vq4j::fused_multiply_add;

@@ -28,7 +28,10 @@ final class Codebook implements AutoCloseable {
     private final EffectiveCodebook effective;
     private final @Nullable CodeReplacement replacement;
     private final @Nullable InnerOptimizer inner;
+    private final String prefix;
+    private final @Nullable MovingAverages averages;
     private boolean awaitsKmeans;
+    private @Nullable Memory<Pointer> packedForAll;
 
     /** What a pass has of a codebook; its memory is reused by later passes. */
     static final class State implements AutoCloseable {
@@ -37,6 +40,10 @@ final class Codebook implements AutoCloseable {
         private final Scratch<Pointer> packed;
         private final Scratch<LongPointer> counts;
         private final EffectiveCodebook.State transform;
+        private final MovingAverages.State averaged;
+
+        /** What the pass stores as the codebook. */
+        private FloatPointer next;
 
         State(Kernels kernels) {
             working = Scratch.floats(kernels);
@@ -44,6 +51,7 @@ final class Codebook implements AutoCloseable {
             packed = Scratch.bytes(kernels);
             counts = Scratch.longs(kernels);
             transform = new EffectiveCodebook.State(kernels);
+            averaged = new MovingAverages.State(kernels);
         }
 
         /** C', what the rows are compared with. */
@@ -62,6 +70,7 @@ final class Codebook implements AutoCloseable {
             packed.close();
             counts.close();
             transform.close();
+            averaged.close();
         }
     }
 
@@ -73,6 +82,7 @@ final class Codebook implements AutoCloseable {
      */
     Codebook(Kernels kernels, Quantizer.Builder<?> options, int number, String prefix, int codes, int features) {
         this.kernels = kernels;
+        this.prefix = prefix;
         this.codes = codes;
         this.features = features;
         // Each codebook has random numbers of its own; those of the first are those of a layer with one codebook.
@@ -88,7 +98,12 @@ final class Codebook implements AutoCloseable {
                 codes,
                 features,
                 options.affineGroups);
-        replacement = options.replaceFreq > 0 ? new CodeReplacement(kernels, codes, options.replaceFreq, seed) : null;
+        MovingAverages.Options follows = options.averages();
+        averages = follows == null ? null : new MovingAverages(kernels, follows, codes, features, parameter.values());
+        boolean replaces = options.replaceFreq > 0 || (averages != null && averages.expires());
+        replacement = replaces
+                ? new CodeReplacement(kernels, codes, options.replaceFreq, options.replacementPolicy, seed)
+                : null;
         inner = options.alternation == null ? null : new InnerOptimizer(options.alternation, parameter);
         awaitsKmeans = options.kmeansInit;
     }
@@ -105,8 +120,12 @@ final class Codebook implements AutoCloseable {
         return parameter;
     }
 
+    /** What optimisers step: not a codebook of moving averages. */
     List<Parameter> parameters() {
-        List<Parameter> all = new ArrayList<>(List.of(parameter));
+        List<Parameter> all = new ArrayList<>();
+        if (learnsByGradient()) {
+            all.add(parameter);
+        }
         all.addAll(effective.parameters());
         return all;
     }
@@ -119,6 +138,15 @@ final class Codebook implements AutoCloseable {
         return replacement;
     }
 
+    /** The moving averages that the codebook follows; null where it has a gradient instead. */
+    @Nullable MovingAverages averages() {
+        return averages;
+    }
+
+    boolean learnsByGradient() {
+        return averages == null;
+    }
+
     // ---- forward -------------------------------------------------------------------------------------------------
 
     /** Computes C' for a pass in training over these rows, after the initialisation where it is due. */
@@ -127,6 +155,10 @@ final class Codebook implements AutoCloseable {
         if (awaitsKmeans) {
             source = state.working.atLeast(parameter.value().size());
             KMeans.builder(codes).seed(seed).build(kernels).fit(z, rows, source);
+        } else if (averages != null || replacement != null) {
+            // The codebook changes at the end of this forward, and its backward needs the one that quantized.
+            source = state.working.atLeast(parameter.value().size());
+            kernels.copy(source, parameter.values(), bytes());
         }
         pack(effective.forTraining(source, z, rows, state.transform), state);
     }
@@ -138,12 +170,28 @@ final class Codebook implements AutoCloseable {
 
     /** As {@link #prepareForInference}, ready to assign. */
     void prepareToEncode(State state) {
-        pack(prepareForInference(state), state);
+        FloatPointer values = prepareForInference(state);
+        if (packedForAll == null) {
+            pack(values, state);
+        }
+    }
+
+    /** Packs C' once for all passes: the codebook does not change any more. */
+    void freeze() {
+        packedForAll = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features));
+        try (State state = new State(kernels)) {
+            kernels.packCodebook(prepareForInference(state), codes, features, packedForAll.pointer());
+        }
     }
 
     /** The nearest code of every row. */
     void assign(State state, Assignment assignment) {
-        kernels.assign(assignment.z, assignment.rows, state.packed(this), codes, assignment.codes);
+        kernels.assign(assignment.z, assignment.rows, packed(state), codes, assignment.codes);
+    }
+
+    /** The k nearest codes of every row, nearest first. */
+    void assignTopK(State state, FloatPointer z, Rows rows, long k, IntPointer out) {
+        kernels.assignTopK(z, rows, packed(state), codes, k, out);
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
@@ -194,39 +242,62 @@ final class Codebook implements AutoCloseable {
 
     /** How often each code occurs. */
     long[] count(State state, IntPointer allCodes, long count) {
-        LongPointer counts = state.counts.atLeast(codes);
-        kernels.countCodes(allCodes, count, codes, counts);
+        kernels.countCodes(allCodes, count, codes, state.counts.atLeast(codes));
+        return lastCounts(state);
+    }
+
+    /** What {@link #count} has counted. */
+    long[] lastCounts(State state) {
         long[] read = new long[codes];
-        kernels.read(counts, read);
+        kernels.read(state.counts.atLeast(codes), read);
         return read;
     }
 
+    /** Adds the rows of an assignment, the pass's first or a further one, to what the codebook follows. */
+    void follow(State state, Assignment assignment, boolean first) {
+        if (averages != null) {
+            averages.add(state.averaged, assignment, first);
+        }
+    }
+
     /**
-     * Takes over what a training pass has changed, and replaces codes by rows of the assignment; comes after everything that
-     * checks its input, and after {@link #count}.
+     * Computes what the codebook becomes by a training pass: it follows the rows, and unused codes are replaced by rows
+     * of the assignment. Comes after {@link #count} and {@link #measure}, and changes nothing but the state.
+     */
+    void prepareNext(State state, Assignment assignment, long step) {
+        LongPointer counts = state.counts.atLeast(codes);
+        state.next = state.transform.base();
+        if (averages != null) {
+            state.next = averages.step(state.averaged, counts, awaitsKmeans ? state.transform.base() : null);
+            effective.projectInPlace(state.next);
+        }
+        if (replacement != null && replacement.mark(counts, averages, state.averaged)) {
+            state.next = replacement.replace(
+                    state.next, counts, assignment, state.transform, effective.groups(), step);
+            if (averages != null) {
+                averages.restart(state.averaged, replacement.marks(), state.next);
+            }
+        }
+    }
+
+    /**
+     * Takes over what a training pass has prepared.
      *
      * @return how many codes were replaced
      */
-    int commit(State state, Assignment assignment, long step) {
-        if (state.transform.base() != parameter.values()) {
-            kernels.copy(parameter.values(), state.transform.base(), bytes());
+    int commit(State state) {
+        if (state.next != parameter.values()) {
+            kernels.copy(parameter.values(), state.next, bytes());
         }
         effective.commit(state.transform);
         if (inner != null) {
             inner.commit();
         }
+        if (averages != null) {
+            averages.commit(state.averaged);
+        }
         awaitsKmeans = false;
-        // Only codes that no row of this batch has are replaced: the pending backward does not read them.
-        return replacement == null
-                ? 0
-                : replacement.apply(
-                        state.counts.atLeast(codes),
-                        assignment.z,
-                        assignment.rows,
-                        state.transform,
-                        effective.groups(),
-                        step,
-                        parameter);
+        return replacement == null ? 0 : replacement.commit(parameter);
     }
 
     // ---- backward ------------------------------------------------------------------------------------------------
@@ -251,7 +322,26 @@ final class Codebook implements AutoCloseable {
     /** Overwrites the stored codebook by values that have been checked; an initialisation that is due is cancelled. */
     void set(FloatPointer values) {
         kernels.copy(parameter.values(), values, bytes());
+        if (averages != null) {
+            averages.restart(values);
+        }
         awaitsKmeans = false;
+    }
+
+    /** What training changes. */
+    void visitState(StateVisitor state) {
+        parameter.visitState(state);
+        effective.visitState(state, prefix);
+        if (averages != null) {
+            averages.visitState(state, prefix);
+        }
+        if (replacement != null) {
+            replacement.visitState(state, prefix);
+        }
+        if (inner != null) {
+            inner.visitState(state, prefix);
+        }
+        state.flag(prefix + "awaitsKmeans", () -> awaitsKmeans, value -> awaitsKmeans = value);
     }
 
     /** Refuses values with a NaN or an infinity. */
@@ -266,11 +356,21 @@ final class Codebook implements AutoCloseable {
         if (inner != null) {
             inner.close();
         }
+        if (packedForAll != null) {
+            packedForAll.close();
+        }
+        if (averages != null) {
+            averages.close();
+        }
         parameter.close();
         effective.close();
         if (replacement != null) {
             replacement.close();
         }
+    }
+
+    private Pointer packed(State state) {
+        return packedForAll == null ? state.packed(this) : packedForAll.pointer();
     }
 
     private void pack(FloatPointer values, State state) {

@@ -120,7 +120,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         try {
             start(pass, z, axis);
             assign(pass, null);
-            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
+            Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
             codes.copyFrom(kernels, pass.codes());
             return codes;
         } finally {
@@ -145,7 +145,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         if (codes.size() == 0) {
             throw new IllegalArgumentException("need at least one code, got " + codes);
         }
-        long[] shape = with(codes.shape(), axis, featureSize);
+        long[] shape = FeatureAxis.with(codes.shape(), axis, featureSize);
         CodebookFreePass pass = takePass();
         Tensor values = null;
         try {
@@ -196,6 +196,11 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         return numCodes;
     }
 
+    /** How the layer's codes are packed into bits. */
+    public CodePacking packing() {
+        return CodePacking.of(numCodes);
+    }
+
     /** Where the layer computes. */
     public Device device() {
         return kernels.onCuda() ? Device.CUDA : Device.HOST;
@@ -231,7 +236,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
             results.add(out);
             assign(pass, pass.output.room(out));
             pass.output.deliver(out);
-            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
+            Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
             results.add(codes);
             codes.copyFrom(kernels, pass.codes());
             kernels.codeUsage(
@@ -311,15 +316,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     private int checkInput(Tensor z) {
         checkOpen();
         z.checkUsableInput("z", kernels);
-        int axis = dim < 0 ? z.rank() + dim : dim;
-        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
-            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
-                    + Arrays.toString(z.shape()));
-        }
-        if (z.size() == 0) {
-            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
-        }
-        return axis;
+        return new FeatureAxis(featureSize, dim).of(z);
     }
 
     private CodebookFreePass forBackward(@Nullable Tensor gradOutput, double alpha) {
@@ -351,20 +348,5 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         if (closed) {
             throw new IllegalStateException("this " + this + " is closed");
         }
-    }
-
-    private static long[] without(long[] shape, int axis) {
-        long[] rest = new long[shape.length - 1];
-        System.arraycopy(shape, 0, rest, 0, axis);
-        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
-        return rest;
-    }
-
-    private static long[] with(long[] shape, int axis, long size) {
-        long[] all = new long[shape.length + 1];
-        System.arraycopy(shape, 0, all, 0, axis);
-        all[axis] = size;
-        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
-        return all;
     }
 }

@@ -187,6 +187,13 @@ final class EffectiveCodebook implements AutoCloseable {
         return transform(state);
     }
 
+    /** Replaces a codebook by P of it. */
+    void projectInPlace(FloatPointer codebook) {
+        if (norm != CodebookNorm.NONE) {
+            project(codebook, codebook);
+        }
+    }
+
     /** Gradient of P(C) from that of C', without that of the affine parameters. {@code out} may be {@code gradient}. */
     void gradientOfBase(FloatPointer gradient, State state, FloatPointer out) {
         if (affine != Affine.NONE) {
@@ -220,6 +227,14 @@ final class EffectiveCodebook implements AutoCloseable {
                 biasParameter == null ? null : biasParameter.newGradient());
     }
 
+    void visitState(StateVisitor state, String prefix) {
+        parameters().forEach(parameter -> parameter.visitState(state));
+        if (inputMoments != null) {
+            inputMoments.visitState(state, prefix + "affine.input.");
+            codebookMoments.visitState(state, prefix + "affine.codebook.");
+        }
+    }
+
     @Override
     public void close() {
         parameters().forEach(Parameter::close);
@@ -238,9 +253,12 @@ final class EffectiveCodebook implements AutoCloseable {
         state.base = codebook;
         if (norm != CodebookNorm.NONE) {
             state.base = state.projected.atLeast(codes * features);
-            boolean unit = norm == CodebookNorm.UNIT;
-            kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), unit, state.base);
+            project(codebook, state.base);
         }
+    }
+
+    private void project(FloatPointer codebook, FloatPointer out) {
+        kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), norm == CodebookNorm.UNIT, out);
     }
 
     private void prepareAffine(State state) {

@@ -172,6 +172,18 @@ public final class Kernels {
     }
 
     /** Copies numbers of the heap to this implementation's memory. */
+    public void write(long[] from, LongPointer to) {
+        if (!onCuda()) {
+            to.put(from);
+        } else if (from.length > 0) {
+            try (Memory<LongPointer> host = Memory.longs(ON_CPU, from.length)) {
+                host.pointer().put(from);
+                copy(to, host.pointer(), (long) from.length * Long.BYTES);
+            }
+        }
+    }
+
+    /** Copies numbers of the heap to this implementation's memory. */
     public void write(short[] from, ShortPointer to) {
         if (!onCuda()) {
             to.put(from);
@@ -219,6 +231,31 @@ public final class Kernels {
                 ? CudaKernels.assign(
                         stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, out)
                 : CpuKernels.assign(z, rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+    }
+
+    /** Prepares a K x D codebook for assignment by cosine, by {@link #assign} or {@link #assignTopK}. */
+    public void packDirections(FloatPointer codebook, long codes, long features, Pointer packed) {
+        check(onCuda()
+                ? CudaKernels.packDirections(stream(), codebook, codes, features, packed)
+                : CpuKernels.packDirections(codebook, codes, features, packed));
+    }
+
+    /** The k nearest codes of every row, nearest first. */
+    public void assignTopK(FloatPointer z, Rows rows, Pointer packed, long codes, long k, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.assignTopK(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out)
+                : CpuKernels.assignTopK(z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out));
+    }
+
+    /** Distance of every row to each of its k codes. */
+    public void codeDistances(
+            FloatPointer z, Rows rows, FloatPointer codebook, IntPointer codes, long k, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.codeDistances(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out)
+                : CpuKernels.codeDistances(
+                        z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
     }
 
     /** The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16. */
@@ -330,6 +367,70 @@ public final class Kernels {
                 : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
     }
 
+    /**
+     * Codes as a stream of bits.
+     *
+     * @param stages the codes' layout, its features being the stages
+     */
+    public void packCodes(IntPointer codes, Rows stages, long codesCount, IntPointer words, long wordsCount) {
+        check(onCuda()
+                ? CudaKernels.packCodes(
+                        stream(),
+                        codes,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        words,
+                        wordsCount)
+                : CpuKernels.packCodes(
+                        codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount));
+    }
+
+    /** The reverse of {@link #packCodes}. */
+    public void unpackCodes(IntPointer words, long wordsCount, Rows stages, long codesCount, IntPointer codes) {
+        check(onCuda()
+                ? CudaKernels.unpackCodes(
+                        stream(),
+                        words,
+                        wordsCount,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        codes)
+                : CpuKernels.unpackCodes(
+                        words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes));
+    }
+
+    /** Numbers of the rows whose value is above a bound, ascending, and how many there are. */
+    public void rowsAbove(IntPointer values, long rows, int bound, LongPointer order, LongPointer count) {
+        check(onCuda()
+                ? CudaKernels.rowsAbove(stream(), values, rows, bound, order, count)
+                : CpuKernels.rowsAbove(values, rows, bound, order, count));
+    }
+
+    /** The codes of the rows with these numbers; {@code rows} has the codes of a row in the place of features. */
+    public void takeCodesOfRows(IntPointer codes, Rows rows, LongPointer order, long count, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.takeCodesOfRows(
+                        stream(), codes, rows.outer(), rows.inner(), rows.features(), order, count, out)
+                : CpuKernels.takeCodesOfRows(codes, rows.outer(), rows.inner(), rows.features(), order, count, out));
+    }
+
+    /** The reverse of {@link #takeCodesOfRows}. */
+    public void putCodesOfRows(IntPointer part, LongPointer order, long count, Rows rows, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.putCodesOfRows(
+                        stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.putCodesOfRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    /** Sets all codes to one. */
+    public void fillCodes(int code, long count, IntPointer out) {
+        check(onCuda() ? CudaKernels.fillCodes(stream(), code, count, out) : CpuKernels.fillCodes(code, count, out));
+    }
+
     /** out = a x + b y; {@code out} may be either. */
     public void weightedSum(float a, FloatPointer x, float b, FloatPointer y, long count, FloatPointer out) {
         check(onCuda()
@@ -373,6 +474,29 @@ public final class Kernels {
                         distances,
                         sampleMeans,
                         mean));
+    }
+
+    /**
+     * Means of squared errors that some of the rows have, over each sample's and over all.
+     *
+     * @param order the rows' numbers, {@code count} of them; null for all
+     * @param distancesOfRow distances of each
+     */
+    public void meanDistances(
+            FloatPointer distances,
+            LongPointer order,
+            long count,
+            long distancesOfRow,
+            long rows,
+            long samples,
+            long features,
+            DoublePointer sampleMeans,
+            DoublePointer mean) {
+        check(onCuda()
+                ? CudaKernels.meanDistances(
+                        stream(), distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean)
+                : CpuKernels.meanDistances(
+                        distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean));
     }
 
     /** Gradient of the input: gradient + coefficient * (z - e). A null gradient counts as zero. */
@@ -447,6 +571,42 @@ public final class Kernels {
                         out));
     }
 
+    /**
+     * Gradients through the replacement of vectors by {@code replacedBy}, of a kind of the C API. {@code ofCodes} is written by
+     * VQ4J_DIRECTED only.
+     */
+    public void estimateGradient(
+            FloatPointer z,
+            FloatPointer replacedBy,
+            FloatPointer gradient,
+            Rows rows,
+            int kind,
+            FloatPointer ofRows,
+            FloatPointer ofCodes) {
+        check(onCuda()
+                ? CudaKernels.estimateGradient(
+                        stream(),
+                        z,
+                        replacedBy,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        kind,
+                        ofRows,
+                        ofCodes)
+                : CpuKernels.estimateGradient(
+                        z,
+                        replacedBy,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        kind,
+                        ofRows,
+                        ofCodes));
+    }
+
     /** Sum of the rows of each code. */
     public void scatter(FloatPointer z, Rows rows, IntPointer codes, long codesCount, FloatPointer sums) {
         check(onCuda()
@@ -454,6 +614,83 @@ public final class Kernels {
                         stream(), z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums)
                 : CpuKernels.scatter(
                         z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums));
+    }
+
+    // ---- stages of a residual layer ---------------------------------------------------------------------------
+
+    /**
+     * How many stages each row uses, drawn by sample.
+     *
+     * @param order the rows' numbers, {@code count} of them; null for all
+     */
+    public void drawStages(
+            long seed,
+            long step,
+            LongPointer order,
+            long count,
+            long rows,
+            long samples,
+            int least,
+            int most,
+            IntPointer stages) {
+        check(onCuda()
+                ? CudaKernels.drawStages(stream(), seed, step, order, count, rows, samples, least, most, stages)
+                : CpuKernels.drawStages(seed, step, order, count, rows, samples, least, most, stages));
+    }
+
+    /** One stage of a beam search; sizes as in the C API. */
+    public void extendBeams(
+            FloatPointer distances,
+            IntPointer codes,
+            IntPointer paths,
+            long rows,
+            long beams,
+            long candidates,
+            long stages,
+            long stage,
+            long kept,
+            LongPointer parents,
+            IntPointer newCodes,
+            IntPointer newPaths,
+            FloatPointer newDistances) {
+        check(onCuda()
+                ? CudaKernels.extendBeams(
+                        stream(),
+                        distances,
+                        codes,
+                        paths,
+                        rows,
+                        beams,
+                        candidates,
+                        stages,
+                        stage,
+                        kept,
+                        parents,
+                        newCodes,
+                        newPaths,
+                        newDistances)
+                : CpuKernels.extendBeams(
+                        distances,
+                        codes,
+                        paths,
+                        rows,
+                        beams,
+                        candidates,
+                        stages,
+                        stage,
+                        kept,
+                        parents,
+                        newCodes,
+                        newPaths,
+                        newDistances));
+    }
+
+    /** Every row's path with the least distance. */
+    public void chooseBeams(
+            FloatPointer distances, IntPointer paths, long rows, long beams, long stages, IntPointer best) {
+        check(onCuda()
+                ? CudaKernels.chooseBeams(stream(), distances, paths, rows, beams, stages, best)
+                : CpuKernels.chooseBeams(distances, paths, rows, beams, stages, best));
     }
 
     // ---- norms ------------------------------------------------------------------------------------------------
@@ -614,6 +851,83 @@ public final class Kernels {
                         stream(), z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out)
                 : CpuKernels.rowNormGradient(
                         z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out));
+    }
+
+    /** Rows scaled to the lengths of the target's rows. */
+    public void matchNorms(FloatPointer z, FloatPointer target, Rows rows, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.matchNorms(
+                        stream(), z, target, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.matchNorms(z, target, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    // ---- pooling ----------------------------------------------------------------------------------------------
+
+    /**
+     * Pooling of vectors by their lengths.
+     *
+     * @param shape of x, B x C x H x W
+     */
+    public void normPooling(FloatPointer x, long[] shape, Pooling pooling, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.normPooling(
+                        stream(),
+                        x,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out)
+                : CpuKernels.normPooling(
+                        x,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out));
+    }
+
+    /** Gradient through {@link #normPooling}. */
+    public void normPoolingGradient(
+            FloatPointer x, FloatPointer gradient, long[] shape, Pooling pooling, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.normPoolingGradient(
+                        stream(),
+                        x,
+                        gradient,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out)
+                : CpuKernels.normPoolingGradient(
+                        x,
+                        gradient,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out));
     }
 
     // ---- affine reparameterisation ----------------------------------------------------------------------------
@@ -792,11 +1106,60 @@ public final class Kernels {
                         z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out));
     }
 
-    /** Codes moved to the mean of their rows. */
-    public void updateCentroids(FloatPointer sums, LongPointer counts, long codes, long features, FloatPointer codebook) {
+    /** k-means by Lloyd's moves from the codebook given. */
+    public void lloyd(
+            FloatPointer z,
+            Rows rows,
+            long codesCount,
+            long maxIterations,
+            double tolerance,
+            FloatPointer codebook,
+            IntPointer codes,
+            DoublePointer objective,
+            LongPointer iterations) {
         check(onCuda()
-                ? CudaKernels.updateCentroids(stream(), sums, counts, codes, features, codebook)
-                : CpuKernels.updateCentroids(sums, counts, codes, features, codebook));
+                ? CudaKernels.lloyd(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codesCount,
+                        maxIterations,
+                        tolerance,
+                        codebook,
+                        codes,
+                        objective,
+                        iterations)
+                : CpuKernels.lloyd(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codesCount,
+                        maxIterations,
+                        tolerance,
+                        codebook,
+                        codes,
+                        objective,
+                        iterations));
+    }
+
+    /** Rows drawn uniformly, with repetition, into a row-major matrix. */
+    public void sampleRows(FloatPointer z, Rows rows, long count, long seed, long batch, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.sampleRows(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out)
+                : CpuKernels.sampleRows(
+                        z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out));
+    }
+
+    /** Codes moved by a mini-batch; {@code totals} counts the rows that moved each. */
+    public void miniBatchUpdate(
+            FloatPointer sums, LongPointer counts, long codes, long features, LongPointer totals, FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.miniBatchUpdate(stream(), sums, counts, codes, features, totals, codebook)
+                : CpuKernels.miniBatchUpdate(sums, counts, codes, features, totals, codebook));
     }
 
     /** Counts the life of unused codes down and marks those at its end. */
@@ -850,6 +1213,125 @@ public final class Kernels {
                         seed,
                         step,
                         codebook));
+    }
+
+    /** Replaces the marked codes by vectors in turn, from marked code number {@code exact} on with noise. */
+    public void placeCodes(
+            FloatPointer vectors,
+            long vectorsCount,
+            IntPointer mask,
+            long codes,
+            long features,
+            FloatPointer scale,
+            FloatPointer shift,
+            long groups,
+            long exact,
+            float noise,
+            long seed,
+            long step,
+            FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.placeCodes(
+                        stream(),
+                        vectors,
+                        vectorsCount,
+                        mask,
+                        codes,
+                        features,
+                        scale,
+                        shift,
+                        groups,
+                        exact,
+                        noise,
+                        seed,
+                        step,
+                        codebook)
+                : CpuKernels.placeCodes(
+                        vectors,
+                        vectorsCount,
+                        mask,
+                        codes,
+                        features,
+                        scale,
+                        shift,
+                        groups,
+                        exact,
+                        noise,
+                        seed,
+                        step,
+                        codebook));
+    }
+
+    /** The numbers of the rows with the largest distances, the farthest first. */
+    public void farthestRows(FloatPointer distances, long rows, long count, LongPointer order) {
+        check(onCuda()
+                ? CudaKernels.farthestRows(stream(), distances, rows, count, order)
+                : CpuKernels.farthestRows(distances, rows, count, order));
+    }
+
+    // ---- codebooks of moving averages -------------------------------------------------------------------------
+
+    /** A step of a codebook that follows moving averages of its rows. */
+    public void movingAverages(
+            LongPointer counts,
+            FloatPointer sums,
+            long codes,
+            long features,
+            float momentum,
+            double epsilon,
+            FloatPointer sizes,
+            FloatPointer averages,
+            FloatPointer nextSizes,
+            FloatPointer nextAverages,
+            FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.movingAverages(
+                        stream(),
+                        counts,
+                        sums,
+                        codes,
+                        features,
+                        momentum,
+                        epsilon,
+                        sizes,
+                        averages,
+                        nextSizes,
+                        nextAverages,
+                        codebook)
+                : CpuKernels.movingAverages(
+                        counts,
+                        sums,
+                        codes,
+                        features,
+                        momentum,
+                        epsilon,
+                        sizes,
+                        averages,
+                        nextSizes,
+                        nextAverages,
+                        codebook));
+    }
+
+    /** Starts the averages of the marked codes anew, of all where mask is null; counts may be null. */
+    public void restartAverages(
+            FloatPointer codebook,
+            IntPointer mask,
+            LongPointer counts,
+            long codes,
+            long features,
+            float size,
+            FloatPointer sizes,
+            FloatPointer averages) {
+        check(onCuda()
+                ? CudaKernels.restartAverages(stream(), codebook, mask, counts, codes, features, size, sizes, averages)
+                : CpuKernels.restartAverages(codebook, mask, counts, codes, features, size, sizes, averages));
+    }
+
+    /** Marks the codes whose average size is below a threshold beside those that are marked. */
+    public void expireCodes(FloatPointer sizes, long codes, float threshold, IntPointer mask, LongPointer marked) {
+        check(onCuda()
+                ? CudaKernels.expireCodes(stream(), sizes, codes, threshold, mask, marked)
+                : CpuKernels.expireCodes(sizes, codes, threshold, mask, marked));
     }
 
     // ---- quantizers without a codebook ------------------------------------------------------------------------
