@@ -22,11 +22,11 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** A layer under a mask is the layer over the rows that the mask leaves, as a matrix; the other rows pass through. */
 class RowMaskTest {
-    private static final int IMAGES = 5;
-    private static final int PIXELS = 67;
-    private static final int FEATURES = 12;
-    private static final Layout LAYOUT = new Layout(new long[] {IMAGES, FEATURES, PIXELS}, 1);
-    private static final int ROWS = IMAGES * PIXELS;
+    static final int IMAGES = 5;
+    static final int PIXELS = 67;
+    static final int FEATURES = 12;
+    static final Layout LAYOUT = new Layout(new long[] {IMAGES, FEATURES, PIXELS}, 1);
+    static final int ROWS = IMAGES * PIXELS;
     private static final double ALPHA = 3;
 
     /** Builders by the axis of the features. */
@@ -98,7 +98,7 @@ class RowMaskTest {
         return backends().stream().flatMap(backend -> LAYERS.keySet().stream().map(name -> Arguments.of(backend, name)));
     }
 
-    private static boolean[] mask(long seed) {
+    static boolean[] mask(long seed) {
         Random random = new Random(seed);
         boolean[] mask = new boolean[ROWS];
         for (int n = 0; n < ROWS; n++) {
@@ -108,12 +108,12 @@ class RowMaskTest {
         return mask;
     }
 
-    private static int[] numbers(boolean[] mask) {
+    static int[] numbers(boolean[] mask) {
         return IntStream.range(0, mask.length).filter(n -> mask[n]).toArray();
     }
 
     /** The masked rows hold garbage, which nothing may see. */
-    private static float[] withGarbage(float[] values, boolean[] mask) {
+    static float[] withGarbage(float[] values, boolean[] mask) {
         double[][] rows = LAYOUT.rowsOf(values);
         for (int n = 0; n < ROWS; n++) {
             if (!mask[n]) {
@@ -373,7 +373,7 @@ class RowMaskTest {
     }
 
     /** Rows with these numbers of a tensor of IMAGES x width x PIXELS. */
-    private static float[] taken(float[] values, int width, int[] numbers) {
+    static float[] taken(float[] values, int width, int[] numbers) {
         double[][] rows = new Layout(new long[] {IMAGES, width, PIXELS}, 1).rowsOf(values);
         float[] taken = new float[numbers.length * width];
         for (int i = 0; i < taken.length; i++) {
@@ -383,7 +383,7 @@ class RowMaskTest {
     }
 
     /** Found is {@code others}, but for the rows with these numbers, which hold {@code left}. */
-    private static void spread(float[] others, int width, int[] numbers, float[] left, float[] found) {
+    static void spread(float[] others, int width, int[] numbers, float[] left, float[] found) {
         Layout layout = new Layout(new long[] {IMAGES, width, PIXELS}, 1);
         double[][] rows = layout.rowsOf(others);
         for (int i = 0; i < left.length; i++) {
@@ -392,13 +392,13 @@ class RowMaskTest {
         assertArrayEquals(floats(layout.valuesOf(rows)), found);
     }
 
-    private static float[] filled(float value, int width) {
+    static float[] filled(float value, int width) {
         float[] values = new float[ROWS * width];
         Arrays.fill(values, value);
         return values;
     }
 
-    private static float[] floats(Tensor codes) {
+    static float[] floats(Tensor codes) {
         return floats(Arrays.stream(codes.toIntArray()).asDoubleStream().toArray());
     }
 
