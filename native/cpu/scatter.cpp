@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t line_features = 16;                 // that a line of the caches holds
 constexpr int64_t most_summed_floats = int64_t{1} << 20;  // at a time, 4 MiB
 constexpr int64_t least_strip = 2 * line_features;
+constexpr int64_t least_task = 8 * task_elements;  // each task runs through all codes
 
 int64_t in_parts_of(int64_t whole, int64_t part) {
     return (whole + part - 1) / part;
@@ -37,7 +38,7 @@ int64_t strip_width(Layout layout, int64_t codes_count, int64_t tasks) {
 // sum_part(part, totals) sums a part of the features of a part of the codes.
 template <typename SumPart>
 void sum_by_code(Layout layout, int64_t codes_count, SumPart sum_part) {
-    const int64_t most_tasks = std::max<int64_t>(1, layout.rows() * layout.features / task_elements);
+    const int64_t most_tasks = std::max<int64_t>(1, layout.rows() * layout.features / least_task);
     const int64_t tasks = std::min<int64_t>(pool_threads(), most_tasks);
     const int64_t width = strip_width(layout, codes_count, tasks);
     const int64_t strips = in_parts_of(layout.features, width);

@@ -10,8 +10,8 @@ std::atomic<int64_t> allocations{0};
 
 }  // namespace
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-// The sanitizers have malloc of their own, with a place for hooks.
+#if defined(__SANITIZE_ADDRESS__)
+// AddressSanitizer has a malloc of its own, with a place for hooks.
 extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*allocated)(const volatile void*, size_t),
     void (*freed)(const volatile void*));
 

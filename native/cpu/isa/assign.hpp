@@ -35,6 +35,7 @@ VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook
     for (int64_t d = 0; d < features; ++d) {
         const Floats c0 = load(codes);
         const Floats c1 = load(codes + lanes);
+        fetch_to_second_level(codes + tile_codes * features);  // the next panel's
         for (int r = 0; r < rows_in_tile; ++r) {
             const Floats z = all(values[r]);
             score[r][0] = multiply_add(z, c0, score[r][0]);

@@ -24,10 +24,15 @@ void pack_panel(const float* codebook, int64_t codes_count, int64_t features, co
                                     : all(0.0f);
             }
             transpose(tile);
-            for (int64_t i = 0; i < lanes && i < features - d; ++i) {
-                store(codes + (d + i) * tile_codes, tile[i]);
-                sums = multiply_add(tile[i], tile[i], sums);
+            Floats chain = sums;
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < lanes; ++i) {
+                if (i < features - d) {
+                    store(codes + (d + i) * tile_codes, tile[i]);
+                    chain = multiply_add(tile[i], tile[i], chain);
+                }
             }
+            sums = chain;
         });
         // Beyond the codebook: -infinity, which no row chooses.
         const Floats negative_h = all(-0.5f) * sums;

@@ -478,6 +478,14 @@ VQ4J_SHARED void end_stores_past_caches() {
 
 VQ4J_SHARED void prefetch(const float* p) { __builtin_prefetch(p); }
 
+// Two vectors.
+VQ4J_SHARED void fetch_to_second_level(const float* p) {
+    __builtin_prefetch(p, 0, 2);
+    if (2 * lanes > 16) {
+        __builtin_prefetch(p + 16, 0, 2);
+    }
+}
+
 // NaN where a is a NaN or an infinity, or was in an earlier call; 0 otherwise. Starts with zero.
 VQ4J_SHARED void note_not_finite(Floats a, Floats& noted) {
     noted = noted + a * all(0.0f);
