@@ -30,6 +30,19 @@ inline void check_part(int64_t first, int64_t count, const char* whole_name, int
     }
 }
 
+// The range in which 2^exponent times a sum of fp32 numbers can be used.
+inline void check_exponent(int32_t exponent) {
+    if (exponent < -200 || exponent > 200) {
+        invalid("need -200 <= exponent <= 200, got " + std::to_string(exponent));
+    }
+}
+
+inline void check_power(int32_t power) {
+    if (power != 1 && power != 2) {
+        invalid("need power 1 or 2, got " + std::to_string(power));
+    }
+}
+
 inline void check_velocity(const float* velocity, double momentum) {
     if (velocity == nullptr && momentum != 0.0) {
         invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");
