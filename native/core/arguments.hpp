@@ -62,6 +62,13 @@ inline void check_enough_rows(int64_t rows_count, int64_t codes_count) {
     }
 }
 
+// Codes are int32.
+inline void check_codes_count(int64_t codes_count) {
+    if (codes_count < 1 || codes_count > int64_t{1} << 31) {
+        invalid("need 1 <= codes_count <= 2147483648, got " + std::to_string(codes_count));
+    }
+}
+
 }  // namespace vq4j
 
 #endif

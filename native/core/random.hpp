@@ -3,7 +3,7 @@
 #ifndef VQ4J_CORE_RANDOM_HPP
 #define VQ4J_CORE_RANDOM_HPP
 
-#include "core/arithmetic.hpp"
+#include "core/elementary_functions.hpp"
 
 namespace vq4j {
 
@@ -57,28 +57,6 @@ VQ4J_SHARED double uniform(uint64_t seed, uint64_t index, uint64_t purpose) {
 VQ4J_SHARED int64_t uniform_below(uint64_t seed, uint64_t index, uint64_t purpose, int64_t bound) {
     const int64_t value = static_cast<int64_t>(uniform(seed, index, purpose) * static_cast<double>(bound));
     return value < bound ? value : bound - 1;
-}
-
-// Natural logarithm for 0 < x < 1, by the series of artanh; additions and multiplications only, so that every machine
-// gives the same bits, which C libraries' logarithms do not.
-VQ4J_SHARED double natural_logarithm(double x) {
-    int64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int64_t exponent = (bits >> 52) - 1022;
-    bits = (bits & 0x000fffffffffffffll) | 0x3fe0000000000000ll;
-    double mantissa;
-    memcpy(&mantissa, &bits, sizeof mantissa);
-    if (mantissa < 0.70710678118654752) {
-        mantissa = mantissa + mantissa;
-        exponent -= 1;
-    }
-    const double f = (mantissa - 1.0) / (mantissa + 1.0);
-    const double square = f * f;
-    double series = 0.0;
-    for (int term = 23; term >= 1; term -= 2) {
-        series = series * square + 1.0 / static_cast<double>(term);
-    }
-    return static_cast<double>(exponent) * 0.69314718055994531 + 2.0 * f * series;
 }
 
 // Standard normal by the polar method of Marsaglia.

@@ -4,7 +4,9 @@
 #ifndef VQ4J_CPU_KERNELS_HPP
 #define VQ4J_CPU_KERNELS_HPP
 
+#include "core/finite_scalar.hpp"
 #include "core/layout.hpp"
+#include "core/sign_code.hpp"
 #include "cpu/packed_codebook.hpp"
 
 namespace vq4j {
@@ -76,6 +78,16 @@ struct Kernels {
         float momentum, float weight_decay);
     void (*adam)(const AdamStep& step, float* parameter, const float* gradient, float* first_moment,
         float* second_moment, int64_t count);
+
+    // quantizers without a codebook
+    int64_t (*finite_scalar_quantize)(Rows rows, const FiniteScalarGrid& grid, int64_t begin, int64_t end, float* out,
+        int32_t* codes);
+    int64_t (*finite_scalar_gradient)(Rows rows, const float* grad, const FiniteScalarGrid& grid, int64_t begin,
+        int64_t end, float* out);
+    int64_t (*sign_quantize)(Rows rows, float scale, int64_t begin, int64_t end, float* out, int32_t* codes);
+    void (*sum_sign_losses)(Rows rows, float scale, double sharpness, int64_t begin, int64_t end, SignSums* sums);
+    int64_t (*sign_gradient)(Rows rows, const float* grad, const SignGradient& gradient, const double* mean_logits,
+        int64_t begin, int64_t end, float* out);
 };
 
 extern const Kernels portable_kernels;

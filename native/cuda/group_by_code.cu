@@ -91,25 +91,13 @@ struct FindStart {
     int64_t rows_count;
     int64_t* starts;
 
-    __device__ void operator()(int64_t k) const {
-        int64_t low = 0;
-        int64_t high = rows_count;
-        while (low < high) {
-            const int64_t middle = low + (high - low) / 2;
-            if (sorted[middle] < k) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        starts[k] = low;
-    }
+    __device__ void operator()(int64_t k) const { starts[k] = first_not_below(sorted, 0, rows_count, k); }
 };
 
 }  // namespace grouping
 
-GroupedRows::GroupedRows(const int32_t* codes, int64_t rows_count, int64_t codes_count, cudaStream_t stream)
-    : order_(rows_count, stream), starts_(codes_count + 1, stream) {
+SortedCodes::SortedCodes(const int32_t* codes, int64_t rows_count, int64_t codes_count, cudaStream_t stream)
+    : codes_(rows_count, stream), order_(rows_count, stream) {
     using namespace grouping;
     int passes = 1;
     while ((codes_count - 1) >> (passes * digit_bits) != 0) {
@@ -117,14 +105,13 @@ GroupedRows::GroupedRows(const int32_t* codes, int64_t rows_count, int64_t codes
     }
     const unsigned tiles = blocks_for(rows_count, tile_rows);
     const Scratch<int64_t> tile_starts(int64_t{digits} * tiles + 1, stream);
-    const Scratch<int32_t> codes_a(rows_count, stream);
     const Scratch<int32_t> codes_b(rows_count, stream);
     const Scratch<int64_t> order_b(rows_count, stream);
 
-    // The passes write in turn to two places; the last one to a.
-    int32_t* to_codes = passes % 2 == 1 ? codes_a.get() : codes_b.get();
+    // The passes write in turn to two places; the last one to this object's.
+    int32_t* to_codes = passes % 2 == 1 ? codes_.get() : codes_b.get();
     int64_t* to_order = passes % 2 == 1 ? order_.get() : order_b.get();
-    int32_t* other_codes = passes % 2 == 1 ? codes_b.get() : codes_a.get();
+    int32_t* other_codes = passes % 2 == 1 ? codes_b.get() : codes_.get();
     int64_t* other_order = passes % 2 == 1 ? order_b.get() : order_.get();
     Pass pass{codes, nullptr, rows_count, 0};
     for (int p = 0; p < passes; ++p) {
@@ -135,7 +122,11 @@ GroupedRows::GroupedRows(const int32_t* codes, int64_t rows_count, int64_t codes
         std::swap(to_codes, other_codes);
         std::swap(to_order, other_order);
     }
-    for_each(codes_count + 1, stream, FindStart{codes_a.get(), rows_count, starts_.get()});
+}
+
+GroupedRows::GroupedRows(const int32_t* codes, int64_t rows_count, int64_t codes_count, cudaStream_t stream)
+    : sorted_(codes, rows_count, codes_count, stream), starts_(codes_count + 1, stream) {
+    for_each(codes_count + 1, stream, grouping::FindStart{sorted_.codes(), rows_count, starts_.get()});
 }
 
 }  // namespace vq4j

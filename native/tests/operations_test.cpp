@@ -9,81 +9,12 @@
 #include <random>
 #include <set>
 
-#include "implementation.hpp"
+#include "checks.hpp"
 
+namespace vq4j::testing {
 namespace {
 
-using vq4j::testing::Array;
-using vq4j::testing::Implementation;
-using Floats = std::vector<float>;
-using Doubles = std::vector<double>;
-
-int failures = 0;
-std::string context;  // implementation and test
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
-
-void check(bool holds, const char* what, int line) {
-    if (!holds) {
-        std::printf("FAILED: %s, line %d: %s\n", context.c_str(), line, what);
-        ++failures;
-    }
-}
-
-#define CHECK_CLOSE(actual, expected, tolerance) check_close((actual), (expected), (tolerance), __LINE__)
-
-// |actual - expected| <= tolerance * max(1, |expected|), element by element.
-template <typename T>
-void check_close(const std::vector<T>& actual, const Doubles& expected, double tolerance, int line) {
-    check(actual.size() == expected.size(), "the same number of elements", line);
-    for (size_t i = 0; i < expected.size(); ++i) {
-        const double difference = std::fabs(static_cast<double>(actual[i]) - expected[i]);
-        if (!(difference <= tolerance * std::max(1.0, std::fabs(expected[i])))) {
-            std::printf("FAILED: %s, line %d: element %zu is %.9g, expected %.9g\n", context.c_str(), line, i,
-                static_cast<double>(actual[i]), expected[i]);
-            ++failures;
-            return;
-        }
-    }
-}
-
-#define CHECK_OK(status) check_ok(on, (status), __LINE__)
-
-void check_ok(const Implementation& on, int32_t status, int line) {
-    if (status != VQ4J_OK) {
-        std::printf("FAILED: %s, line %d: status %d: %s\n", context.c_str(), line, status, on->last_error());
-        ++failures;
-    }
-}
-
-#define CHECK_FAILS(status, expected, ...) check_fails(on, (status), (expected), {__VA_ARGS__}, __LINE__)
-
-void check_fails(const Implementation& on, int32_t status, int32_t expected, const std::vector<std::string>& parts,
-    int line) {
-    check(status == expected, "the status of the failure", line);
-    for (const std::string& part : parts) {
-        if (std::string(on->last_error()).find(part) == std::string::npos) {
-            std::printf("FAILED: %s, line %d: no \"%s\" in the message: %s\n", context.c_str(), line, part.c_str(),
-                on->last_error());
-            ++failures;
-        }
-    }
-}
-
 // ---- data ------------------------------------------------------------------------------------------------------
-
-const float nan = std::numeric_limits<float>::quiet_NaN();
-const float infinity = std::numeric_limits<float>::infinity();
-
-Floats random_floats(int64_t count, unsigned seed, float mean = 0.0f, float deviation = 1.0f) {
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(mean, deviation);
-    Floats values(static_cast<size_t>(count));
-    for (float& value : values) {
-        value = normal(generator);
-    }
-    return values;
-}
 
 std::vector<int32_t> random_codes(int64_t count, int64_t codes_count, unsigned seed) {
     std::mt19937 generator(seed);
@@ -95,19 +26,6 @@ std::vector<int32_t> random_codes(int64_t count, int64_t codes_count, unsigned s
     }
     return codes;
 }
-
-// Rows of a tensor whose feature axis may stand anywhere.
-struct Shape {
-    int64_t outer;
-    int64_t inner;
-    int64_t features;
-
-    int64_t rows() const { return outer * inner; }
-    int64_t size() const { return rows() * features; }
-    size_t at(int64_t n, int64_t d) const {
-        return static_cast<size_t>(((n / inner) * features + d) * inner + n % inner);
-    }
-};
 
 const std::vector<Shape> shapes = {
     {1, 1, 1}, {1, 1, 37}, {7, 1, 3}, {129, 1, 8}, {257, 1, 32}, {2, 49, 5}, {3, 128, 16}, {600, 1, 17}, {5, 211, 33}};
@@ -1066,10 +984,7 @@ void bad_arguments_are_named(Implementation& on) {
     CHECK_FAILS(on->scatter(nullptr, 1, 1, 1, codes, 1, x), VQ4J_INVALID_ARGUMENT, "null");
 }
 
-using Test = void (*)(Implementation&);
-
-#define TEST(function) {#function, function}
-const std::vector<std::pair<const char*, Test>> tests = {
+const std::vector<Test> tests = {
     TEST(assign_takes_the_canonical_code),
     TEST(assign_is_nearest_in_fp64_far_from_the_origin),
     TEST(assign_takes_the_lowest_of_equal_codes),
@@ -1109,21 +1024,8 @@ const std::vector<std::pair<const char*, Test>> tests = {
 };
 
 }  // namespace
+}  // namespace vq4j::testing
 
 int main() {
-    std::vector<Implementation> all = vq4j::testing::implementations();
-    for (const auto& [name, test] : tests) {
-        for (Implementation& on : all) {
-            context = on.name + ", " + name;
-            on.outputs.clear();
-            on.select();
-            test(on);
-            if (on.outputs != all.front().outputs) {
-                std::printf("FAILED: %s: other bits than on %s\n", context.c_str(), all.front().name.c_str());
-                ++failures;
-            }
-        }
-    }
-    std::printf("%zu tests on %zu implementations: %d failures\n", tests.size(), all.size(), failures);
-    return failures == 0 && !all.empty() ? 0 : 1;
+    return vq4j::testing::run(vq4j::testing::tests);
 }

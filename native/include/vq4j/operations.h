@@ -342,3 +342,78 @@ VQ4J_API int32_t VQ4J_OPERATION(count_down)(VQ4J_STREAM const int64_t* counts, i
 VQ4J_API int32_t VQ4J_OPERATION(replace_codes)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const int32_t* mask, int64_t codes_count, const float* scale, const float* shift, int64_t groups,
     float noise, uint64_t seed, uint64_t step, float* codebook);
+
+/* ---- quantizers without a codebook --------------------------------------------------------------------------- */
+
+/**
+ * Finite scalar quantization (Mentzer et al. 2023, arXiv 2309.15505): with L levels of feature d, h = (L - 1) 1.001 / 2,
+ * o = 0.5 for even L and 0 for odd, b = tanh(z + artanh(o / h)) h - o, the digit is round(b) + floor(L / 2), to the nearest
+ * even on a tie, within [0, L - 1]; the value round(b) / floor(L / 2), in [-1, 1]. The code is the mixed-radix number of the
+ * digits, feature 0 the lowest. tanh has 15 correct digits. VQ4J_NOT_FINITE names the first bad row.
+ * @param levels D of them, each at least 2, their product at most 2^31 - 1; in host memory on both implementations
+ * @param out    N x D in the layout of rows, or NULL
+ * @param codes  N
+ */
+VQ4J_API int32_t VQ4J_OPERATION(finite_scalar_quantize)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* levels, float* out, int32_t* codes);
+
+/** The values of codes of finite_scalar_quantize, bit for bit. VQ4J_INVALID_ARGUMENT names the first code out of range. */
+VQ4J_API int32_t VQ4J_OPERATION(finite_scalar_decode)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* levels, float* out);
+
+/**
+ * Gradient of the input of finite_scalar_quantize, straight through the rounding:
+ * out = grad (1 - tanh^2(z + artanh(o / h))) h / floor(L / 2). out may be grad.
+ * VQ4J_NOT_FINITE names the first bad row of grad.
+ */
+VQ4J_API int32_t VQ4J_OPERATION(finite_scalar_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, const int32_t* levels, float* out);
+
+/**
+ * Sign codes (lookup-free quantization, Yu et al. 2023, arXiv 2310.05737; on rows of length 1 with scale 1 / sqrt(D) binary
+ * spherical quantization, Zhao et al. 2024, arXiv 2406.07548): out = scale where z > 0, else -scale; bit d of the code is
+ * 1 where z_d > 0. VQ4J_NOT_FINITE names the first bad row.
+ * @param features at most 31
+ * @param scale    finite, above 0
+ * @param out      N x D in the layout of rows, or NULL
+ * @param codes    N
+ */
+VQ4J_API int32_t VQ4J_OPERATION(sign_quantize)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, float scale, float* out, int32_t* codes);
+
+/** The values of sign codes. VQ4J_INVALID_ARGUMENT names the first code outside [0, 2^D). */
+VQ4J_API int32_t VQ4J_OPERATION(sign_decode)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
+    int64_t features, float scale, float* out);
+
+/**
+ * The losses of sign codes, with p_nd = sigmoid(sharpness z_nd) and H(p) = -p ln p - (1 - p) ln(1 - p). With sharpness =
+ * 2 t scale these are the probabilities of the bits under a softmax over all 2^D codes of t z.code, where bits are
+ * independent: losses[1] is the exact entropy of its codes, losses[2] that of the mean code with bits taken as independent.
+ * @param losses      3: mean over all elements of (z - code)^2; mean over the rows of sum_d H(p_nd); sum_d H(mean_n p_nd)
+ * @param mean_logits D: ln(mean_n p_nd / mean_n (1 - p_nd)), for sign_gradient
+ */
+VQ4J_API int32_t VQ4J_OPERATION(sign_losses)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, float scale, double sharpness, double* losses, double* mean_logits);
+
+/**
+ * Gradient of the input of sign_quantize, straight-through plus losses:
+ * out = grad + commitment (z - code) + entropy sharpness p (1 - p) (diversity mean_logit_d - sharpness z), where
+ * commitment = alpha 2 weight / (N D) and entropy = alpha weight / N give the gradient of
+ * alpha (weight losses[0] + weight (losses[1] - diversity losses[2])). A null grad counts as zero. out may be grad.
+ * VQ4J_NOT_FINITE names the first bad row of grad.
+ * @param mean_logits D, of sign_losses
+ */
+VQ4J_API int32_t VQ4J_OPERATION(sign_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, float scale, double sharpness, double commitment, double entropy, double diversity,
+    const double* mean_logits, float* out);
+
+/**
+ * The entropy -sum p ln p of the histogram of codes and how many codes occur, from the sorted codes: needs no memory for
+ * codes that do not occur. VQ4J_INVALID_ARGUMENT names the first code out of range.
+ * @param codes       N
+ * @param codes_count at most 2^31
+ * @param entropy     1
+ * @param used        1
+ */
+VQ4J_API int32_t VQ4J_OPERATION(code_usage)(VQ4J_STREAM const int32_t* codes, int64_t rows_count, int64_t codes_count,
+    double* entropy, int64_t* used);

@@ -1,0 +1,65 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
+import io.github.vq4j.internal.Scratch;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+
+/** The memory of one pass through a quantizer without a codebook, reused by later passes, and what its backward needs. */
+final class CodebookFreePass implements AutoCloseable {
+    final Stage input;
+    final Stage output;
+    final Stage outputGradient;
+    final Stage inputGradient;
+    final InputNorm.State norm;
+    final Scratch<FloatPointer> normalisedGradient;
+    final Scratch<DoublePointer> losses;
+    final Scratch<DoublePointer> meanLogits;
+    final Scratch<DoublePointer> codeEntropy;
+    final Scratch<LongPointer> usedCodes;
+    private final Scratch<IntPointer> codes;
+
+    /** z as the caller gave it, and as kernels see it; the normalised rows. */
+    Tensor tensor;
+
+    FloatPointer z;
+    FloatPointer normalised;
+    Rows rows;
+
+    CodebookFreePass(Kernels kernels) {
+        input = new Stage(kernels);
+        output = new Stage(kernels);
+        outputGradient = new Stage(kernels);
+        inputGradient = new Stage(kernels);
+        norm = new InputNorm.State(kernels);
+        normalisedGradient = Scratch.floats(kernels);
+        losses = Scratch.doubles(kernels);
+        meanLogits = Scratch.doubles(kernels);
+        codeEntropy = Scratch.doubles(kernels);
+        usedCodes = Scratch.longs(kernels);
+        codes = Scratch.ints(kernels);
+    }
+
+    /** The code of every row. */
+    IntPointer codes() {
+        return codes.atLeast(rows.count());
+    }
+
+    @Override
+    public void close() {
+        input.close();
+        output.close();
+        outputGradient.close();
+        inputGradient.close();
+        norm.close();
+        normalisedGradient.close();
+        losses.close();
+        meanLogits.close();
+        codeEntropy.close();
+        usedCodes.close();
+        codes.close();
+    }
+}

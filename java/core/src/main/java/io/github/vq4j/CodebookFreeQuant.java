@@ -1,0 +1,369 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the quantizers without a codebook share: tensors in and out, the order of calls, codes and how many are used.
+ *
+ * @param <Q> what forward gives
+ */
+abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits FiniteScalarQuant, LookupFreeQuant {
+    final Kernels kernels;
+    private final int featureSize;
+    private final long numCodes;
+    private final int dim;
+    private final InputNorm inputNorm;
+    private final ConcurrentLinkedQueue<CodebookFreePass> spare = new ConcurrentLinkedQueue<>();
+
+    private boolean training = true;
+    private @Nullable CodebookFreePass saved;
+    private volatile boolean closed;
+
+    CodebookFreeQuant(Kernels kernels, int featureSize, long numCodes, int dim, Norm norm) {
+        this.kernels = kernels;
+        this.featureSize = featureSize;
+        this.numCodes = numCodes;
+        this.dim = dim;
+        inputNorm = new InputNorm(kernels, norm, featureSize);
+    }
+
+    // ---- what a quantizer decides ------------------------------------------------------------------------------
+
+    /**
+     * Codes of normalised rows, into the pass, and their values.
+     *
+     * @param output null where only the codes are wanted
+     */
+    abstract void assign(CodebookFreePass pass, @Nullable FloatPointer output);
+
+    /** The values of codes. */
+    abstract void look(IntPointer codes, Rows rows, FloatPointer output);
+
+    /** What forward gives; computes the losses of a quantizer that has some. */
+    abstract Q result(CodebookFreePass pass, Tensor output, Tensor codes, double perplexity, long activeCodes);
+
+    /** Gradient of the normalised rows; a null gradient of the output counts as zero. */
+    abstract void differentiate(
+            CodebookFreePass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer normalisedGradient);
+
+    // ---- forward and backward ----------------------------------------------------------------------------------
+
+    /**
+     * Quantizes. The input is kept, not copied, until the backward: do not change it in between.
+     *
+     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @return results where z lies: on the host for a host tensor, on the device for a device tensor
+     * @throws NotFiniteException if z has a NaN or an infinity
+     */
+    public Q forward(Tensor z) {
+        return quantize(z, null);
+    }
+
+    /**
+     * As {@link #forward(Tensor)}, with the output written into memory of the caller's.
+     *
+     * @param output FLOAT32 of the shape of z, not overlapping z; its contents are undefined after an error
+     */
+    public Q forward(Tensor z, Tensor output) {
+        Objects.requireNonNull(output, "output");
+        output.checkUsable("output", DataType.FLOAT32, kernels);
+        if (!output.hasShape(z.shape())) {
+            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+        }
+        if (output.overlaps(z)) {
+            throw new IllegalArgumentException("output overlaps z; need memory of its own");
+        }
+        return quantize(z, output);
+    }
+
+    /** The gradient of z for the last forward, which is used up by it; into gradInput unless that is null. */
+    final Gradients backpropagate(@Nullable Tensor gradOutput, double alpha, @Nullable Tensor gradInput) {
+        CodebookFreePass pass = forBackward(gradOutput, alpha);
+        if (gradInput != null) {
+            checkGradient("gradInput", gradInput, pass);
+            if (gradInput.overlaps(pass.tensor)) {
+                throw new IllegalArgumentException("gradInput overlaps z; need memory of its own");
+            }
+            differentiate(pass, gradOutput, alpha, gradInput);
+            return new Gradients(gradInput.reshape(gradInput.shape()));
+        }
+        Tensor result = resultLike(pass.tensor, DataType.FLOAT32, pass.tensor.shape());
+        try {
+            differentiate(pass, gradOutput, alpha, result);
+        } catch (RuntimeException | Error failure) {
+            result.close();
+            throw failure;
+        }
+        return new Gradients(result);
+    }
+
+    /**
+     * The codes alone.
+     *
+     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @return INT32, shape of z without the feature axis, where z lies
+     * @throws NotFiniteException if z has a NaN or an infinity
+     */
+    public Tensor encode(Tensor z) {
+        int axis = checkInput(z);
+        CodebookFreePass pass = takePass();
+        try {
+            start(pass, z, axis);
+            assign(pass, null);
+            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
+            codes.copyFrom(kernels, pass.codes());
+            return codes;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    /**
+     * The values behind codes, bit for bit those of {@link #forward}.
+     *
+     * @param codes INT32, each in [0, numCodes), at least one
+     * @return FLOAT32, shape of the codes with featureSize inserted at axis dim, where the codes lie
+     */
+    public Tensor decode(Tensor codes) {
+        checkOpen();
+        codes.checkUsable("codes", DataType.INT32, kernels);
+        int rank = codes.rank() + 1;
+        int axis = dim < 0 ? rank + dim : dim;
+        if (axis < 0 || axis >= rank) {
+            throw new IllegalArgumentException("need codes to which axis " + dim + " can be added, got " + codes);
+        }
+        if (codes.size() == 0) {
+            throw new IllegalArgumentException("need at least one code, got " + codes);
+        }
+        long[] shape = with(codes.shape(), axis, featureSize);
+        CodebookFreePass pass = takePass();
+        Tensor values = null;
+        try {
+            pass.rows = Rows.of(shape, axis);
+            codes.copyTo(kernels, pass.codes());
+            values = resultLike(codes, DataType.FLOAT32, shape);
+            look(pass.codes(), pass.rows, pass.output.room(values));
+            pass.output.deliver(values);
+            return values;
+        } catch (RuntimeException | Error failure) {
+            if (values != null) {
+                values.close();
+            }
+            throw failure;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    // ---- mode and state ----------------------------------------------------------------------------------------
+
+    /** Switches to training, the mode a layer starts in. There is nothing to train: the results are the same in both. */
+    public CodebookFreeQuant<Q> train() {
+        checkOpen();
+        training = true;
+        return this;
+    }
+
+    /** Switches to inference. There is nothing to train: the results are the same in both modes. */
+    public CodebookFreeQuant<Q> eval() {
+        checkOpen();
+        training = false;
+        return this;
+    }
+
+    /** Whether the layer trains. */
+    public boolean isTraining() {
+        return training;
+    }
+
+    /** D. */
+    public int featureSize() {
+        return featureSize;
+    }
+
+    /** The number of codes that there are. */
+    public long numCodes() {
+        return numCodes;
+    }
+
+    /** Where the layer computes. */
+    public Device device() {
+        return kernels.onCuda() ? Device.CUDA : Device.HOST;
+    }
+
+    /** Gives all memory back; a second call does nothing. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            forgetSaved();
+            spare.forEach(CodebookFreePass::close);
+            spare.clear();
+            inputNorm.close();
+        }
+    }
+
+    /** " on cpu" or " on cuda:0", for the name of the layer in messages. */
+    final String place() {
+        return kernels.onCuda() ? " on cuda:" + kernels.device() : " on cpu";
+    }
+
+    // ---- the steps ---------------------------------------------------------------------------------------------
+
+    private Q quantize(Tensor z, @Nullable Tensor output) {
+        int axis = checkInput(z);
+        CodebookFreePass pass = takePass();
+        List<Tensor> results = new ArrayList<>(2);
+        boolean done = false;
+        try {
+            start(pass, z, axis);
+            Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
+            results.add(out);
+            assign(pass, pass.output.room(out));
+            pass.output.deliver(out);
+            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
+            results.add(codes);
+            codes.copyFrom(kernels, pass.codes());
+            kernels.codeUsage(
+                    pass.codes(), pass.rows.count(), numCodes, pass.codeEntropy.atLeast(1), pass.usedCodes.atLeast(1));
+            double[] entropy = new double[1];
+            kernels.read(pass.codeEntropy.atLeast(1), entropy);
+            long[] used = new long[1];
+            kernels.read(pass.usedCodes.atLeast(1), used);
+            // StrictMath has the same bits on every machine.
+            Q result = result(pass, out, codes, StrictMath.exp(entropy[0]), used[0]);
+            forgetSaved();
+            saved = pass;
+            done = true;
+            return result;
+        } finally {
+            if (!done) {
+                results.forEach(Tensor::close);
+                giveBack(pass);
+            }
+        }
+    }
+
+    private void start(CodebookFreePass pass, Tensor z, int axis) {
+        pass.tensor = z;
+        pass.rows = Rows.of(z.shape(), axis);
+        pass.z = pass.input.read(z);
+        pass.normalised = inputNorm.apply(pass.z, pass.rows, 1, training, pass.norm);
+    }
+
+    private void differentiate(CodebookFreePass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
+        FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
+        FloatPointer out = pass.inputGradient.room(gradInput);
+        boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
+        FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
+        differentiate(pass, gradient, alpha, normalised);
+        if (!inputNorm.isIdentity()) {
+            inputNorm.gradient(pass.z, normalised, pass.rows, pass.norm, out);
+        } else if (apart) {
+            kernels.copy(out, normalised, pass.rows.elements() * Float.BYTES);
+        }
+        pass.inputGradient.deliver(gradInput);
+        forgetSaved();
+    }
+
+    // ---- memory ------------------------------------------------------------------------------------------------
+
+    private CodebookFreePass takePass() {
+        CodebookFreePass pass = spare.poll();
+        return pass != null ? pass : new CodebookFreePass(kernels);
+    }
+
+    private void giveBack(CodebookFreePass pass) {
+        pass.tensor = null;
+        if (closed) {
+            pass.close();
+        } else {
+            spare.offer(pass);
+        }
+    }
+
+    private void forgetSaved() {
+        if (saved != null) {
+            CodebookFreePass pass = saved;
+            saved = null;
+            giveBack(pass);
+        }
+    }
+
+    /** A new tensor where another lies. */
+    private Tensor resultLike(Tensor model, DataType type, long[] shape) {
+        return Tensor.allocate(model.device() == Device.CUDA ? kernels : Kernels.cpu(), type, shape);
+    }
+
+    // ---- checks ------------------------------------------------------------------------------------------------
+
+    /** The feature axis of an input that fits. */
+    private int checkInput(Tensor z) {
+        checkOpen();
+        z.checkUsable("z", DataType.FLOAT32, kernels);
+        int axis = dim < 0 ? z.rank() + dim : dim;
+        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
+            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
+                    + Arrays.toString(z.shape()));
+        }
+        if (z.size() == 0) {
+            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
+        }
+        return axis;
+    }
+
+    private CodebookFreePass forBackward(@Nullable Tensor gradOutput, double alpha) {
+        checkOpen();
+        if (saved == null) {
+            throw new IllegalStateException("backward needs a forward before it, and each its own");
+        }
+        if (saved.tensor.isClosed()) {
+            throw new IllegalStateException("z of the forward is closed; keep it open until backward");
+        }
+        if (!Double.isFinite(alpha)) {
+            throw new IllegalArgumentException("need a finite alpha, got " + alpha);
+        }
+        if (gradOutput != null) {
+            checkGradient("gradOutput", gradOutput, saved);
+        }
+        return saved;
+    }
+
+    private void checkGradient(String name, Tensor gradient, CodebookFreePass pass) {
+        gradient.checkUsable(name, DataType.FLOAT32, kernels);
+        if (!gradient.hasShape(pass.tensor.shape())) {
+            throw new IllegalArgumentException("need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape())
+                    + ", got " + gradient);
+        }
+    }
+
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("this " + this + " is closed");
+        }
+    }
+
+    private static long[] without(long[] shape, int axis) {
+        long[] rest = new long[shape.length - 1];
+        System.arraycopy(shape, 0, rest, 0, axis);
+        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
+        return rest;
+    }
+
+    private static long[] with(long[] shape, int axis, long size) {
+        long[] all = new long[shape.length + 1];
+        System.arraycopy(shape, 0, all, 0, axis);
+        all[axis] = size;
+        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
+        return all;
+    }
+}
