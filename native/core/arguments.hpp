@@ -40,6 +40,16 @@ inline void check_exponent(int32_t exponent) {
 inline void check_power(int32_t power) {
     if (power != 1 && power != 2) {
         invalid("need power 1 or 2, got " + std::to_string(power));
+
+inline void check_nearest(int64_t k, int64_t codes_count) {
+    if (k < 1 || k > codes_count) {
+        invalid("need 1 <= k <= codes_count = " + std::to_string(codes_count) + ", got k = " + std::to_string(k));
+    }
+}
+
+inline void check_distance(int32_t kind) {
+    if (kind != VQ4J_SQUARED_EUCLIDEAN && kind != VQ4J_EUCLIDEAN && kind != VQ4J_COSINE) {
+        invalid("need kind VQ4J_SQUARED_EUCLIDEAN = 0, VQ4J_EUCLIDEAN = 1 or VQ4J_COSINE = 2, got " + std::to_string(kind));
     }
 }
 
@@ -53,6 +63,21 @@ inline void check_both_or_neither(const float* scale, const float* shift) {
     if ((scale == nullptr) != (shift == nullptr)) {
         invalid("need both scale and shift or neither, got only one of them");
     }
+}
+
+// A selection of some of the rows, whose numbers are sorted as 32 bits.
+inline void check_selection(int64_t rows_count, int64_t count) {
+    check_sizes({{"rows_count", rows_count}, {"count", count}});
+    if (rows_count > 0xffffffff || count > rows_count) {
+        invalid("need 1 <= count <= rows_count < 2^32, got count = " + std::to_string(count) + " and rows_count = "
+            + std::to_string(rows_count));
+    }
+}
+
+inline void check_place_codes(int64_t vectors_count, int64_t codes_count, int64_t features, int64_t groups) {
+    check_codebook(vectors_count, features);
+    check_codebook(codes_count, features);
+    check_divides("groups", groups, "codes_count", codes_count);
 }
 
 inline void check_enough_rows(int64_t rows_count, int64_t codes_count) {

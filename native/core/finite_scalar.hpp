@@ -1,5 +1,5 @@
-// The arithmetic of finite scalar quantization: Mentzer, Minnen, Agustsson, Tschannen, "Finite Scalar Quantization: VQ-VAE
-// Made Simple", ICLR 2024, arXiv 2309.15505.
+// The arithmetic of finite scalar quantization: Mentzer, Minnen, Agustsson, Tschannen, "Finite Scalar Quantization:
+// VQ-VAE Made Simple", ICLR 2024, arXiv 2309.15505.
 #ifndef VQ4J_CORE_FINITE_SCALAR_HPP
 #define VQ4J_CORE_FINITE_SCALAR_HPP
 
@@ -10,8 +10,8 @@ namespace vq4j {
 // The most features that a code of 31 bits has: each has two levels at least.
 constexpr int64_t finite_scalar_features = 30;
 
-// One feature's levels. bounded(z) = tanh(z + shift) * half_range - offset is rounded to the nearest integer, which is one
-// of -half_width ... levels - 1 - half_width.
+// One feature's levels. bounded(z) = tanh(z + shift) * half_range - offset is rounded to the nearest integer, which is
+// one of -half_width ... levels - 1 - half_width.
 struct FiniteScalarAxis {
     double half_range;
     double offset;
@@ -26,8 +26,8 @@ struct FiniteScalarGrid {
     int64_t codes_count;
 };
 
-// The level of an element, 0 ... levels - 1. The bound exceeds the outer levels by a thousandth of the range, which is more
-// than half a level beyond 1,000 levels: hence the limits.
+// The level of an element, 0 ... levels - 1. The bound exceeds the outer levels by a thousandth of the range, which is
+// more than half a level beyond 1,000 levels: hence the limits.
 VQ4J_SHARED int32_t finite_scalar_digit(const FiniteScalarAxis& axis, float z) {
     const double bounded =
         hyperbolic_tangent(static_cast<double>(z) + axis.shift).value * axis.half_range - axis.offset;

@@ -1,6 +1,6 @@
-// The arithmetic of sign codes: every feature becomes a bit, whose value is +scale or -scale. Lookup-free quantization (Yu et
-// al., "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation", arXiv 2310.05737) and, on rows of length 1,
-// binary spherical quantization (Zhao, Xiong, Kraehenbuehl, arXiv 2406.07548).
+// The arithmetic of sign codes: every feature becomes a bit, whose value is +scale or -scale. Lookup-free quantization
+// (Yu et al., "Language Model Beats Diffusion: Tokenizer is Key to Visual Generation", arXiv 2310.05737) and, on rows
+// of length 1, binary spherical quantization (Zhao, Xiong, Kraehenbuehl, arXiv 2406.07548).
 #ifndef VQ4J_CORE_SIGN_CODE_HPP
 #define VQ4J_CORE_SIGN_CODE_HPP
 
@@ -56,8 +56,8 @@ VQ4J_SHARED float sign_gradient_element(const SignGradient& s, float z, float gr
         static_cast<double>(grad) + s.commitment * error + s.entropy * (s.sharpness * of_logit));
 }
 
-// The losses from the sums over all rows: losses[0] the mean squared error over all elements, losses[1] the mean over rows
-// of the sum of entropies, losses[2] the sum of the entropies of the mean probabilities; and the logits of those.
+// The losses from the sums over all rows: losses[0] the mean squared error over all elements, losses[1] the mean over
+// rows of the sum of entropies, losses[2] the sum of the entropies of the mean probabilities; and the logits of those.
 VQ4J_SHARED void finish_sign_losses(const SignSums* sums, int64_t rows, int64_t features, double* losses,
     double* mean_logits) {
     const double n = static_cast<double>(rows);

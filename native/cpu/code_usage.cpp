@@ -1,5 +1,5 @@
-// Entropy of the histogram of codes and the number of codes that occur, whatever the number of codes that could: the codes
-// are sorted by radix, 11 bits a pass, and their runs counted. On the caller's thread; 8 bytes a row and pass.
+// Entropy of the histogram of codes and the number of codes that occur, whatever the number of codes that could: the
+// codes are sorted by radix, 11 bits a pass, and their runs counted. On the caller's thread; 8 bytes a row and pass.
 #include "core/code_usage.hpp"
 
 #include <algorithm>

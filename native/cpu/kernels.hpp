@@ -19,6 +19,12 @@ struct Rows {
     VQ4J_SHARED_MEMBER const float* row(int64_t n) const { return data + layout.offset(n); }
 };
 
+// The first bad rows of two tensors.
+struct FirstBadRows {
+    int64_t of_rows;
+    int64_t of_target;
+};
+
 // Sums of one column over a chunk.
 struct GradientSums {
     float grad;
@@ -45,9 +51,16 @@ struct Kernels {
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
 
+    int64_t (*pack_direction_panel)(const float* codebook, int64_t codes_count, int64_t features, int64_t panel,
+        PackedCodebook<float> packed);
+    int64_t (*assign_top_k)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t k, int64_t begin,
+        int64_t end, float* workspace, float* scores, int32_t* codes);
+
     // rows and their codes
     void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
         float* distances);
+    void (*code_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, int64_t begin,
+        int64_t end, float* distances);
     int64_t (*lower_weights)(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights);
     int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
         int64_t begin, int64_t end, float* out);
@@ -67,6 +80,7 @@ struct Kernels {
     void (*normalize_gradient)(Rows rows, const float* grad, NormalizedColumns columns, int64_t begin, int64_t end,
         float* out);
     int64_t (*row_norm)(Rows rows, bool unit, int64_t begin, int64_t end, float* out);
+    FirstBadRows (*match_norms)(Rows rows, const float* target, int64_t begin, int64_t end, float* out);
     void (*row_norm_gradient)(Rows rows, const float* grad, bool unit, int64_t begin, int64_t end, float* out);
 
     // elements

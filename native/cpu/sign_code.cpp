@@ -1,5 +1,5 @@
-// Sign codes, their decoding, losses and gradient. The losses are summed in fp64 over chunks of 256 rows. Coding is bound by
-// memory, 8 N D bytes, losses and gradient by the entropies in fp64.
+// Sign codes, their decoding, losses and gradient. The losses are summed in fp64 over chunks of 256 rows. Coding is
+// bound by memory, 8 N D bytes, losses and gradient by the entropies in fp64.
 #include <algorithm>
 
 #include "core/codebook_free_arguments.hpp"
@@ -20,8 +20,8 @@ constexpr int64_t entropy_cost = 16;  // elements' worth of streaming time
 
 using namespace vq4j;
 
-int32_t vq4j_cpu_sign_quantize(const float* rows, int64_t outer, int64_t inner, int64_t features, float scale, float* out,
-    int32_t* codes) {
+int32_t vq4j_cpu_sign_quantize(const float* rows, int64_t outer, int64_t inner, int64_t features, float scale,
+    float* out, int32_t* codes) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_sign_code(features, scale);

@@ -1,6 +1,6 @@
-// Entropy of the histogram of codes and the number of codes that occur, whatever the number of codes that could: the codes
-// are sorted, a thread a chunk of 256 looks where codes begin and finds their ends by bisection, and the chunks are added in
-// order. Bound by the sort.
+// Entropy of the histogram of codes and the number of codes that occur, whatever the number of codes that could: the
+// codes are sorted, a thread a chunk of 256 looks where codes begin and finds their ends by bisection, and the chunks
+// are added in order. Bound by the sort.
 #include "core/code_usage.hpp"
 
 #include "core/arguments.hpp"
@@ -68,8 +68,8 @@ struct Combine {
 
 using namespace vq4j;
 
-int32_t vq4j_cuda_code_usage(void* stream, const int32_t* codes, int64_t rows_count, int64_t codes_count, double* entropy,
-    int64_t* used) {
+int32_t vq4j_cuda_code_usage(void* stream, const int32_t* codes, int64_t rows_count, int64_t codes_count,
+    double* entropy, int64_t* used) {
     return guarded([&] {
         check_sizes({{"rows_count", rows_count}});
         check_codes_count(codes_count);

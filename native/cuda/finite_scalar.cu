@@ -1,5 +1,5 @@
-// Finite scalar quantization, its decoding and its gradient: a thread a row for codes, a thread an element for the gradient.
-// Bound by memory, 8 N D bytes (12 for the gradient), or on devices with few fp64 units by tanh.
+// Finite scalar quantization, its decoding and its gradient: a thread a row for codes, a thread an element for the
+// gradient. Bound by memory, 8 N D bytes (12 for the gradient), or on devices with few fp64 units by tanh.
 #include "core/codebook_free_arguments.hpp"
 #include "cuda/elements.cuh"
 #include "cuda/first_bad.cuh"
@@ -72,8 +72,8 @@ struct Gradient {
 
 using namespace vq4j;
 
-int32_t vq4j_cuda_finite_scalar_quantize(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
-    const int32_t* levels, float* out, int32_t* codes) {
+int32_t vq4j_cuda_finite_scalar_quantize(void* stream, const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* levels, float* out, int32_t* codes) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, levels, codes});
@@ -85,8 +85,8 @@ int32_t vq4j_cuda_finite_scalar_quantize(void* stream, const float* rows, int64_
     });
 }
 
-int32_t vq4j_cuda_finite_scalar_decode(void* stream, const int32_t* codes, int64_t outer, int64_t inner, int64_t features,
-    const int32_t* levels, float* out) {
+int32_t vq4j_cuda_finite_scalar_decode(void* stream, const int32_t* codes, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* levels, float* out) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_present({codes, levels, out});
@@ -98,8 +98,8 @@ int32_t vq4j_cuda_finite_scalar_decode(void* stream, const int32_t* codes, int64
     });
 }
 
-int32_t vq4j_cuda_finite_scalar_gradient(void* stream, const float* rows, const float* grad, int64_t outer, int64_t inner,
-    int64_t features, const int32_t* levels, float* out) {
+int32_t vq4j_cuda_finite_scalar_gradient(void* stream, const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, const int32_t* levels, float* out) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, grad, levels, out});

@@ -28,17 +28,14 @@ struct Replace {
     const float* rows;
     Layout layout;
     const int32_t* mask;
-    const float* scale;
-    const float* shift;
-    int64_t group_codes;
     float noise;
     uint64_t seed;
     uint64_t step;
-    float* codebook;
+    CodePlaces places;
 
     __device__ void operator()(int64_t k) const {
         if (mask[k] != 0) {
-            replace_code(rows, layout, k, scale, shift, group_codes, noise, seed, step, codebook);
+            replace_code(rows, layout, k, noise, seed, step, places);
         }
     }
 };
@@ -69,7 +66,8 @@ int32_t vq4j_cuda_replace_codes(void* stream, const float* rows, int64_t outer, 
         check_divides("groups", groups, "codes_count", codes_count);
         check_present({rows, mask, codebook});
         check_both_or_neither(scale, shift);
+        const CodePlaces places{scale, shift, codes_count / groups, features, codebook};
         for_each(codes_count, static_cast<cudaStream_t>(stream),
-            replacement::Replace{rows, layout, mask, scale, shift, codes_count / groups, noise, seed, step, codebook});
+            replacement::Replace{rows, layout, mask, noise, seed, step, places});
     });
 }

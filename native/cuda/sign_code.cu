@@ -1,6 +1,6 @@
-// Sign codes, their decoding, losses and gradient: a thread a row for codes, a thread a chunk of 256 rows of one feature for
-// the losses, combined in fp64, a thread an element for the gradient. Bound by memory, 8 N D bytes for codes, 4 for the
-// losses and 12 for the gradient, or on devices with few fp64 units by the entropies.
+// Sign codes, their decoding, losses and gradient: a thread a row for codes, a thread a chunk of 256 rows of one
+// feature for the losses, combined in fp64, a thread an element for the gradient. Bound by memory, 8 N D bytes for
+// codes, 4 for the losses and 12 for the gradient, or on devices with few fp64 units by the entropies.
 #include "core/codebook_free_arguments.hpp"
 #include "cuda/chunks.cuh"
 #include "cuda/elements.cuh"
@@ -173,8 +173,8 @@ int32_t vq4j_cuda_sign_gradient(void* stream, const float* rows, const float* gr
         const auto s = static_cast<cudaStream_t>(stream);
         const FirstBad bad(s);
         for_each(layout.rows() * features, s,
-            sign_code::Gradient{rows, grad, layout, {scale, sharpness, commitment, entropy, diversity}, mean_logits, out,
-                bad.rows()});
+            sign_code::Gradient{rows, grad, layout, {scale, sharpness, commitment, entropy, diversity}, mean_logits,
+                out, bad.rows()});
         bad.require_finite("gradient");
     });
 }

@@ -54,8 +54,8 @@ inline void check_ok(const Implementation& on, int32_t status, int line) {
 
 #define CHECK_FAILS(status, expected, ...) check_fails(on, (status), (expected), {__VA_ARGS__}, __LINE__)
 
-inline void check_fails(const Implementation& on, int32_t status, int32_t expected, const std::vector<std::string>& parts,
-    int line) {
+inline void check_fails(const Implementation& on, int32_t status, int32_t expected,
+    const std::vector<std::string>& parts, int line) {
     check(status == expected, "the status of the failure", line);
     for (const std::string& part : parts) {
         if (std::string(on->last_error()).find(part) == std::string::npos) {

@@ -1,5 +1,5 @@
-// The quantizers without a codebook and the functions they are made of, against plain references in long double, on each
-// implementation; then all outputs of the implementations against each other, bit for bit.
+// The quantizers without a codebook and the functions they are made of, against plain references in long double, on
+// each implementation; then all outputs of the implementations against each other, bit for bit.
 #include <map>
 #include <numeric>
 #include <set>
@@ -105,7 +105,8 @@ void integers_are_rounded_to_even(Implementation&) {
 // ---- finite scalars --------------------------------------------------------------------------------------------
 
 const std::vector<std::vector<int32_t>> grids = {
-    {2}, {3}, {8, 5, 5, 5}, {7, 5, 5, 5, 5}, {2, 3, 4, 5, 6, 7, 8, 9, 10}, {1200, 2, 1201}, std::vector<int32_t>(30, 2)};
+    {2}, {3}, {8, 5, 5, 5}, {7, 5, 5, 5, 5}, {2, 3, 4, 5, 6, 7, 8, 9, 10}, {1200, 2, 1201},
+    std::vector<int32_t>(30, 2)};
 
 // Outer and inner sizes: one row, primes, more than a chunk, borders inside blocks of rows.
 const std::vector<std::pair<int64_t, int64_t>> places = {{1, 1}, {1, 67}, {331, 1}, {3, 50}, {5, 211}};
@@ -511,7 +512,8 @@ void bad_arguments_of_sign_codes_are_named(Implementation& on) {
     CHECK_FAILS(on->sign_quantize(good, 1, 1, 32, 1.0f, out, codes), VQ4J_INVALID_ARGUMENT, "31", "32");
     CHECK_FAILS(on->sign_quantize(good, 3, 50, 2, 0.0f, out, codes), VQ4J_INVALID_ARGUMENT, "scale", "0.0");
     CHECK_FAILS(on->sign_losses(good, 3, 50, 2, nan, 1.0, doubles, doubles), VQ4J_INVALID_ARGUMENT, "scale", "nan");
-    CHECK_FAILS(on->sign_losses(good, 3, 50, 2, 1.0f, -1.0, doubles, doubles), VQ4J_INVALID_ARGUMENT, "sharpness", "-1");
+    CHECK_FAILS(on->sign_losses(good, 3, 50, 2, 1.0f, -1.0, doubles, doubles), VQ4J_INVALID_ARGUMENT, "sharpness",
+        "-1");
 }
 
 // ---- usage of codes --------------------------------------------------------------------------------------------

@@ -44,7 +44,9 @@ struct Operations {
     X(replace_codes) X(residual) X(add_lookup) X(take_features) X(put_features) X(put_codes) X(take_codes) \
     X(take_rows) X(put_rows) X(weighted_sum) X(largest_magnitude) X(fixed_point_scatter) X(from_fixed_point) \
     X(draw_rows) X(finite_scalar_quantize) X(finite_scalar_decode) X(finite_scalar_gradient) X(sign_quantize) \
-    X(sign_decode) X(sign_losses) X(sign_gradient) X(code_usage)
+    X(sign_decode) X(sign_losses) X(sign_gradient) X(code_usage) X(pack_directions) X(assign_top_k) \
+    X(code_distances) X(match_norms) X(norm_pooling) X(norm_pooling_gradient) X(place_codes) X(farthest_rows) \
+    X(moving_averages) X(restart_averages) X(expire_codes)
 
 struct Implementation {
     std::string name;

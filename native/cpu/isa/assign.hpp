@@ -10,6 +10,7 @@
 
 #include <limits>
 
+#include "core/lengths.hpp"
 #include "cpu/assign_blocks.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/isa/vector.hpp"
@@ -42,6 +43,50 @@ void pack_panel(const float* codebook, int64_t codes_count, int64_t features, co
     }
 }
 
+// The directions of the panel's codes, transposed, with h = 0. Returns the first bad code, or no_bad_row.
+int64_t pack_direction_panel(const float* codebook, int64_t codes_count, int64_t features, int64_t panel,
+    PackedCodebook<float> packed) {
+    const int64_t first = panel * tile_codes;
+    float* const codes = packed.codes + first * features;
+    int64_t bad = no_bad_row;
+    for (int64_t i = tile_codes - 1; i >= 0; --i) {
+        const bool exists = first + i < codes_count;
+        const float* const code = codebook + (first + i) * features;
+        const double length = exists ? length_in_fp64(code, 1, features) : 0.0;
+        const double factor = length_factor(length, 1.0);
+        bad = is_finite_length(length) ? bad : first + i;
+        for (int64_t d = 0; d < features; ++d) {
+            codes[d * tile_codes + i] = exists ? scaled_in_fp64(code[d], factor) : 0.0f;
+        }
+        packed.negative_h[first + i] = exists ? 0.0f : -std::numeric_limits<float>::infinity();
+    }
+    return bad;
+}
+
+// Scores of a tile's rows, [D][rows_in_tile], against the codes of one panel.
+template <int rows_in_tile>
+VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
+    Floats (&score)[rows_in_tile][2]) {
+    const float* const starts = packed.negative_h + panel * tile_codes;
+    const float* codes = packed.codes + panel * tile_codes * features;
+    for (int r = 0; r < rows_in_tile; ++r) {
+        score[r][0] = load(starts);
+        score[r][1] = load(starts + lanes);
+    }
+    const float* values = tile;
+    for (int64_t d = 0; d < features; ++d) {
+        const Floats c0 = load(codes);
+        const Floats c1 = load(codes + lanes);
+        for (int r = 0; r < rows_in_tile; ++r) {
+            const Floats z = all(values[r]);
+            score[r][0] = multiply_add(z, c0, score[r][0]);
+            score[r][1] = multiply_add(z, c1, score[r][1]);
+        }
+        codes += tile_codes;
+        values += rows_in_tile;
+    }
+}
+
 // The best score of every lane of some rows, and its code.
 struct BestLanes {
     float scores[assign_block_rows][lanes];
@@ -59,25 +104,8 @@ void score_tile(const float* tile, int64_t features, PackedCodebook<const float>
         code[r] = load(best_lanes.codes[first_row + r]);
     }
     for (int64_t panel = begin; panel < end; ++panel) {
-        const float* const starts = packed.negative_h + panel * tile_codes;
-        const float* codes = packed.codes + panel * tile_codes * features;
         Floats score[rows_in_tile][2];
-        for (int r = 0; r < rows_in_tile; ++r) {
-            score[r][0] = load(starts);
-            score[r][1] = load(starts + lanes);
-        }
-        const float* values = tile;
-        for (int64_t d = 0; d < features; ++d) {
-            const Floats c0 = load(codes);
-            const Floats c1 = load(codes + lanes);
-            for (int r = 0; r < rows_in_tile; ++r) {
-                const Floats z = all(values[r]);
-                score[r][0] = multiply_add(z, c0, score[r][0]);
-                score[r][1] = multiply_add(z, c1, score[r][1]);
-            }
-            codes += tile_codes;
-            values += rows_in_tile;
-        }
+        score_panel<rows_in_tile>(tile, features, packed, panel, score);
         const auto first_code = static_cast<int32_t>(panel * tile_codes);
         const Ints codes0 = ascending_from(first_code);
         const Ints codes1 = ascending_from(first_code + lanes);
@@ -119,17 +147,23 @@ int64_t pack_tile(Rows rows, const float* centre, int64_t first, int64_t count, 
     return no_bad_row;
 }
 
+// Centres rows into tiles. Returns the first bad one, or no_bad_row.
+int64_t pack_tiles(Rows rows, const float* centre, int64_t begin, int64_t end, float* tiles) {
+    int64_t bad = no_bad_row;
+    for (int64_t n = begin; n < end && bad == no_bad_row; n += tile_rows) {
+        const int64_t rows_in_tile = end - n < tile_rows ? end - n : tile_rows;
+        bad = pack_tile(rows, centre, n, rows_in_tile, tiles + (n - begin) * rows.layout.features);
+    }
+    return bad;
+}
+
 // Rows begin ... end, at most a block. The workspace holds the block's tiles.
 int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
     float* workspace, int32_t* codes) {
     const int64_t features = rows.layout.features;
     const int64_t panels = panels_of(codes_count, tile_codes);
     const int64_t count = end - begin;
-    int64_t bad = no_bad_row;
-    for (int64_t r = 0; r < count && bad == no_bad_row; r += tile_rows) {
-        const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
-        bad = pack_tile(rows, packed.centre, begin + r, rows_in_tile, workspace + r * features);
-    }
+    const int64_t bad = pack_tiles(rows, packed.centre, begin, end, workspace);
     if (bad != no_bad_row) {
         return bad;
     }

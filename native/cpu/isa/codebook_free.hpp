@@ -1,5 +1,5 @@
-// Kernels of the quantizers without a codebook: finite scalars and sign codes. Bound by the arithmetic of tanh and of the
-// entropies in fp64; sign_quantize by memory.
+// Kernels of the quantizers without a codebook: finite scalars and sign codes. Bound by the arithmetic of tanh and of
+// the entropies in fp64; sign_quantize by memory.
 #ifndef VQ4J_CPU_ISA_CODEBOOK_FREE_HPP
 #define VQ4J_CPU_ISA_CODEBOOK_FREE_HPP
 

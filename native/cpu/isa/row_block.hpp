@@ -1,5 +1,5 @@
-// Rows taken in blocks whose features stand in columns, so that vectors run along the rows however few features there are
-// and wherever their axis stands. A block stays in the first-level cache.
+// Rows taken in blocks whose features stand in columns, so that vectors run along the rows however few features there
+// are and wherever their axis stands. A block stays in the first-level cache.
 #ifndef VQ4J_CPU_ISA_ROW_BLOCK_HPP
 #define VQ4J_CPU_ISA_ROW_BLOCK_HPP
 

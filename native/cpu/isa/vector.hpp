@@ -42,6 +42,11 @@ VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& co
     code.v = _mm512_mask_mov_epi32(code.v, better, new_code.v);
 }
 
+// A bit for every lane where score >= bound, or either is NaN.
+VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
+    return _mm512_cmp_ps_mask(score.v, bound.v, _CMP_NLT_UQ);
+}
+
 #elif defined(__AVX2__)
 
 constexpr int lanes = 8;
@@ -69,6 +74,10 @@ VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& co
     best.v = _mm256_blendv_ps(best.v, score.v, better);
     code.v = _mm256_castps_si256(
         _mm256_blendv_ps(_mm256_castsi256_ps(code.v), _mm256_castsi256_ps(new_code.v), better));
+}
+
+VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(score.v, bound.v, _CMP_NLT_UQ)));
 }
 
 #else
@@ -117,6 +126,14 @@ VQ4J_SHARED void take_better(const Floats& score, const Ints& new_code, Floats& 
         best.v[lane] = better ? score.v[lane] : best.v[lane];
         code.v[lane] = better ? new_code.v[lane] : code.v[lane];
     }
+}
+
+VQ4J_SHARED uint32_t lanes_not_below(const Floats& score, const Floats& bound) {
+    uint32_t mask = 0;
+    for (int lane = 0; lane < lanes; ++lane) {
+        mask |= static_cast<uint32_t>(!(score.v[lane] < bound.v[lane])) << lane;
+    }
+    return mask;
 }
 
 #endif

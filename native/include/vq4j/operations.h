@@ -64,6 +64,38 @@ VQ4J_API int32_t VQ4J_OPERATION(pack_codebook)(VQ4J_STREAM const float* codebook
 VQ4J_API int32_t VQ4J_OPERATION(assign)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const void* packed, int64_t codes_count, int32_t* codes);
 
+/**
+ * Prepares a codebook for assignment by cosine: its codes scaled to length 1 in the layout of pack_codebook, with centre 0
+ * and h 0, so that the score of assign and assign_top_k is |z_n| cos(z_n, c_k), whatever the rows' lengths. A zero code
+ * has score 0 with every row, and a zero row with every code. VQ4J_NOT_FINITE names the first bad code.
+ * @param codebook K x D
+ * @param packed   packed_codebook_bytes(K, D) bytes, aligned to 64
+ */
+VQ4J_API int32_t VQ4J_OPERATION(pack_directions)(VQ4J_STREAM const float* codebook, int64_t codes_count,
+    int64_t features, void* packed);
+
+/**
+ * The k nearest codes of every row, nearest first: those with the largest scores of assign, of equal scores the lowest
+ * codes first; a score that is NaN counts as -infinity. With k = 1 the codes of assign. Meant for k much less than K: the
+ * lists of the k best are sorted by insertion. Takes scratch memory of N x k floats on CUDA, of k floats for each of at
+ * most 96 rows a thread on the CPU. VQ4J_NOT_FINITE names the first bad row.
+ * @param packed of pack_codebook or pack_directions
+ * @param k      1 to K
+ * @param codes  N x k
+ */
+VQ4J_API int32_t VQ4J_OPERATION(assign_top_k)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const void* packed, int64_t codes_count, int64_t k, int32_t* codes);
+
+/**
+ * Distance of every row to each of its k codes: VQ4J_SQUARED_EUCLIDEAN |z - c|^2, as in commitment_loss,
+ * VQ4J_EUCLIDEAN its root, VQ4J_COSINE 1 - cos(z, c), at least 0, where a zero vector has cos = 0 with every other.
+ * Distances follow the order of assign_top_k within rounding, since its scores are rounded otherwise.
+ * @param codes     N x k, each in [0, K)
+ * @param distances N x k
+ */
+VQ4J_API int32_t VQ4J_OPERATION(code_distances)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, float* distances);
+
 /** How often each code occurs. @param codes N  @param counts K. VQ4J_INVALID_ARGUMENT names the first code out of range. */
 VQ4J_API int32_t VQ4J_OPERATION(count_codes)(VQ4J_STREAM const int32_t* codes, int64_t rows_count, int64_t codes_count,
     int64_t* counts);
@@ -208,6 +240,42 @@ VQ4J_API int32_t VQ4J_OPERATION(row_norm)(VQ4J_STREAM const float* rows, int64_t
 VQ4J_API int32_t VQ4J_OPERATION(row_norm_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
     int64_t inner, int64_t features, int32_t kind, float* out);
 
+/**
+ * Each row scaled to the length of the target's row of the same number: out_n = z_n |t_n| / |z_n|, lengths in fp64. Zero
+ * rows stay zero. VQ4J_NOT_FINITE names the first bad row, of rows ("z") before one of target.
+ * @param target N x D, in the layout of rows
+ * @param out    may be rows or target
+ */
+VQ4J_API int32_t VQ4J_OPERATION(match_norms)(VQ4J_STREAM const float* rows, const float* target, int64_t outer,
+    int64_t inner, int64_t features, float* out);
+
+/* ---- pooling ------------------------------------------------------------------------------------------------- */
+
+/**
+ * Pooling of vectors by their lengths: over each window of kernel x kernel pixels, `dilation` apart, out = sum w_i x_i, a
+ * weight for each vector of C channels. VQ4J_POOL_MAX: w = 1 for the longest vector, the first of equally long ones,
+ * which is never padding; VQ4J_POOL_SOFTMAX: w_i = exp(|x_i|) / sum exp(|x_j|), where padding counts as zero vectors.
+ * Output size: (H + 2 padding - dilation (kernel - 1) - 1) / stride + 1, the same for W. Sums in fp64, taps in order.
+ * VQ4J_NOT_FINITE names the first bad pixel of x, numbered over batch, height and width.
+ * @param x       B x C x H x W
+ * @param padding at most half of the window, (dilation (kernel - 1) + 1) / 2
+ * @param out     B x C x output height x output width
+ */
+VQ4J_API int32_t VQ4J_OPERATION(norm_pooling)(VQ4J_STREAM const float* x, int64_t batch, int64_t channels,
+    int64_t height, int64_t width, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int32_t kind,
+    float* out);
+
+/**
+ * Gradient of x through norm_pooling, whose weights are constants for it: sum over the windows of w_i * grad.
+ * VQ4J_NOT_FINITE names the first bad pixel of x, or of grad.
+ * @param x    the input of norm_pooling
+ * @param grad B x C x output height x output width
+ * @param out  B x C x H x W
+ */
+VQ4J_API int32_t VQ4J_OPERATION(norm_pooling_gradient)(VQ4J_STREAM const float* x, const float* grad, int64_t batch,
+    int64_t channels, int64_t height, int64_t width, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation,
+    int32_t kind, float* out);
+
 /* ---- affine reparameterisation ------------------------------------------------------------------------------- */
 
 /** Coefficients of the learned affine: scale = 1 + rate * a, shift = rate * o. All of count = groups * D elements. */
@@ -342,6 +410,70 @@ VQ4J_API int32_t VQ4J_OPERATION(count_down)(VQ4J_STREAM const int64_t* counts, i
 VQ4J_API int32_t VQ4J_OPERATION(replace_codes)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const int32_t* mask, int64_t codes_count, const float* scale, const float* shift, int64_t groups,
     float noise, uint64_t seed, uint64_t step, float* codebook);
+
+/**
+ * The codes to be replaced become the vectors 0, 1, ... in turn, starting anew after the last, mapped back through the
+ * affine as in replace_codes. From marked code number `exact` on (counted from 0, ascending), noise is added:
+ * x = v + noise * |v| * N(0, 1), as in replace_codes.
+ * @param vectors      vectors_count x D, effective vectors
+ * @param mask         K
+ * @param scale, shift groups x D, or NULL both
+ * @param codebook     K x D, updated
+ */
+VQ4J_API int32_t VQ4J_OPERATION(place_codes)(VQ4J_STREAM const float* vectors, int64_t vectors_count,
+    const int32_t* mask, int64_t codes_count, int64_t features, const float* scale, const float* shift, int64_t groups,
+    int64_t exact, float noise, uint64_t seed, uint64_t step, float* codebook);
+
+/**
+ * The rows farthest from their codes: the numbers of the `count` rows with the largest distances, the farthest first, of
+ * equal distances the lowest row first.
+ * @param distances  N, at least 0, as of commitment_loss; a NaN counts as farther than all
+ * @param rows_count N, below 2^32
+ * @param count      1 to N
+ * @param order      count
+ */
+VQ4J_API int32_t VQ4J_OPERATION(farthest_rows)(VQ4J_STREAM const float* distances, int64_t rows_count, int64_t count,
+    int64_t* order);
+
+/* ---- codebooks of moving averages ---------------------------------------------------------------------------- */
+
+/**
+ * A step of a codebook that follows moving averages of its rows (van den Oord et al., "Neural Discrete Representation
+ * Learning", 2017, appendix A.1), with momentum = 1 - decay:
+ * N_k = momentum * n_k + (1 - momentum) * N_k; m_k = momentum * s_k + (1 - momentum) * m_k; and by Laplace's smoothing
+ * c_k = m_k / N'_k with N'_k = (N_k + epsilon) / (sum N + K epsilon) * sum N.
+ * VQ4J_NOT_FINITE names the first code with an average that is not finite.
+ * @param counts        K, n_k: how often the batch uses each code
+ * @param sums          K x D, s_k: the sum of its rows, as of scatter
+ * @param sizes         K, N_k before the step
+ * @param averages      K x D, m_k before the step
+ * @param next_sizes    K, N_k after it
+ * @param next_averages K x D, m_k after it
+ * @param codebook      K x D, c_k
+ */
+VQ4J_API int32_t VQ4J_OPERATION(moving_averages)(VQ4J_STREAM const int64_t* counts, const float* sums,
+    int64_t codes_count, int64_t features, float momentum, double epsilon, const float* sizes, const float* averages,
+    float* next_sizes, float* next_averages, float* codebook);
+
+/**
+ * Starts the moving averages of codes anew, so that they stand for the codes as they are: N_k = max(size, counts_k),
+ * m_k = N_k c_k.
+ * @param codebook K x D
+ * @param mask     K, the codes with mask_k != 0; NULL for all
+ * @param counts   K; NULL for zeros
+ * @param sizes    K, updated
+ * @param averages K x D, updated
+ */
+VQ4J_API int32_t VQ4J_OPERATION(restart_averages)(VQ4J_STREAM const float* codebook, const int32_t* mask,
+    const int64_t* counts, int64_t codes_count, int64_t features, float size, float* sizes, float* averages);
+
+/**
+ * Marks the codes whose moving average of uses is below a threshold, N_k < threshold, for replacement.
+ * @param mask   K; marks that are there already stay
+ * @param marked 1, how many are marked then
+ */
+VQ4J_API int32_t VQ4J_OPERATION(expire_codes)(VQ4J_STREAM const float* sizes, int64_t codes_count, float threshold,
+    int32_t* mask, int64_t* marked);
 
 /* ---- quantizers without a codebook --------------------------------------------------------------------------- */
 

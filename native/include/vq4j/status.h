@@ -31,4 +31,16 @@
 /** Row norm: rows longer than 10 scaled to length 10, others left as they are. */
 #define VQ4J_MAX_NORM 1
 
+/** Distance: |z - c|^2. */
+#define VQ4J_SQUARED_EUCLIDEAN 0
+/** Distance: |z - c|. */
+#define VQ4J_EUCLIDEAN 1
+/** Distance: 1 - cos(z, c). */
+#define VQ4J_COSINE 2
+
+/** Pooling: the longest vector of the window. */
+#define VQ4J_POOL_MAX 0
+/** Pooling: the mean of the window's vectors, weighted by the softmax of their lengths. */
+#define VQ4J_POOL_SOFTMAX 1
+
 #endif

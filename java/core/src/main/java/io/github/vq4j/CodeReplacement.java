@@ -2,79 +2,122 @@ package io.github.vq4j;
 
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
-import io.github.vq4j.internal.Rows;
+import io.github.vq4j.internal.Scratch;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Replaces a code that no training batch has used for a lifetime by a random row of the batch plus noise, least recently
- * used first by nature: a counter per code is set to the lifetime when the code is used, else lowered by one; the code
- * goes when it reaches zero.
+ * Replaces codes that training batches do not use. A counter per code is set to the lifetime when the code is used, else
+ * lowered by one; the code goes when it reaches zero. Moving averages may mark further codes.
+ *
+ * <p>A training pass marks and replaces on copies, which {@link #commit} takes over when nothing can fail any more.
  */
 final class CodeReplacement implements AutoCloseable {
-    private static final float NOISE = 0.01f;
-
     private final Kernels kernels;
     private final int codes;
     private final int lifetime;
-    private final long seed;
-    private final Memory<IntPointer> counters;
-    private final Memory<IntPointer> mask;
-    private final Memory<LongPointer> replaced;
-    private final long[] replacedCount = new long[1];
+    private final ReplacementVectors vectors;
+    private final Memory<LongPointer> marked;
+    private final Scratch<FloatPointer> replaced;
+    private Memory<IntPointer> counters;
+    private Memory<IntPointer> nextCounters;
+    private Memory<IntPointer> mask;
+    private Memory<IntPointer> nextMask;
+    private long count;
+    private long nextCount;
 
-    CodeReplacement(Kernels kernels, int codes, int lifetime, long seed) {
+    /** @param lifetime training batches that a code may be unused; 0: any number */
+    CodeReplacement(Kernels kernels, int codes, int lifetime, ReplacementPolicy policy, long seed) {
         this.kernels = kernels;
         this.codes = codes;
         this.lifetime = lifetime;
-        this.seed = seed;
+        vectors = new ReplacementVectors(kernels, policy, seed);
+        marked = Memory.longs(kernels, 1);
+        replaced = Scratch.floats(kernels);
         counters = Memory.ints(kernels, codes);
+        nextCounters = Memory.ints(kernels, codes);
         mask = Memory.ints(kernels, codes);
-        replaced = Memory.longs(kernels, 1);
+        nextMask = Memory.ints(kernels, codes);
         int[] start = new int[codes];
         Arrays.fill(start, lifetime);
         kernels.write(start, counters.pointer());
+        kernels.write(start, nextCounters.pointer());
     }
 
     /**
-     * Counts down and replaces, after a training pass over normalised rows {@code z}.
+     * Marks the codes to replace after a training pass.
+     *
+     * @param counts how often the batch uses each code
+     * @return whether there are any
+     */
+    boolean mark(LongPointer counts, @Nullable MovingAverages averages, MovingAverages.State averaged) {
+        if (lifetime > 0) {
+            kernels.copy(nextCounters.pointer(), counters.pointer(), (long) codes * Integer.BYTES);
+            kernels.countDown(counts, codes, lifetime, nextCounters.pointer(), nextMask.pointer(), marked.pointer());
+        } else {
+            kernels.clear(nextMask.pointer(), (long) codes * Integer.BYTES);
+        }
+        if (averages != null) {
+            averages.markExpired(averaged, nextMask.pointer(), marked.pointer());
+        }
+        long[] read = new long[1];
+        kernels.read(marked.pointer(), read);
+        nextCount = read[0];
+        return nextCount > 0;
+    }
+
+    /** The codes marked last: 1 where one is to be replaced, else 0. */
+    IntPointer marks() {
+        return nextMask.pointer();
+    }
+
+    /**
+     * A copy of the codebook in which the marked codes are replaced.
+     *
+     * @param batch the rows to take vectors from, measured
+     */
+    FloatPointer replace(
+            FloatPointer codebook,
+            LongPointer counts,
+            Assignment batch,
+            EffectiveCodebook.State effective,
+            long affineGroups,
+            long step) {
+        long size = codes * batch.rows.features();
+        FloatPointer copy = replaced.atLeast(size);
+        kernels.copy(copy, codebook, size * Float.BYTES);
+        ReplacementVectors.Target target =
+                new ReplacementVectors.Target(marks(), nextCount, codes, effective, affineGroups, step);
+        vectors.place(target, counts, batch, copy);
+        return copy;
+    }
+
+    /**
+     * Takes a training pass over; the stored codebook has been.
      *
      * @return how many codes were replaced
      */
-    int apply(
-            LongPointer counts,
-            FloatPointer z,
-            Rows rows,
-            EffectiveCodebook.State effective,
-            long affineGroups,
-            long step,
-            Parameter codebook) {
-        kernels.countDown(counts, codes, lifetime, counters.pointer(), mask.pointer(), replaced.pointer());
-        kernels.read(replaced.pointer(), replacedCount);
-        if (replacedCount[0] > 0) {
-            kernels.replaceCodes(
-                    z,
-                    rows,
-                    mask.pointer(),
-                    codes,
-                    effective.scale(),
-                    effective.shift(),
-                    affineGroups,
-                    NOISE,
-                    seed,
-                    step,
-                    codebook.values());
+    int commit(Parameter codebook) {
+        Memory<IntPointer> before = counters;
+        counters = nextCounters;
+        nextCounters = before;
+        before = mask;
+        mask = nextMask;
+        nextMask = before;
+        count = nextCount;
+        if (count > 0) {
             codebook.clearFollowers(mask.pointer());
         }
-        return (int) replacedCount[0];
+        return (int) count;
     }
 
-    /** The codes that the last call of {@link #apply} replaced, ascending. */
+    /** The codes that the last training pass replaced, ascending. */
     int[] lastReplaced() {
-        if (replacedCount[0] == 0) {
+        if (count == 0) {
             return new int[0];
         }
         int[] marks = new int[codes];
@@ -91,8 +134,12 @@ final class CodeReplacement implements AutoCloseable {
 
     @Override
     public void close() {
-        counters.close();
-        mask.close();
+        vectors.close();
+        marked.close();
         replaced.close();
+        counters.close();
+        nextCounters.close();
+        mask.close();
+        nextMask.close();
     }
 }

@@ -28,6 +28,7 @@ final class Codebook implements AutoCloseable {
     private final EffectiveCodebook effective;
     private final @Nullable CodeReplacement replacement;
     private final @Nullable InnerOptimizer inner;
+    private final @Nullable MovingAverages averages;
     private boolean awaitsKmeans;
 
     /** What a pass has of a codebook; its memory is reused by later passes. */
@@ -37,6 +38,10 @@ final class Codebook implements AutoCloseable {
         private final Scratch<Pointer> packed;
         private final Scratch<LongPointer> counts;
         private final EffectiveCodebook.State transform;
+        private final MovingAverages.State averaged;
+
+        /** What the pass stores as the codebook. */
+        private FloatPointer next;
 
         State(Kernels kernels) {
             working = Scratch.floats(kernels);
@@ -44,6 +49,7 @@ final class Codebook implements AutoCloseable {
             packed = Scratch.bytes(kernels);
             counts = Scratch.longs(kernels);
             transform = new EffectiveCodebook.State(kernels);
+            averaged = new MovingAverages.State(kernels);
         }
 
         /** C', what the rows are compared with. */
@@ -62,6 +68,7 @@ final class Codebook implements AutoCloseable {
             packed.close();
             counts.close();
             transform.close();
+            averaged.close();
         }
     }
 
@@ -88,7 +95,12 @@ final class Codebook implements AutoCloseable {
                 codes,
                 features,
                 options.affineGroups);
-        replacement = options.replaceFreq > 0 ? new CodeReplacement(kernels, codes, options.replaceFreq, seed) : null;
+        MovingAverages.Options follows = options.averages();
+        averages = follows == null ? null : new MovingAverages(kernels, follows, codes, features, parameter.values());
+        boolean replaces = options.replaceFreq > 0 || (averages != null && averages.expires());
+        replacement = replaces
+                ? new CodeReplacement(kernels, codes, options.replaceFreq, options.replacementPolicy, seed)
+                : null;
         inner = options.alternation == null ? null : new InnerOptimizer(options.alternation, parameter);
         awaitsKmeans = options.kmeansInit;
     }
@@ -105,8 +117,12 @@ final class Codebook implements AutoCloseable {
         return parameter;
     }
 
+    /** What optimisers step: not a codebook of moving averages. */
     List<Parameter> parameters() {
-        List<Parameter> all = new ArrayList<>(List.of(parameter));
+        List<Parameter> all = new ArrayList<>();
+        if (learnsByGradient()) {
+            all.add(parameter);
+        }
         all.addAll(effective.parameters());
         return all;
     }
@@ -119,6 +135,15 @@ final class Codebook implements AutoCloseable {
         return replacement;
     }
 
+    /** The moving averages that the codebook follows; null where it has a gradient instead. */
+    @Nullable MovingAverages averages() {
+        return averages;
+    }
+
+    boolean learnsByGradient() {
+        return averages == null;
+    }
+
     // ---- forward -------------------------------------------------------------------------------------------------
 
     /** Computes C' for a pass in training over these rows, after the initialisation where it is due. */
@@ -127,6 +152,10 @@ final class Codebook implements AutoCloseable {
         if (awaitsKmeans) {
             source = state.working.atLeast(parameter.value().size());
             KMeans.builder(codes).seed(seed).build(kernels).fit(z, rows, source);
+        } else if (averages != null || replacement != null) {
+            // The codebook changes at the end of this forward, and its backward needs the one that quantized.
+            source = state.working.atLeast(parameter.value().size());
+            kernels.copy(source, parameter.values(), bytes());
         }
         pack(effective.forTraining(source, z, rows, state.transform), state);
     }
@@ -194,39 +223,62 @@ final class Codebook implements AutoCloseable {
 
     /** How often each code occurs. */
     long[] count(State state, IntPointer allCodes, long count) {
-        LongPointer counts = state.counts.atLeast(codes);
-        kernels.countCodes(allCodes, count, codes, counts);
+        kernels.countCodes(allCodes, count, codes, state.counts.atLeast(codes));
+        return lastCounts(state);
+    }
+
+    /** What {@link #count} has counted. */
+    long[] lastCounts(State state) {
         long[] read = new long[codes];
-        kernels.read(counts, read);
+        kernels.read(state.counts.atLeast(codes), read);
         return read;
     }
 
+    /** Adds the rows of an assignment to what the codebook follows; {@code first} says whether it is the pass's first. */
+    void follow(State state, Assignment assignment, boolean first) {
+        if (averages != null) {
+            averages.add(state.averaged, assignment, first);
+        }
+    }
+
     /**
-     * Takes over what a training pass has changed, and replaces codes by rows of the assignment; comes after everything that
-     * checks its input, and after {@link #count}.
+     * Computes what the codebook becomes by a training pass: it follows the rows, and unused codes are replaced by rows of
+     * the assignment. Comes after {@link #count} and {@link #measure}, and changes nothing but the state.
+     */
+    void prepareNext(State state, Assignment assignment, long step) {
+        LongPointer counts = state.counts.atLeast(codes);
+        state.next = state.transform.base();
+        if (averages != null) {
+            state.next = averages.step(state.averaged, counts, awaitsKmeans ? state.transform.base() : null);
+            effective.projectInPlace(state.next);
+        }
+        if (replacement != null && replacement.mark(counts, averages, state.averaged)) {
+            state.next = replacement.replace(
+                    state.next, counts, assignment, state.transform, effective.groups(), step);
+            if (averages != null) {
+                averages.restart(state.averaged, replacement.marks(), state.next);
+            }
+        }
+    }
+
+    /**
+     * Takes over what a training pass has prepared.
      *
      * @return how many codes were replaced
      */
-    int commit(State state, Assignment assignment, long step) {
-        if (state.transform.base() != parameter.values()) {
-            kernels.copy(parameter.values(), state.transform.base(), bytes());
+    int commit(State state) {
+        if (state.next != parameter.values()) {
+            kernels.copy(parameter.values(), state.next, bytes());
         }
         effective.commit(state.transform);
         if (inner != null) {
             inner.commit();
         }
+        if (averages != null) {
+            averages.commit(state.averaged);
+        }
         awaitsKmeans = false;
-        // Only codes that no row of this batch has are replaced: the pending backward does not read them.
-        return replacement == null
-                ? 0
-                : replacement.apply(
-                        state.counts.atLeast(codes),
-                        assignment.z,
-                        assignment.rows,
-                        state.transform,
-                        effective.groups(),
-                        step,
-                        parameter);
+        return replacement == null ? 0 : replacement.commit(parameter);
     }
 
     // ---- backward ------------------------------------------------------------------------------------------------
@@ -251,6 +303,9 @@ final class Codebook implements AutoCloseable {
     /** Overwrites the stored codebook by values that have been checked; an initialisation that is due is cancelled. */
     void set(FloatPointer values) {
         kernels.copy(parameter.values(), values, bytes());
+        if (averages != null) {
+            averages.restart(values);
+        }
         awaitsKmeans = false;
     }
 
@@ -265,6 +320,9 @@ final class Codebook implements AutoCloseable {
     public void close() {
         if (inner != null) {
             inner.close();
+        }
+        if (averages != null) {
+            averages.close();
         }
         parameter.close();
         effective.close();

@@ -8,12 +8,12 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 
-/** The memory of one pass through a quantizer without a codebook, reused by later passes, and what its backward needs. */
+/** The memory of one pass through a quantizer without a codebook, reused later, and what its backward needs. */
 final class CodebookFreePass implements AutoCloseable {
-    final Stage input;
-    final Stage output;
-    final Stage outputGradient;
-    final Stage inputGradient;
+    final NativeFloats input;
+    final NativeFloats output;
+    final NativeFloats outputGradient;
+    final NativeFloats inputGradient;
     final InputNorm.State norm;
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<DoublePointer> losses;
@@ -30,10 +30,10 @@ final class CodebookFreePass implements AutoCloseable {
     Rows rows;
 
     CodebookFreePass(Kernels kernels) {
-        input = new Stage(kernels);
-        output = new Stage(kernels);
-        outputGradient = new Stage(kernels);
-        inputGradient = new Stage(kernels);
+        input = new NativeFloats(kernels);
+        output = new NativeFloats(kernels);
+        outputGradient = new NativeFloats(kernels);
+        inputGradient = new NativeFloats(kernels);
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         losses = Scratch.doubles(kernels);

@@ -77,7 +77,8 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         Objects.requireNonNull(output, "output");
         output.checkUsable("output", DataType.FLOAT32, kernels);
         if (!output.hasShape(z.shape())) {
-            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+            throw new IllegalArgumentException(
+                    "need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
         }
         if (output.overlaps(z)) {
             throw new IllegalArgumentException("output overlaps z; need memory of its own");
@@ -166,14 +167,14 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
 
     // ---- mode and state ----------------------------------------------------------------------------------------
 
-    /** Switches to training, the mode a layer starts in. There is nothing to train: the results are the same in both. */
+    /** Switches to training, the mode a layer starts in. With nothing to train, the results are the same in both. */
     public CodebookFreeQuant<Q> train() {
         checkOpen();
         training = true;
         return this;
     }
 
-    /** Switches to inference. There is nothing to train: the results are the same in both modes. */
+    /** Switches to inference. With nothing to train, the results are the same in both modes. */
     public CodebookFreeQuant<Q> eval() {
         checkOpen();
         training = false;
@@ -341,8 +342,8 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     private void checkGradient(String name, Tensor gradient, CodebookFreePass pass) {
         gradient.checkUsable(name, DataType.FLOAT32, kernels);
         if (!gradient.hasShape(pass.tensor.shape())) {
-            throw new IllegalArgumentException("need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape())
-                    + ", got " + gradient);
+            throw new IllegalArgumentException(
+                    "need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape()) + ", got " + gradient);
         }
     }
 

@@ -187,6 +187,14 @@ final class EffectiveCodebook implements AutoCloseable {
         return transform(state);
     }
 
+    /** Replaces a codebook by P of it. */
+    void projectInPlace(FloatPointer codebook) {
+        if (norm != CodebookNorm.NONE) {
+            boolean unit = norm == CodebookNorm.UNIT;
+            kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), unit, codebook);
+        }
+    }
+
     /** Gradient of P(C) from that of C', without that of the affine parameters. {@code out} may be {@code gradient}. */
     void gradientOfBase(FloatPointer gradient, State state, FloatPointer out) {
         if (affine != Affine.NONE) {

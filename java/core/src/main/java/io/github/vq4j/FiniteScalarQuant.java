@@ -10,9 +10,9 @@ import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finite scalar quantization (FSQ): every feature is bounded and rounded to one of a few levels; the code of a row is the
- * number that its levels make. There is no codebook, nothing to train and no loss. Mentzer, Minnen, Agustsson, Tschannen,
- * <i>Finite Scalar Quantization: VQ-VAE Made Simple</i>, ICLR 2024, arXiv 2309.15505.
+ * Finite scalar quantization (FSQ): every feature is bounded and rounded to one of a few levels; the code of a row is
+ * the number that its levels make. There is no codebook, nothing to train and no loss. Mentzer, Minnen, Agustsson,
+ * Tschannen, <i>Finite Scalar Quantization: VQ-VAE Made Simple</i>, ICLR 2024, arXiv 2309.15505.
  *
  * <p>With L levels of feature d:
  *
@@ -24,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * dz     = g (1 - tanh^2(z + artanh(o / h))) h / floor(L / 2)     (straight through the rounding)
  * </pre>
  *
- * <p>Made by {@link #builder}. A call that throws has changed nothing. {@link #encode} and {@link #decode} may run in several
- * threads at once as long as nothing else runs; the rest is not thread-safe.
+ * <p>Made by {@link #builder}. A call that throws has changed nothing. {@link #encode} and {@link #decode} may run in
+ * several threads at once as long as nothing else runs; the rest is not thread-safe.
  */
 public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuantized> {
     private final int[] levels;
@@ -49,7 +49,8 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
     }
 
     /**
-     * The gradient of z for the last {@link #forward}, which is used up by it: every backward needs a forward of its own.
+     * The gradient of z for the last {@link #forward}, which is used up by it: every backward needs a forward of its
+     * own.
      *
      * @param gradOutput gradient of the task loss with respect to the output, FLOAT32 of its shape
      * @throws IllegalStateException without a forward
@@ -62,8 +63,8 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
     /**
      * As {@link #backward(Tensor)}, with the gradient of z written into memory of the caller's.
      *
-     * @param gradInput FLOAT32 of the shape of z, not overlapping z; may be gradOutput itself; its contents are undefined
-     *     after an error
+     * @param gradInput FLOAT32 of the shape of z, not overlapping z; may be gradOutput itself; its contents are
+     *     undefined after an error
      */
     public Gradients backward(Tensor gradOutput, Tensor gradInput) {
         return backpropagate(
@@ -111,8 +112,7 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
     @Override
     void differentiate(
             CodebookFreePass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer normalisedGradient) {
-        kernels.finiteScalarGradient(
-                pass.normalised, gradient, pass.rows, nativeLevels.pointer(), normalisedGradient);
+        kernels.finiteScalarGradient(pass.normalised, gradient, pass.rows, nativeLevels.pointer(), normalisedGradient);
     }
 
     @Override

@@ -8,11 +8,11 @@ import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Lookup-free quantization (LFQ): every feature becomes a bit, its sign. There is no codebook; a loss keeps rows near their
- * codes, sure of them, and spread over all of them. Yu et al., <i>Language Model Beats Diffusion: Tokenizer is Key to Visual
- * Generation</i>, ICLR 2024, arXiv 2310.05737. With {@link Builder#spherical} binary spherical quantization (BSQ): rows are
- * scaled to length 1 first. Zhao, Xiong, Kraehenbuehl, <i>Image and Video Tokenization with Binary Spherical
- * Quantization</i>, arXiv 2406.07548.
+ * Lookup-free quantization (LFQ): every feature becomes a bit, its sign. There is no codebook; a loss keeps rows near
+ * their codes, sure of them, and spread over all of them. Yu et al., <i>Language Model Beats Diffusion: Tokenizer is
+ * Key to Visual Generation</i>, ICLR 2024, arXiv 2310.05737. With {@link Builder#spherical} binary spherical
+ * quantization (BSQ): rows are scaled to length 1 first. Zhao, Xiong, Kraehenbuehl, <i>Image and Video Tokenization
+ * with Binary Spherical Quantization</i>, arXiv 2406.07548.
  *
  * <p>With tau the inverse temperature and sg the stop-gradient:
  *
@@ -28,8 +28,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>All of it is computed per bit, never over the 2^D codes. {@link #backward} gives the gradient of task(output) +
- * alpha * loss. Made by {@link #builder}. A call that throws has changed nothing. {@link #encode} and {@link #decode} may run
- * in several threads at once as long as nothing else runs; the rest is not thread-safe.
+ * alpha * loss. Made by {@link #builder}. A call that throws has changed nothing. {@link #encode} and {@link #decode}
+ * may run in several threads at once as long as nothing else runs; the rest is not thread-safe.
  */
 public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized> {
     private final float scale;
@@ -77,8 +77,8 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
     /**
      * As {@link #backward(Tensor, double)}, with the gradient of z written into memory of the caller's.
      *
-     * @param gradInput FLOAT32 of the shape of z, not overlapping z; may be gradOutput itself; its contents are undefined
-     *     after an error
+     * @param gradInput FLOAT32 of the shape of z, not overlapping z; may be gradOutput itself; its contents are
+     *     undefined after an error
      */
     public Gradients backward(@Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         return backpropagate(gradOutput, alpha, Objects.requireNonNull(gradInput, "gradInput"));
@@ -186,8 +186,8 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
         /** tau, above 0 and at most 1e30. 100 by default. */
         public Builder inverseTemperature(double inverseTemperature) {
             if (!(inverseTemperature > 0 && inverseTemperature <= LARGEST_INVERSE_TEMPERATURE)) {
-                throw new IllegalArgumentException("need 0 < inverseTemperature <= " + LARGEST_INVERSE_TEMPERATURE + ", got "
-                        + inverseTemperature);
+                throw new IllegalArgumentException("need 0 < inverseTemperature <= " + LARGEST_INVERSE_TEMPERATURE
+                        + ", got " + inverseTemperature);
             }
             this.inverseTemperature = inverseTemperature;
             return this;

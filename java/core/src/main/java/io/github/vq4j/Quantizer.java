@@ -147,6 +147,9 @@ public abstract sealed class Quantizer implements AutoCloseable
                 assignment.codes,
                 (float) ((1 - beta) * mean),
                 out);
+        if (!codebookOf(number).learnsByGradient()) {
+            return;
+        }
         kernels.codebookGradient(
                 assignment.z,
                 gradient,
@@ -335,7 +338,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * "codebook" (K x D); with a learned affine "affine.scale" and "affine.bias" (affineGroups x D each, the scale being
      * 1 + affineLr * affine.scale and the shift affineLr * affine.bias); with batch or group norm "norm.scale" and
-     * "norm.shift" (D each). With several codebooks, the names of what belongs to codebook i begin with "i.".
+     * "norm.shift" (D each). With several codebooks, the names of what belongs to codebook i begin with "i.". A codebook of
+     * moving averages is not among them: it has no gradient.
      */
     public List<Parameter> parameters() {
         return parameters;
@@ -367,7 +371,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /**
-     * Overwrites a stored codebook. An initialisation by k-means that is still due is cancelled, a pending backward too.
+     * Overwrites a stored codebook. An initialisation by k-means that is still due is cancelled, a pending backward too;
+     * moving averages start anew from it.
      *
      * @param values FLOAT32, of the codebook's shape
      * @throws NotFiniteException if a code has a NaN or an infinity
@@ -435,6 +440,23 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The norm of the input; for tests. */
     InputNorm inputNorm() {
         return inputNorm;
+    }
+
+    /** The last forward, whose backward has not been called. */
+    Pass lastPass() {
+        checkOpen();
+        if (saved == null) {
+            throw new IllegalStateException("need a forward whose backward has not been called yet: its rows are gone after it");
+        }
+        if (saved.tensor.isClosed()) {
+            throw new IllegalStateException("z of the forward is closed; keep it open until it is looked at");
+        }
+        return saved;
+    }
+
+    /** The assignments of a codebook. */
+    List<Assignment> assignmentsOf(Pass pass, int codebook) {
+        return codebooks.size() == 1 ? pass.assignments() : List.of(pass.assignment(codebook));
     }
 
     // ---- the steps ---------------------------------------------------------------------------------------------
@@ -560,15 +582,21 @@ public abstract sealed class Quantizer implements AutoCloseable
         return all;
     }
 
-    /** Takes over what a training pass has changed; comes after everything that checks its input. */
+    /** Takes over what a training pass has changed, once all that can fail has been computed. */
     private int commit(Pass pass) {
-        inputNorm.commit(pass.norm);
-        long step = trainingSteps++;
-        int replaced = 0;
+        for (int i = 0; i < assignmentCount; i++) {
+            codebookOf(i).follow(stateOf(pass, i), pass.assignment(i), i < codebooks.size());
+        }
         for (int i = 0; i < codebooks.size(); i++) {
             // A codebook that several stages share takes its new codes from each of them in turn.
-            int assignment = codebooks.size() == 1 ? (int) (step % assignmentCount) : i;
-            replaced += codebooks.get(i).commit(pass.codebook(i), pass.assignment(assignment), step);
+            int assignment = codebooks.size() == 1 ? (int) (trainingSteps % assignmentCount) : i;
+            codebooks.get(i).prepareNext(pass.codebook(i), pass.assignment(assignment), trainingSteps);
+        }
+        inputNorm.commit(pass.norm);
+        trainingSteps++;
+        int replaced = 0;
+        for (int i = 0; i < codebooks.size(); i++) {
+            replaced += codebooks.get(i).commit(pass.codebook(i));
         }
         return replaced;
     }
@@ -594,7 +622,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
-    private static double perplexity(long[] counts) {
+    static double perplexity(long[] counts) {
         long total = Arrays.stream(counts).sum();
         double entropy = 0;
         for (long count : counts) {
@@ -606,7 +634,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         return StrictMath.exp(entropy);
     }
 
-    private static int active(long[] counts) {
+    /** Codes that occur. */
+    static int active(long[] counts) {
         return (int) Arrays.stream(counts).filter(count -> count > 0).count();
     }
 
@@ -742,6 +771,9 @@ public abstract sealed class Quantizer implements AutoCloseable
         boolean statisticsAffine;
         double syncNu;
         int replaceFreq;
+        ReplacementPolicy replacementPolicy = ReplacementPolicy.RANDOM_INPUT;
+        double emaDecay;
+        double emaExpiry;
         long seed;
         InnerOptimizer.@Nullable Options alternation;
         private @Nullable Backend backend;
@@ -808,9 +840,53 @@ public abstract sealed class Quantizer implements AutoCloseable
             return self();
         }
 
-        /** Above 0: a code unused for this many training batches is replaced by a random row. 0 by default. */
+        /** Above 0: a code unused for this many training batches is replaced. 0 by default. */
         public B replaceFreq(int replaceFreq) {
             this.replaceFreq = Arguments.notNegative("replaceFreq", replaceFreq);
+            return self();
+        }
+
+        /** What replaced codes become; random rows by default. */
+        public B replacementPolicy(ReplacementPolicy replacementPolicy) {
+            this.replacementPolicy = Objects.requireNonNull(replacementPolicy, "replacementPolicy");
+            return self();
+        }
+
+        /**
+         * Codebooks of exponential moving averages (van den Oord et al. 2017, appendix A.1) instead of a gradient. With n_k
+         * rows of a training batch on code k, at the end of the forward, whose results are those of the codes before,
+         *
+         * <pre>
+         * N_k = decay * N_k + (1 - decay) * n_k       m_k = decay * m_k + (1 - decay) * (sum of the rows of code k)
+         * C_k = m_k / N'_k       N'_k = (N_k + epsilon) / (sum N + K * epsilon) * sum N       epsilon = 1e-5
+         * </pre>
+         *
+         * <p>The rows are those that are quantized: normalised, residuals, sub-vectors. With codebookNorm the result is
+         * projected, so that codebookNorm UNIT and norm UNIT give the variant for cosine similarity. At the start
+         * N_k = max(1, emaExpiry), after kmeansInit the size of the cluster, and m_k = N_k C_k. A code that no batch uses
+         * any more stays until N_k comes near epsilon (1150 batches at a decay of 0.99) and then goes to zero, unless it
+         * is replaced.
+         *
+         * <p>The codebook is none of the {@link Quantizer#parameters}, and the codebook's term of the loss has a value
+         * but moves nothing: of beta there remains the weight 1 - beta of the commitment. Excludes what needs a gradient
+         * of the codebook or moves codes otherwise: an affine, syncNu above 0, alternated optimisation. Off by default.
+         *
+         * @param decay in (0, 1), usually 0.99
+         */
+        public B ema(double decay) {
+            if (!(decay > 0 && decay < 1)) {
+                throw new IllegalArgumentException("need decay in (0, 1), got " + decay);
+            }
+            emaDecay = decay;
+            return self();
+        }
+
+        /**
+         * Above 0, with {@link #ema}: a code is replaced, by the replacementPolicy, as soon as N_k, the moving average of the rows
+         * that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry). 0 by default.
+         */
+        public B emaExpiry(double threshold) {
+            emaExpiry = Arguments.notNegative("emaExpiry", threshold);
             return self();
         }
 
@@ -854,6 +930,12 @@ public abstract sealed class Quantizer implements AutoCloseable
                 throw new IllegalArgumentException(
                         "need either affineLr > 0 or statisticsAffine, got both (affineLr = " + affineLr + ")");
             }
+            if (emaDecay > 0) {
+                checkEma();
+            } else if (emaExpiry > 0) {
+                throw new IllegalArgumentException(
+                        "need ema with emaExpiry, whose averages it looks at, got emaExpiry = " + emaExpiry + " without");
+            }
             if (codes % affineGroups != 0) {
                 throw new IllegalArgumentException(
                         "need affineGroups to divide " + codesName() + " = " + codes + ", got " + affineGroups);
@@ -866,6 +948,27 @@ public abstract sealed class Quantizer implements AutoCloseable
                 throw new IllegalArgumentException("need featureSize * numCodes <= " + Integer.MAX_VALUE + ", got "
                         + featureSize + " * " + numCodes);
             }
+        }
+
+        private void checkEma() {
+            if (affineLr > 0 || statisticsAffine) {
+                throw new IllegalArgumentException("need no affine with ema: the codes are means of rows, and an affine would"
+                        + " move them away from those, got affineLr = " + affineLr + ", statisticsAffine = "
+                        + statisticsAffine);
+            }
+            if (syncNu > 0) {
+                throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and the"
+                        + " codes have no gradient, got " + syncNu);
+            }
+            if (alternation != null) {
+                throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages would"
+                        + " overwrite the steps of the inner optimiser");
+            }
+        }
+
+        /** What the codebooks of moving averages do; null where codebooks have a gradient. */
+        final MovingAverages.@Nullable Options averages() {
+            return emaDecay > 0 ? new MovingAverages.Options(emaDecay, emaExpiry) : null;
         }
 
         /** What the number of codes of one codebook is called in errors. */

@@ -85,6 +85,7 @@ public final class ResidualVectorQuant extends Quantizer {
     @Override
     void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
         double share = mean / lossTerms(pass).size();
+        boolean learns = codebooks.get(0).learnsByGradient();
         FloatPointer sumGradient = null;
         for (int i = stageLosses ? 0 : stages - 1; i < stages; i++) {
             // Each term adds its own to the gradient of the rows.
@@ -98,13 +99,13 @@ public final class ResidualVectorQuant extends Quantizer {
                     stage.codes,
                     (float) ((1 - beta) * share),
                     out);
-            if (!stageLosses) {
+            if (!stageLosses && learns) {
                 sumGradient = pass.scratch.atLeast(pass.rows.elements());
                 subtractCodes(pass, i, sumGradient);
                 addTaskGradient(pass, gradient, (float) (-beta * share), sumGradient);
             }
         }
-        for (int i = 0; i < stages; i++) {
+        for (int i = 0; learns && i < stages; i++) {
             boolean first = i < codebooks.size();
             Codebook codebook = codebookOf(i);
             Codebook.State state = stateOf(pass, i);

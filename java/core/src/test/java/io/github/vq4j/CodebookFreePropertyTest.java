@@ -13,8 +13,8 @@ import net.jqwik.api.Property;
 import net.jqwik.api.constraints.LongRange;
 
 /**
- * The quantizers without a codebook against float64: random shapes of one to four axes with the features on any of them,
- * random options. Gradients are compared with central differences.
+ * The quantizers without a codebook against float64: random shapes of one to four axes with the features on any of
+ * them, random options. Gradients are compared with central differences.
  */
 class CodebookFreePropertyTest {
     private static final double STEP = 1e-5;
@@ -125,7 +125,14 @@ class CodebookFreePropertyTest {
             closeLoss("sample entropy", reference.sampleEntropy(u), q.sampleEntropy());
             closeLoss("batch entropy", reference.batchEntropy(u), q.batchEntropy());
             closeLoss("loss", reference.loss(u, values), q.loss());
-            checkGradient(reference, layout, rows, layout.rowsOf(g), values, alpha, gradients.input().toFloatArray());
+            checkGradient(
+                    reference,
+                    layout,
+                    rows,
+                    layout.rowsOf(g),
+                    values,
+                    alpha,
+                    gradients.input().toFloatArray());
             checkUsage(codes, q.perplexity(), q.activeCodes());
             checkShapes(layout, q.output(), q.codes());
             try (Tensor encoded = layer.encode(Tensor.of(z, layout.shape()));
@@ -159,7 +166,8 @@ class CodebookFreePropertyTest {
             double below = reference.objective(z, gradOutput, codes, alpha);
             z[n][d] = value;
             double expected = (above - below) / (2 * STEP);
-            assertEquals(expected, gradient[n][d], 2e-5 * Math.max(0.1, Math.abs(expected)), "gradient at " + n + ", " + d);
+            assertEquals(
+                    expected, gradient[n][d], 2e-5 * Math.max(0.1, Math.abs(expected)), "gradient at " + n + ", " + d);
         }
     }
 

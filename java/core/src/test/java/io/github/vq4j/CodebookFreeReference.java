@@ -112,7 +112,7 @@ final class CodebookFreeReference {
                     + entropyWeight * (sampleEntropy(u) - diversityGamma * batchEntropy(u));
         }
 
-        /** The objective whose gradient the layer's backward is: linear in u, plus alpha times the loss, codes fixed. */
+        /** What the layer's backward is the gradient of: linear in u, plus alpha times the loss, codes fixed. */
         double objective(double[][] z, double[][] gradOutput, double[][] codes, double alpha) {
             double[][] u = normalised(z);
             double task = 0;

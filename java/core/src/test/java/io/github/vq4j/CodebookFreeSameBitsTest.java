@@ -16,8 +16,8 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
 
 /**
- * Forward, backward, encode and decode without a codebook give the same bits on every backend, at any number of threads, with
- * any instruction set, and a second time.
+ * Forward, backward, encode and decode without a codebook give the same bits on every backend, at any number of
+ * threads, with any instruction set, and a second time.
  */
 class CodebookFreeSameBitsTest {
     /** Rows: more than a chunk of 256, not a multiple of anything. */
@@ -69,8 +69,9 @@ class CodebookFreeSameBitsTest {
     }
 
     private static int[] finiteScalars(Backend backend) {
-        try (FiniteScalarQuant layer =
-                        FiniteScalarQuant.builder(8, 7, 2, 1001, 3).backend(backend).build();
+        try (FiniteScalarQuant layer = FiniteScalarQuant.builder(8, 7, 2, 1001, 3)
+                        .backend(backend)
+                        .build();
                 FiniteScalarQuantized q = layer.forward(values(1));
                 Gradients gradients = layer.backward(values(2));
                 Tensor decoded = layer.decode(layer.encode(values(1)))) {

@@ -32,7 +32,8 @@ class FiniteScalarQuantTest {
             try (FiniteScalarQuantized q = layer.forward(Tensor.of(z, 5, 2))) {
                 assertArrayEquals(new int[] {0, 1, 2, 6, 11}, q.codes().toIntArray());
                 assertArrayEquals(
-                        new float[] {-1, -1, 0, -1, 1, -1, -1, 0, 1, 0.5f}, q.output().toFloatArray());
+                        new float[] {-1, -1, 0, -1, 1, -1, -1, 0, 1, 0.5f},
+                        q.output().toFloatArray());
             }
         }
     }
@@ -98,7 +99,8 @@ class FiniteScalarQuantTest {
 
     @Test
     void theModeChangesNoResult() {
-        try (FiniteScalarQuant layer = FiniteScalarQuant.builder(8, 5, 5).backend(Backend.cpu()).build()) {
+        try (FiniteScalarQuant layer =
+                FiniteScalarQuant.builder(8, 5, 5).backend(Backend.cpu()).build()) {
             Tensor z = Tensor.of(normal(3, 42), 2, 3, 7);
             int[] codes = layer.encode(z).toIntArray();
             assertTrue(layer.isTraining());
@@ -121,9 +123,12 @@ class FiniteScalarQuantTest {
 
     @Test
     void tensorsThatDoNotFit() {
-        try (FiniteScalarQuant layer = FiniteScalarQuant.builder(8, 5).backend(Backend.cpu()).build();
-                FiniteScalarQuant fromTheEnd =
-                        FiniteScalarQuant.builder(8, 5).dim(-3).backend(Backend.cpu()).build()) {
+        try (FiniteScalarQuant layer =
+                        FiniteScalarQuant.builder(8, 5).backend(Backend.cpu()).build();
+                FiniteScalarQuant fromTheEnd = FiniteScalarQuant.builder(8, 5)
+                        .dim(-3)
+                        .backend(Backend.cpu())
+                        .build()) {
             refused(() -> layer.forward(floats(2, 3)), "featureSize = 2 on axis 1", "[2, 3]");
             refused(() -> layer.encode(floats(2)), "axis 1", "[2]");
             refused(() -> layer.forward(floats(0, 2)), "at least one row", "[0, 2]");
@@ -144,7 +149,8 @@ class FiniteScalarQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void codesOutOfRange(Backend backend) {
-        try (FiniteScalarQuant layer = FiniteScalarQuant.builder(3, 4).backend(backend).build()) {
+        try (FiniteScalarQuant layer =
+                FiniteScalarQuant.builder(3, 4).backend(backend).build()) {
             refused(() -> layer.decode(Tensor.of(new int[] {0, 11, 12}, 3)), "code 12 of row 2", "< 12");
             refused(() -> layer.decode(Tensor.of(new int[] {0, -1}, 2)), "code -1 of row 1");
         }
@@ -154,7 +160,8 @@ class FiniteScalarQuantTest {
     @MethodSource("backends")
     void valuesThatAreNotFinite(Backend backend) {
         for (float value : new float[] {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY}) {
-            try (FiniteScalarQuant layer = FiniteScalarQuant.builder(8, 5).backend(backend).build()) {
+            try (FiniteScalarQuant layer =
+                    FiniteScalarQuant.builder(8, 5).backend(backend).build()) {
                 float[] good = normal(4, 3 * 2 * 50);
                 float[] bad = good.clone();
                 bad[(1 * 2 + 1) * 50 + 27] = value;
@@ -178,7 +185,8 @@ class FiniteScalarQuantTest {
 
     @Test
     void callsOutOfOrder() {
-        FiniteScalarQuant layer = FiniteScalarQuant.builder(8, 5).backend(Backend.cpu()).build();
+        FiniteScalarQuant layer =
+                FiniteScalarQuant.builder(8, 5).backend(Backend.cpu()).build();
         refusedNow(() -> layer.backward(floats(3, 2)), "backward needs a forward");
         layer.forward(floats(3, 2)).close();
         layer.backward(floats(3, 2)).close();

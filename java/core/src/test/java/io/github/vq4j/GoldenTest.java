@@ -43,7 +43,7 @@ class GoldenTest {
     Stream<DynamicTest> reference() throws IOException {
         List<DynamicTest> tests = new ArrayList<>();
         List<Path> files = files(FOLDER);
-        assertEquals(30, files.size(), "golden files in " + FOLDER);
+        assertEquals(34, files.size(), "golden files in " + FOLDER);
         if (System.getProperty("vq4j.golden.dir") != null) {
             files.addAll(files(Path.of(System.getProperty("vq4j.golden.dir"))));
         }
@@ -57,9 +57,6 @@ class GoldenTest {
 
     /** The files that this test passes over where a folder has them. */
     private static Optional<String> whyNotCompared(Safetensors file) {
-        if (file.metadata("case", "").endsWith("vecpool")) {
-            return Optional.of("pooling is not a quantizer");
-        }
         if (file.metadata("case", "").equals("gvq_separate_affine_sync")) {
             return Optional.of("one affine for several codebooks");
         }
@@ -73,6 +70,8 @@ class GoldenTest {
             compareNearest(file, backend);
         } else if (file.metadata("case", "").equals("lru_schedule")) {
             compareSchedule(file, backend);
+        } else if (file.metadata("case", "").endsWith("vecpool")) {
+            comparePooling(file, backend);
         } else {
             compareSteps(file, backend);
         }
@@ -157,26 +156,36 @@ class GoldenTest {
         assertTrue(replacedInAll > 0, "some code is replaced");
     }
 
-    /** The nearest of the file's k nearest codes. */
     private static void compareNearest(Safetensors file, Backend backend) {
-        long[] shape = file.shape("codebook");
-        int[] codes = file.ints("q");
-        float[] distances = file.floats("d");
-        int k = (int) file.shape("q")[file.shape("q").length - 1];
-        try (VectorQuant layer = VectorQuant.builder((int) shape[1], (int) shape[0])
-                .dim(-1)
+        long[] shape = file.shape("q");
+        try (NearestCodes nearest = NearestCodes.builder(Tensor.of(file.floats("codebook"), file.shape("codebook")))
+                        .distance(Distance.EUCLIDEAN)
+                        .k((int) shape[shape.length - 1])
+                        .dim(-1)
+                        .backend(backend)
+                        .build();
+                Neighbors found = nearest.find(Tensor.of(file.floats("z"), file.shape("z")))) {
+            assertArrayEquals(shape, found.codes().shape());
+            assertArrayEquals(file.ints("q"), found.codes().toIntArray());
+            close(file, "d", found.distances().toFloatArray(), TOLERANCE);
+        }
+    }
+
+    private static void comparePooling(Safetensors file, Backend backend) {
+        int kernel = Integer.parseInt(file.metadata("kernel_size", ""));
+        NormWeightedPooling.Builder builder = file.metadata("case", "").equals("maxvecpool")
+                ? NormWeightedPooling.max(kernel)
+                : NormWeightedPooling.softmax(kernel);
+        NormWeightedPooling pooling = builder.stride(Integer.parseInt(file.metadata("stride", "")))
+                .padding(Integer.parseInt(file.metadata("padding", "")))
                 .backend(backend)
-                .build()) {
-            layer.setCodebook(Tensor.of(file.floats("codebook"), shape));
-            try (Quantized q = layer.forward(Tensor.of(file.floats("z"), file.shape("z")))) {
-                int[] found = q.codes().toIntArray();
-                float[] squared = q.distances().toFloatArray();
-                assertEquals(codes.length / k, found.length);
-                for (int n = 0; n < found.length; n++) {
-                    assertEquals(codes[n * k], found[n], "row " + n);
-                    assertEquals(distances[n * k], Math.sqrt(squared[n]), 1e-5 * distances[n * k], "row " + n);
-                }
-            }
+                .build();
+        Tensor x = Tensor.of(file.floats("x"), file.shape("x"));
+        try (Tensor y = pooling.forward(x);
+                Tensor gradient = pooling.backward(x, Tensor.of(file.floats("grad_out"), file.shape("grad_out")))) {
+            assertArrayEquals(file.shape("y"), y.shape());
+            close(file, "y", y.toFloatArray(), TOLERANCE);
+            close(file, "grad_x", gradient.toFloatArray(), TOLERANCE);
         }
     }
 

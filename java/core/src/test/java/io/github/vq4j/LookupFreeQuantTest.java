@@ -43,8 +43,11 @@ class LookupFreeQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void sphericalOutputsHaveLengthOneAndNotTheInputs(Backend backend) {
-        try (LookupFreeQuant layer =
-                LookupFreeQuant.builder(18).spherical(true).dim(-1).backend(backend).build()) {
+        try (LookupFreeQuant layer = LookupFreeQuant.builder(18)
+                .spherical(true)
+                .dim(-1)
+                .backend(backend)
+                .build()) {
             float[] z = normal(1, 5 * 18);
             float[] longer = z.clone();
             for (int i = 0; i < z.length; i++) {
@@ -154,7 +157,8 @@ class LookupFreeQuantTest {
 
     @Test
     void theModeChangesNoResult() {
-        try (LookupFreeQuant layer = LookupFreeQuant.builder(3).backend(Backend.cpu()).build()) {
+        try (LookupFreeQuant layer =
+                LookupFreeQuant.builder(3).backend(Backend.cpu()).build()) {
             Tensor z = Tensor.of(normal(5, 42), 2, 3, 7);
             double loss = layer.forward(z).loss();
             assertTrue(layer.isTraining());
@@ -180,7 +184,8 @@ class LookupFreeQuantTest {
 
     @Test
     void tensorsThatDoNotFit() {
-        try (LookupFreeQuant layer = LookupFreeQuant.builder(2).backend(Backend.cpu()).build()) {
+        try (LookupFreeQuant layer =
+                LookupFreeQuant.builder(2).backend(Backend.cpu()).build()) {
             refused(() -> layer.forward(floats(2, 3)), "featureSize = 2 on axis 1", "[2, 3]");
             refused(() -> layer.encode(floats(0, 2)), "at least one row", "[0, 2]");
             layer.forward(floats(3, 2)).close();
@@ -233,7 +238,8 @@ class LookupFreeQuantTest {
 
     @Test
     void callsOutOfOrder() {
-        LookupFreeQuant layer = LookupFreeQuant.builder(2).backend(Backend.cpu()).build();
+        LookupFreeQuant layer =
+                LookupFreeQuant.builder(2).backend(Backend.cpu()).build();
         refusedNow(() -> layer.backward(null, 1), "backward needs a forward");
         layer.forward(floats(3, 2)).close();
         layer.backward(null, 1).close();

@@ -53,6 +53,21 @@ class SameBitsTest {
                 .syncNu(0.2));
     }
 
+    static {
+        OPTIONS.put("moving averages with expiry, k-means", builder -> builder.kmeansInit(true).ema(0.9).emaExpiry(3));
+        OPTIONS.put("moving averages, cosine, farthest rows", builder -> builder.norm(Norm.UNIT)
+                .codebookNorm(CodebookNorm.UNIT)
+                .ema(0.5)
+                .replaceFreq(1)
+                .replacementPolicy(ReplacementPolicy.FARTHEST_INPUT));
+        for (ReplacementPolicy policy : ReplacementPolicy.values()) {
+            OPTIONS.put(policy + " under affine", builder -> builder.affineLr(2)
+                    .affineGroups(3)
+                    .replaceFreq(1)
+                    .replacementPolicy(policy));
+        }
+    }
+
     private interface Setting {
         void run() throws Exception;
     }
@@ -121,6 +136,7 @@ class SameBitsTest {
                     parts.add(bits(gradients.input().toFloatArray()));
                 }
                 optimizer.step(layer);
+                parts.add(bits(layer.codebook().toFloatArray()));
                 for (Parameter parameter : layer.parameters()) {
                     parts.add(bits(parameter.gradient().toFloatArray()));
                     parts.add(bits(parameter.value().toFloatArray()));

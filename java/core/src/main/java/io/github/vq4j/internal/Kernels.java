@@ -208,6 +208,31 @@ public final class Kernels {
                 : CpuKernels.assign(z, rows.outer(), rows.inner(), rows.features(), packed, codes, out));
     }
 
+    /** Prepares a K x D codebook for assignment by cosine, by {@link #assign} or {@link #assignTopK}. */
+    public void packDirections(FloatPointer codebook, long codes, long features, Pointer packed) {
+        check(onCuda()
+                ? CudaKernels.packDirections(stream(), codebook, codes, features, packed)
+                : CpuKernels.packDirections(codebook, codes, features, packed));
+    }
+
+    /** The k nearest codes of every row, nearest first. */
+    public void assignTopK(FloatPointer z, Rows rows, Pointer packed, long codes, long k, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.assignTopK(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out)
+                : CpuKernels.assignTopK(z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out));
+    }
+
+    /** Distance of every row to each of its k codes. */
+    public void codeDistances(
+            FloatPointer z, Rows rows, FloatPointer codebook, IntPointer codes, long k, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.codeDistances(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out)
+                : CpuKernels.codeDistances(
+                        z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
+    }
+
     /** How often each code occurs. */
     public void countCodes(IntPointer codes, long rows, long codesCount, LongPointer counts) {
         check(onCuda()
@@ -598,6 +623,83 @@ public final class Kernels {
                         z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out));
     }
 
+    /** Rows scaled to the lengths of the target's rows. */
+    public void matchNorms(FloatPointer z, FloatPointer target, Rows rows, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.matchNorms(
+                        stream(), z, target, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.matchNorms(z, target, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    // ---- pooling ----------------------------------------------------------------------------------------------
+
+    /**
+     * Pooling of vectors by their lengths.
+     *
+     * @param shape of x, B x C x H x W
+     */
+    public void normPooling(FloatPointer x, long[] shape, Pooling pooling, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.normPooling(
+                        stream(),
+                        x,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out)
+                : CpuKernels.normPooling(
+                        x,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out));
+    }
+
+    /** Gradient through {@link #normPooling}. */
+    public void normPoolingGradient(
+            FloatPointer x, FloatPointer gradient, long[] shape, Pooling pooling, int kind, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.normPoolingGradient(
+                        stream(),
+                        x,
+                        gradient,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out)
+                : CpuKernels.normPoolingGradient(
+                        x,
+                        gradient,
+                        shape[0],
+                        shape[1],
+                        shape[2],
+                        shape[3],
+                        pooling.kernel(),
+                        pooling.stride(),
+                        pooling.padding(),
+                        pooling.dilation(),
+                        kind,
+                        out));
+    }
+
     // ---- affine reparameterisation ----------------------------------------------------------------------------
 
     /** scale = 1 + rate * a, shift = rate * o. */
@@ -832,6 +934,125 @@ public final class Kernels {
                         seed,
                         step,
                         codebook));
+    }
+
+    /** Replaces the marked codes by vectors in turn, from marked code number {@code exact} on with noise. */
+    public void placeCodes(
+            FloatPointer vectors,
+            long vectorsCount,
+            IntPointer mask,
+            long codes,
+            long features,
+            FloatPointer scale,
+            FloatPointer shift,
+            long groups,
+            long exact,
+            float noise,
+            long seed,
+            long step,
+            FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.placeCodes(
+                        stream(),
+                        vectors,
+                        vectorsCount,
+                        mask,
+                        codes,
+                        features,
+                        scale,
+                        shift,
+                        groups,
+                        exact,
+                        noise,
+                        seed,
+                        step,
+                        codebook)
+                : CpuKernels.placeCodes(
+                        vectors,
+                        vectorsCount,
+                        mask,
+                        codes,
+                        features,
+                        scale,
+                        shift,
+                        groups,
+                        exact,
+                        noise,
+                        seed,
+                        step,
+                        codebook));
+    }
+
+    /** The numbers of the rows with the largest distances, the farthest first. */
+    public void farthestRows(FloatPointer distances, long rows, long count, LongPointer order) {
+        check(onCuda()
+                ? CudaKernels.farthestRows(stream(), distances, rows, count, order)
+                : CpuKernels.farthestRows(distances, rows, count, order));
+    }
+
+    // ---- codebooks of moving averages -------------------------------------------------------------------------
+
+    /** A step of a codebook that follows moving averages of its rows. */
+    public void movingAverages(
+            LongPointer counts,
+            FloatPointer sums,
+            long codes,
+            long features,
+            float momentum,
+            double epsilon,
+            FloatPointer sizes,
+            FloatPointer averages,
+            FloatPointer nextSizes,
+            FloatPointer nextAverages,
+            FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.movingAverages(
+                        stream(),
+                        counts,
+                        sums,
+                        codes,
+                        features,
+                        momentum,
+                        epsilon,
+                        sizes,
+                        averages,
+                        nextSizes,
+                        nextAverages,
+                        codebook)
+                : CpuKernels.movingAverages(
+                        counts,
+                        sums,
+                        codes,
+                        features,
+                        momentum,
+                        epsilon,
+                        sizes,
+                        averages,
+                        nextSizes,
+                        nextAverages,
+                        codebook));
+    }
+
+    /** Starts the averages of the marked codes anew, of all where mask is null; counts may be null. */
+    public void restartAverages(
+            FloatPointer codebook,
+            IntPointer mask,
+            LongPointer counts,
+            long codes,
+            long features,
+            float size,
+            FloatPointer sizes,
+            FloatPointer averages) {
+        check(onCuda()
+                ? CudaKernels.restartAverages(stream(), codebook, mask, counts, codes, features, size, sizes, averages)
+                : CpuKernels.restartAverages(codebook, mask, counts, codes, features, size, sizes, averages));
+    }
+
+    /** Marks the codes whose average size is below a threshold beside those that are marked. */
+    public void expireCodes(FloatPointer sizes, long codes, float threshold, IntPointer mask, LongPointer marked) {
+        check(onCuda()
+                ? CudaKernels.expireCodes(stream(), sizes, codes, threshold, mask, marked)
+                : CpuKernels.expireCodes(sizes, codes, threshold, mask, marked));
     }
 
     // ---- quantizers without a codebook ------------------------------------------------------------------------
