@@ -40,6 +40,8 @@ inline void check_exponent(int32_t exponent) {
 inline void check_power(int32_t power) {
     if (power != 1 && power != 2) {
         invalid("need power 1 or 2, got " + std::to_string(power));
+    }
+}
 
 inline void check_nearest(int64_t k, int64_t codes_count) {
     if (k < 1 || k > codes_count) {
