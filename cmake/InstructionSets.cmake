@@ -1,7 +1,7 @@
 # The translation units of native/cpu/isa, one an instruction set, each with the flags of its own set and no others: which
 # of them runs is chosen at load time, so that one library serves every machine of its family.
 # Square roots need not set errno and comparisons need not trap: no result depends on it, and both stand in the way of
-# vectors.
+# vectors. GCC 12 takes the undefined vectors inside its own AVX-512 header for uninitialised variables (bug 105593).
 function(vq4j_instruction_sets target)
     set(folder "${PROJECT_SOURCE_DIR}/cpu/isa")
     set(common -fno-math-errno -fno-trapping-math)
@@ -11,6 +11,10 @@ function(vq4j_instruction_sets target)
         target_sources(${target} PRIVATE ${folder}/avx2.cpp ${folder}/avx512.cpp)
         set_source_files_properties(${folder}/avx2.cpp PROPERTIES COMPILE_OPTIONS "${common};-mavx2;-mfma")
         set_source_files_properties(${folder}/avx512.cpp PROPERTIES
-            COMPILE_OPTIONS "${common};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512")
+            COMPILE_OPTIONS "${common};-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-mfma;-mprefer-vector-width=512;-Wno-uninitialized;-Wno-maybe-uninitialized")
+    elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+        # Every aarch64 has NEON.
+        target_sources(${target} PRIVATE ${folder}/neon.cpp)
+        set_source_files_properties(${folder}/neon.cpp PROPERTIES COMPILE_OPTIONS "${common}")
     endif()
 endfunction()

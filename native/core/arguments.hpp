@@ -22,6 +22,15 @@ inline void check_row_norm(int32_t kind) {
     }
 }
 
+inline void check_estimator(int32_t kind, const float* out_codes) {
+    if (kind != VQ4J_ROTATION && kind != VQ4J_DIRECTED) {
+        invalid("need kind VQ4J_ROTATION = 0 or VQ4J_DIRECTED = 1, got " + std::to_string(kind));
+    }
+    if (kind == VQ4J_DIRECTED && out_codes == nullptr) {
+        invalid("VQ4J_DIRECTED needs out_codes, got null");
+    }
+}
+
 // The part first ... first + count - 1 of a whole lies inside it.
 inline void check_part(int64_t first, int64_t count, const char* whole_name, int64_t whole) {
     if (first < 0 || count < 1 || first > whole - count) {
@@ -52,6 +61,12 @@ inline void check_nearest(int64_t k, int64_t codes_count) {
 inline void check_distance(int32_t kind) {
     if (kind != VQ4J_SQUARED_EUCLIDEAN && kind != VQ4J_EUCLIDEAN && kind != VQ4J_COSINE) {
         invalid("need kind VQ4J_SQUARED_EUCLIDEAN = 0, VQ4J_EUCLIDEAN = 1 or VQ4J_COSINE = 2, got " + std::to_string(kind));
+    }
+}
+
+inline void check_half_type(int32_t type) {
+    if (type != VQ4J_FLOAT16 && type != VQ4J_BFLOAT16) {
+        invalid("need type VQ4J_FLOAT16 = 1 or VQ4J_BFLOAT16 = 2, got " + std::to_string(type));
     }
 }
 

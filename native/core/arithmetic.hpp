@@ -102,13 +102,17 @@ VQ4J_SHARED bool beats(float score, int64_t index, float best_score, int64_t bes
 
 // ---- loss and gradients ----------------------------------------------------------------------------------------
 
+// These formulas and those of core/elements.hpp that are templates serve single numbers and the CPU's vectors.
+
 // Gradient of one input element: g + coefficient * (z - e).
-VQ4J_SHARED float input_gradient_element(float grad, float z, float e, float coefficient) {
+template <typename Float>
+VQ4J_SHARED Float input_gradient_element(Float grad, Float z, Float e, Float coefficient) {
     return fused_multiply_add(coefficient, z - e, grad);
 }
 
 // One row's share of an element of the codebook's gradient, nu * g + coefficient * (e - z), added to a sum.
-VQ4J_SHARED float add_codebook_gradient(float sum, float grad, float z, float e, float coefficient, float nu) {
+template <typename Float>
+VQ4J_SHARED Float add_codebook_gradient(Float sum, Float grad, Float z, Float e, Float coefficient, Float nu) {
     return sum + fused_multiply_add(coefficient, e - z, nu * grad);
 }
 

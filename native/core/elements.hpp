@@ -8,7 +8,8 @@ namespace vq4j {
 
 // ---- norms over rows -------------------------------------------------------------------------------------------
 
-VQ4J_SHARED float normalized(float z, float mean, float inverse) {
+template <typename Float>
+VQ4J_SHARED Float normalized(Float z, Float mean, Float inverse) {
     return (z - mean) * inverse;
 }
 
@@ -31,7 +32,8 @@ VQ4J_SHARED float dot_product(const float* z, const float* g, int64_t stride, in
 }
 
 // Gradient through a row norm; radial is dot(row, grad) / |row|^2, zero where the factor does not depend on the row.
-VQ4J_SHARED float row_norm_gradient_element(float grad, float z, float factor, float radial) {
+template <typename Float>
+VQ4J_SHARED Float row_norm_gradient_element(Float grad, Float z, Float factor, Float radial) {
     return fused_multiply_add(-radial, z, grad) * factor;
 }
 

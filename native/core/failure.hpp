@@ -90,6 +90,13 @@ inline std::string& last_message() {
     return message;
 }
 
+// Passes the failure of an operation that another operation is made of on to the caller.
+inline void require_ok(int32_t status) {
+    if (status != VQ4J_OK) {
+        throw Failure(status, last_message());
+    }
+}
+
 // Runs an operation's body at the border of the C API.
 template <typename Body>
 int32_t guarded(Body body) {

@@ -6,18 +6,6 @@
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 
-namespace vq4j {
-namespace {
-
-double mean(const float* distances, int64_t rows_count, int64_t features) {
-    double sum = 0.0;
-    for_each_chunk(rows_count, [&](int64_t begin, int64_t end) { sum = sum + sum_in_fp64(distances, begin, end); });
-    return sum / static_cast<double>(rows_count * features);
-}
-
-}  // namespace
-}  // namespace vq4j
-
 using namespace vq4j;
 
 int32_t vq4j_cpu_commitment_loss(const float* rows, int64_t outer, int64_t inner, int64_t features, const float* codebook,
@@ -33,8 +21,8 @@ int32_t vq4j_cpu_commitment_loss(const float* rows, int64_t outer, int64_t inner
         });
         const int64_t sample_rows = rows_count / samples;
         for (int64_t sample = 0; sample < samples; ++sample) {
-            sample_means[sample] = mean(distances + sample * sample_rows, sample_rows, features);
+            sample_means[sample] = mean_of_rows(distances + sample * sample_rows, sample_rows, features);
         }
-        *mean_of_all = mean(distances, rows_count, features);
+        *mean_of_all = samples == 1 ? sample_means[0] : mean_of_rows(distances, rows_count, features);
     });
 }

@@ -33,6 +33,14 @@ public:
         }
     }
 
+    // fail(position) if there was a bad one.
+    template <typename Fail>
+    void require_none(Fail fail) const {
+        if (first_ != no_bad_row) {
+            fail(first_.load());
+        }
+    }
+
 private:
     std::atomic<int64_t> first_{no_bad_row};
 };

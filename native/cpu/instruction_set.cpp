@@ -23,6 +23,8 @@ const std::vector<const Kernels*>& available() {
             }
             found.push_back(&avx2_kernels);
         }
+#elif defined(__aarch64__)
+        found.push_back(&neon_kernels);
 #endif
         found.push_back(&portable_kernels);
         return found;

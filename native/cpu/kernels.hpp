@@ -7,7 +7,7 @@
 #include "core/finite_scalar.hpp"
 #include "core/layout.hpp"
 #include "core/sign_code.hpp"
-#include "cpu/packed_codebook.hpp"
+#include "cpu/bounded_codebook.hpp"
 
 namespace vq4j {
 
@@ -24,11 +24,37 @@ struct FirstBadRows {
     int64_t of_rows;
     int64_t of_target;
 };
+// Features that a kernel takes at a time of rows that it must transpose; a multiple of the stripes.
+constexpr int64_t strip_features = 32;
 
 // Sums of one column over a chunk.
 struct GradientSums {
     float grad;
     float product;
+};
+
+// The sums of x - shift and (x - shift)^2 of every feature over a chunk; shift is the chunk's first row.
+struct ShiftedSums {
+    float* shift;
+    float* sum;
+    float* sum_of_squares;
+};
+
+// What a task of a sum by code has to sum: some features of some codes. At most strip_features where the feature axis is
+// not the last.
+struct CodePart {
+    int64_t first_code;
+    int64_t end_code;
+    int64_t first_feature;
+    int64_t width;
+};
+
+// Its workspace: for each of its codes how many rows the open chunk has and where the sum of the full chunks stands, and
+// room for such sums of `width` numbers, for as many codes as can have a full chunk.
+struct CodeTotals {
+    uint8_t* filled;
+    int32_t* place;
+    double* sums;
 };
 
 // What the normalised value of an element depends on, beside the element; the arrays hold a value for each feature.
@@ -50,28 +76,43 @@ struct Kernels {
         PackedCodebook<float> packed);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
-
+    int64_t (*assign_bounded)(Rows rows, const BoundedCodebook& codebook, bool first, int64_t begin, int64_t end,
+        float* workspace, int32_t* codes, float* distances, float* bounds, int64_t* open_pairs);
     int64_t (*pack_direction_panel)(const float* codebook, int64_t codes_count, int64_t features, int64_t panel,
         PackedCodebook<float> packed);
     int64_t (*assign_top_k)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t k, int64_t begin,
         int64_t end, float* workspace, float* scores, int32_t* codes);
+
+    // 16-bit numbers
+    void (*widen)(const uint16_t* values, int32_t type, int64_t count, float* out);
+    void (*narrow)(const float* values, int64_t count, int32_t type, uint16_t* out);
+    void (*widen_rows)(const uint16_t* rows, int32_t type, Layout layout, int64_t begin, int64_t end, float* out);
 
     // rows and their codes
     void (*squared_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end,
         float* distances);
     void (*code_distances)(Rows rows, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, int64_t begin,
         int64_t end, float* distances);
-    int64_t (*lower_weights)(Rows rows, const float* code, bool first, int64_t begin, int64_t end, float* weights);
+    void (*look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* out);
+    void (*residual)(Rows rows, const float* codebook, const int32_t* codes, int64_t begin, int64_t end, float* out);
+    void (*add_look_up)(const float* codebook, const int32_t* codes, Layout layout, int64_t begin, int64_t end, float* sum);
+    bool (*lower_weights)(Rows rows, const float* code, int32_t k, const float* reach, int64_t begin, int64_t end,
+        int32_t* nearest, float* weights);
     int64_t (*input_gradient)(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
         int64_t begin, int64_t end, float* out);
+    int64_t (*estimate_gradient)(Rows rows, const float* replaced_by, const float* grad, bool rotates, int64_t begin,
+        int64_t end, float* out_rows, float* out_codes);
 
-    // sums over chunks of rows, one for each feature
-    void (*sum_rows)(Rows rows, const int64_t* order, int64_t count, float* sums);
-    int64_t (*sum_gradients)(Rows rows, const float* grad, const int64_t* order, int64_t count, const float* code,
-        float coefficient, float nu, float* sums);
-    int64_t (*sum_moments)(Rows rows, int64_t begin, int64_t end, Moments* moments);
+    // sums over rows, one for each feature
+    void (*sum_rows_by_code)(Rows rows, const int32_t* codes, CodePart part, CodeTotals totals, float* out);
+    int64_t (*sum_gradients_by_code)(Rows rows, const float* grad, const float* codebook, const int32_t* codes,
+        float coefficient, float nu, CodePart part, CodeTotals totals, float* out);
+    int64_t (*sum_moments)(Rows rows, int64_t begin, int64_t end, ShiftedSums sums);
+    void (*add_moments)(ShiftedSums sums, int64_t count, int64_t count_before, int64_t features, double* mean,
+        double* squares);
     int64_t (*sum_normalized_gradients)(Rows rows, const float* grad, NormalizedColumns columns, int64_t begin, int64_t end,
-        GradientSums* sums);
+        float* sums, float* products);
+    int64_t (*sum_codes)(const float* codebook, int64_t features, int64_t begin, int64_t end, double* sums);
     void (*sum_affine_gradients)(const float* grad, const float* codebook, int64_t features, int64_t begin, int64_t end,
         GradientSums* sums);
 
@@ -108,6 +149,8 @@ extern const Kernels portable_kernels;
 #if defined(__x86_64__)
 extern const Kernels avx2_kernels;
 extern const Kernels avx512_kernels;
+#elif defined(__aarch64__)
+extern const Kernels neon_kernels;
 #endif
 
 // The table in use.

@@ -8,6 +8,27 @@
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 
+namespace vq4j {
+namespace {
+
+// Room for the sums of one chunk after another.
+class ChunkSums {
+public:
+    ChunkSums(int64_t chunks, int64_t features) : features_(features), floats_(3 * chunks * features) {}
+
+    ShiftedSums of(int64_t chunk) const {
+        float* const first = floats_.get() + 3 * chunk * features_;
+        return {first, first + features_, first + 2 * features_};
+    }
+
+private:
+    int64_t features_;
+    Scratch<float> floats_;
+};
+
+}  // namespace
+}  // namespace vq4j
+
 using namespace vq4j;
 
 int32_t vq4j_cpu_moments(const float* rows, int64_t outer, int64_t inner, int64_t features, int64_t samples,
@@ -20,30 +41,37 @@ int32_t vq4j_cpu_moments(const float* rows, int64_t outer, int64_t inner, int64_
         const Kernels& table = kernels();
         const Segments segments{samples, layout.rows() / samples};
         const int64_t chunks = segments.chunks();
-        const Scratch<Moments> partial(samples * chunks * features);
+        const ChunkSums sums(samples * chunks, features);
         FirstBad bad;
         parallel_ranges(samples * chunks, std::min(chunk_rows, segments.rows) * features,
             [&](int64_t begin, int64_t end) {
                 for (int64_t i = begin; i < end; ++i) {
                     bad.note(table.sum_moments({rows, layout}, segments.begin(i / chunks, i % chunks),
-                        segments.end(i / chunks, i % chunks), partial.get() + i * features));
+                        segments.end(i / chunks, i % chunks), sums.of(i)));
                 }
             });
         bad.require_finite("z");
-        const int64_t width = features / groups;
-        parallel_ranges(samples * groups, chunks * width, [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i) {
-                const Moments* const sample = partial.get() + i / groups * chunks * features;
-                Moments total{0.0, 0.0, 0.0};
-                for (int64_t d = i % groups * width; d < (i % groups + 1) * width; ++d) {
-                    Moments column{0.0, 0.0, 0.0};
-                    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-                        column = combine(column, sample[chunk * features + d]);
-                    }
-                    total = combine(total, column);
+        parallel_ranges(samples, chunks * features, [&](int64_t begin, int64_t end) {
+            const Scratch<double> means(features);
+            const Scratch<double> squares(features);
+            for (int64_t sample = begin; sample < end; ++sample) {
+                std::fill_n(means.get(), features, 0.0);
+                std::fill_n(squares.get(), features, 0.0);
+                for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+                    const int64_t first = segments.begin(sample, chunk);
+                    table.add_moments(sums.of(sample * chunks + chunk), segments.end(sample, chunk) - first,
+                        first - segments.begin(sample, 0), features, means.get(), squares.get());
                 }
-                mean[i] = static_cast<float>(total.mean);
-                variance[i] = static_cast<float>(total.squares / total.count);
+                const int64_t width = features / groups;
+                for (int64_t group = 0; group < groups; ++group) {
+                    Moments total{0.0, 0.0, 0.0};
+                    for (int64_t d = group * width; d < (group + 1) * width; ++d) {
+                        const Moments column{static_cast<double>(segments.rows), means.get()[d], squares.get()[d]};
+                        total = combine(total, column);
+                    }
+                    mean[sample * groups + group] = static_cast<float>(total.mean);
+                    variance[sample * groups + group] = static_cast<float>(total.squares / total.count);
+                }
             }
         });
     });

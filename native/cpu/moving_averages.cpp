@@ -1,5 +1,5 @@
-// Codebooks that follow moving averages of their rows: the step, new starts, and what expires. Bound by memory, 20 K D bytes a
-// step; the sum of the sizes runs over chunks of 256 codes, combined in fp64.
+// Codebooks that follow moving averages of their rows: the step, new starts, and what expires. Bound by memory, 20 K D
+// bytes a step; the sum of the sizes runs over chunks of 256 codes, combined in fp64.
 #include "core/moving_averages.hpp"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ int32_t vq4j_cpu_moving_averages(const int64_t* counts, const float* sums, int64
         check_present({counts, sums, sizes, averages, next_sizes, next_averages, codebook});
         const Kernels& table = kernels();
         const Scratch<float> uses(codes_count);
-        std::transform(counts, counts + codes_count, uses.get(), [](int64_t count) { return static_cast<float>(count); });
+        std::transform(counts, counts + codes_count, uses.get(), [](int64_t n) { return static_cast<float>(n); });
         std::copy_n(sizes, codes_count, next_sizes);
         table.running_average(next_sizes, uses.get(), codes_count, momentum);
         double total = 0.0;
@@ -65,7 +65,8 @@ int32_t vq4j_cpu_restart_averages(const float* codebook, const int32_t* mask, co
     });
 }
 
-int32_t vq4j_cpu_expire_codes(const float* sizes, int64_t codes_count, float threshold, int32_t* mask, int64_t* marked) {
+int32_t vq4j_cpu_expire_codes(const float* sizes, int64_t codes_count, float threshold, int32_t* mask,
+    int64_t* marked) {
     return guarded([&] {
         check_sizes({{"codes_count", codes_count}});
         check_present({sizes, mask, marked});

@@ -109,7 +109,7 @@ void sum_samples(const Statistics& statistics, const float* rows, const float* g
     const Kernels& table = kernels();
     const int64_t features = statistics.layout.features;
     const int64_t chunks = statistics.samples.chunks();
-    const Scratch<GradientSums> partial(statistics.samples.count * chunks * features);
+    const Scratch<float> partial(statistics.samples.count * chunks * 2 * features);  // of grad, then of products
     FirstBad bad;
     parallel_ranges(statistics.samples.count * chunks, std::min(chunk_rows, statistics.samples.rows) * features,
         [&](int64_t begin, int64_t end) {
@@ -117,7 +117,7 @@ void sum_samples(const Statistics& statistics, const float* rows, const float* g
                 const SampleColumns columns(statistics, i / chunks);
                 bad.note(table.sum_normalized_gradients({rows, statistics.layout}, grad, columns.get(),
                     statistics.samples.begin(i / chunks, i % chunks), statistics.samples.end(i / chunks, i % chunks),
-                    partial.get() + i * features));
+                    partial.get() + 2 * i * features, partial.get() + (2 * i + 1) * features));
             }
         });
     bad.require_finite("gradient");
@@ -126,10 +126,11 @@ void sum_samples(const Statistics& statistics, const float* rows, const float* g
             Sums* const columns = sums + sample * features;
             std::fill(columns, columns + features, Sums{0.0, 0.0});
             for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-                const GradientSums* const of_chunk = partial.get() + (sample * chunks + chunk) * features;
+                const float* const grads = partial.get() + (sample * chunks + chunk) * 2 * features;
+                const float* const products = grads + features;
                 for (int64_t d = 0; d < features; ++d) {
-                    columns[d].grad = columns[d].grad + static_cast<double>(of_chunk[d].grad);
-                    columns[d].product = columns[d].product + static_cast<double>(of_chunk[d].product);
+                    columns[d].grad = columns[d].grad + static_cast<double>(grads[d]);
+                    columns[d].product = columns[d].product + static_cast<double>(products[d]);
                 }
             }
         }

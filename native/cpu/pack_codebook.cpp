@@ -1,6 +1,4 @@
 // Prepares a codebook for assignment: centre, centred codes in panels, half squared lengths. Reads the codebook twice.
-#include <cstring>
-
 #include "core/arguments.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
@@ -9,25 +7,37 @@
 #include "vq4j/cpu.h"
 
 namespace vq4j {
-namespace {
-
-// fp64 sums of the columns over one chunk of codes.
-void sum_chunk(const float* codebook, int64_t features, int64_t begin, int64_t end, double* sums, FirstBad& bad) {
-    std::fill(sums, sums + features, 0.0);
-    for (int64_t k = begin; k < end; ++k) {
-        bool finite = true;
-        for (int64_t d = 0; d < features; ++d) {
-            const float value = codebook[k * features + d];
-            finite &= is_finite(value);
-            sums[d] = sums[d] + static_cast<double>(value);
+void centre_codebook(const float* codebook, int64_t codes_count, int64_t features, float* centre) {
+    const Kernels& table = kernels();
+    const int64_t chunks = chunks_of(codes_count);
+    const Scratch<double> partial(chunks * features);
+    FirstBad bad;
+    parallel_ranges(chunks, chunk_rows * features, [&](int64_t begin, int64_t end) {
+        for (int64_t chunk = begin; chunk < end; ++chunk) {
+            bad.note(table.sum_codes(codebook, features, chunk * chunk_rows,
+                std::min(codes_count, (chunk + 1) * chunk_rows), partial.get() + chunk * features));
         }
-        if (!finite) {
-            bad.note(k);
+    });
+    bad.require_finite("codebook");
+    for (int64_t d = 0; d < features; ++d) {
+        double sum = 0.0;
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+            sum = sum + partial.get()[chunk * features + d];
         }
+        centre[d] = static_cast<float>(sum / static_cast<double>(codes_count));
     }
 }
 
-}  // namespace
+void pack_panels(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed) {
+    const Kernels& table = kernels();
+    parallel_ranges(panels_of(codes_count, table.panel.codes), table.panel.codes * features,
+        [&](int64_t begin, int64_t end) {
+            for (int64_t panel = begin; panel < end; ++panel) {
+                table.pack_panel(codebook, codes_count, features, packed.centre, panel, packed);
+            }
+        });
+}
+
 }  // namespace vq4j
 
 using namespace vq4j;
@@ -48,31 +58,9 @@ int32_t vq4j_cpu_pack_codebook(const float* codebook, int64_t codes_count, int64
     return guarded([&] {
         check_codebook(codes_count, features);
         check_present({codebook, packed});
-        const Kernels& table = kernels();
         const PackedCodebook<float> view =
-            packed_view(static_cast<float*>(packed), codes_count, features, table.panel.codes);
-        const int64_t chunks = chunks_of(codes_count);
-        const Scratch<double> partial(chunks * features);
-        FirstBad bad;
-        parallel_ranges(chunks, chunk_rows * features, [&](int64_t begin, int64_t end) {
-            for (int64_t chunk = begin; chunk < end; ++chunk) {
-                sum_chunk(codebook, features, chunk * chunk_rows, std::min(codes_count, (chunk + 1) * chunk_rows),
-                    partial.get() + chunk * features, bad);
-            }
-        });
-        bad.require_finite("codebook");
-        for (int64_t d = 0; d < features; ++d) {
-            double sum = 0.0;
-            for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-                sum = sum + partial.get()[chunk * features + d];
-            }
-            view.centre[d] = static_cast<float>(sum / static_cast<double>(codes_count));
-        }
-        parallel_ranges(panels_of(codes_count, table.panel.codes), table.panel.codes * features,
-            [&](int64_t begin, int64_t end) {
-                for (int64_t panel = begin; panel < end; ++panel) {
-                    table.pack_panel(codebook, codes_count, features, view.centre, panel, view);
-                }
-            });
+            packed_view(static_cast<float*>(packed), codes_count, features, kernels().panel.codes);
+        centre_codebook(codebook, codes_count, features, view.centre);
+        pack_panels(codebook, codes_count, features, view);
     });
 }

@@ -36,6 +36,12 @@ VQ4J_SHARED PackedCodebook<Float> packed_view(Float* memory, int64_t codes_count
     return {memory, negative_h, negative_h + panels_of(codes_count, panel_codes) * panel_codes};
 }
 
+// The centre of a codebook, D. Throws when a code is not finite.
+void centre_codebook(const float* codebook, int64_t codes_count, int64_t features, float* centre);
+
+// Fills the panels from a codebook and the centre that stands in `packed`.
+void pack_panels(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed);
+
 }  // namespace vq4j
 
 #endif

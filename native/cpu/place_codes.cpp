@@ -1,4 +1,4 @@
-// Codes that are replaced by vectors given in turn: a task takes a range of codes and knows how many are marked before it.
+// Codes that are replaced by vectors given in turn: the marked codes are numbered, then a task takes a range of codes.
 #include "core/arguments.hpp"
 #include "core/replacement.hpp"
 #include "cpu/scratch.hpp"

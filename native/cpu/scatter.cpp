@@ -1,65 +1,58 @@
 // Sums over the rows of each code: of the rows themselves (scatter) and of their gradients (codebook_gradient).
 //
-// The rows are grouped by code with a stable sort. Every chunk of 256 rows of a code is summed in fp32, the chunks of a
-// code in fp64, in order. One read of the rows, 4 N D bytes (8 with a gradient), plus the sort; bound by memory.
+// The rows are read in their order, each added to its code's sum in the result. A code's chunks of 256 rows are summed in
+// fp32 and added up in fp64, in order. One read of the rows, 4 N D bytes (8 with a gradient); the sums stay in the caches,
+// for which wide features are taken in strips where there are many codes. Tasks share the features, and then the codes: the
+// number of threads decides into how many parts, no sum depends on it.
 #include <algorithm>
 
 #include "core/arguments.hpp"
 #include "cpu/first_bad.hpp"
-#include "cpu/group_by_code.hpp"
 #include "cpu/kernels.hpp"
+#include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 
 namespace vq4j {
 namespace {
 
-// The first chunk of every code, and the number of all chunks.
-void number_chunks(const int64_t* starts, int64_t codes_count, int64_t* first_chunk) {
-    int64_t chunks = 0;
-    for (int64_t k = 0; k < codes_count; ++k) {
-        first_chunk[k] = chunks;
-        chunks += chunks_of(starts[k + 1] - starts[k]);
-    }
-    first_chunk[codes_count] = chunks;
+constexpr int64_t line_features = 16;                 // that a line of the caches holds
+constexpr int64_t most_summed_floats = int64_t{1} << 20;  // at a time, 4 MiB
+constexpr int64_t least_strip = 2 * line_features;
+constexpr int64_t least_task = 8 * task_elements;  // each task runs through all codes
+
+int64_t in_parts_of(int64_t whole, int64_t part) {
+    return (whole + part - 1) / part;
 }
 
-// sum_chunk(code, rows, count, sums) sums one chunk of a code's rows.
-template <typename SumChunk>
-void sum_by_code(Layout layout, const int32_t* codes, int64_t codes_count, float* out, SumChunk sum_chunk) {
-    const int64_t features = layout.features;
-    const GroupedRows grouped(codes, layout.rows(), codes_count);
-    const int64_t* const starts = grouped.starts();
-    const Scratch<int64_t> first_chunk(codes_count + 1);
-    number_chunks(starts, codes_count, first_chunk.get());
-    const int64_t chunks = first_chunk.get()[codes_count];
-    const Scratch<float> partial(chunks * features);
+// How many features a task takes.
+int64_t strip_width(Layout layout, int64_t codes_count, int64_t tasks) {
+    if (layout.inner != 1) {
+        return strip_features;
+    }
+    const int64_t that_fits = std::max(least_strip, most_summed_floats / codes_count);
+    const int64_t of_a_task = in_parts_of(layout.features, tasks);
+    return in_parts_of(std::min(that_fits, of_a_task), line_features) * line_features;
+}
 
-    const int64_t rows_per_chunk = std::max<int64_t>(1, layout.rows() / chunks);
-    parallel_ranges(chunks, rows_per_chunk * features, [&](int64_t begin, int64_t end) {
-        // Codes without rows have no chunk: the last code whose first chunk is not behind this one has it.
-        int64_t k = std::upper_bound(first_chunk.get(), first_chunk.get() + codes_count, begin) - first_chunk.get() - 1;
-        for (int64_t chunk = begin; chunk < end; ++chunk) {
-            while (first_chunk.get()[k + 1] <= chunk) {
-                ++k;
-            }
-            const int64_t first = starts[k] + (chunk - first_chunk.get()[k]) * chunk_rows;
-            const int64_t count = std::min(chunk_rows, starts[k + 1] - first);
-            sum_chunk(k, grouped.order() + first, count, partial.get() + chunk * features);
-        }
-    });
-    parallel_ranges(codes_count, features, [&](int64_t begin, int64_t end) {
-        for (int64_t k = begin; k < end; ++k) {
-            const float* const of_code = partial.get() + first_chunk.get()[k] * features;
-            const int64_t chunks_of_code = first_chunk.get()[k + 1] - first_chunk.get()[k];
-            for (int64_t d = 0; d < features; ++d) {
-                double sum = 0.0;
-                for (int64_t chunk = 0; chunk < chunks_of_code; ++chunk) {
-                    sum = sum + static_cast<double>(of_code[chunk * features + d]);
-                }
-                out[k * features + d] = static_cast<float>(sum);
-            }
-        }
+// sum_part(part, totals) sums a part of the features of a part of the codes.
+template <typename SumPart>
+void sum_by_code(Layout layout, int64_t codes_count, SumPart sum_part) {
+    const int64_t most_tasks = std::max<int64_t>(1, layout.rows() * layout.features / least_task);
+    const int64_t tasks = std::min<int64_t>(pool_threads(), most_tasks);
+    const int64_t width = strip_width(layout, codes_count, tasks);
+    const int64_t strips = in_parts_of(layout.features, width);
+    // Rows that lie side by side share their lines: tasks for other codes would read them all once more.
+    const int64_t code_parts = layout.inner == 1 ? std::min(codes_count, in_parts_of(tasks, strips)) : 1;
+    parallel_for(strips * code_parts, [&](int64_t i) {
+        const int64_t first_feature = i % strips * width;
+        const CodePart part{i / strips * codes_count / code_parts, (i / strips + 1) * codes_count / code_parts,
+            first_feature, std::min(width, layout.features - first_feature)};
+        const int64_t codes = part.end_code - part.first_code;
+        const Scratch<uint8_t> filled(codes);
+        const Scratch<int32_t> place(codes);
+        const Scratch<double> sums(std::min(codes, layout.rows() / chunk_rows) * part.width);
+        sum_part(part, CodeTotals{filled.get(), place.get(), sums.get()});
     });
 }
 
@@ -76,9 +69,8 @@ int32_t vq4j_cpu_codebook_gradient(const float* rows, const float* grad, int64_t
         check_present({rows, codebook, codes, out});
         const Kernels& table = kernels();
         FirstBad bad;
-        sum_by_code(layout, codes, codes_count, out, [&](int64_t k, const int64_t* order, int64_t count, float* sums) {
-            bad.note(table.sum_gradients({rows, layout}, grad, order, count, codebook + k * features, coefficient, nu,
-                sums));
+        sum_by_code(layout, codes_count, [&](CodePart part, CodeTotals totals) {
+            bad.note(table.sum_gradients_by_code({rows, layout}, grad, codebook, codes, coefficient, nu, part, totals, out));
         });
         bad.require_finite("gradient");
     });
@@ -91,8 +83,8 @@ int32_t vq4j_cpu_scatter(const float* rows, int64_t outer, int64_t inner, int64_
         check_codebook(codes_count, features);
         check_present({rows, codes, sums});
         const Kernels& table = kernels();
-        sum_by_code(layout, codes, codes_count, sums, [&](int64_t, const int64_t* order, int64_t count, float* chunk) {
-            table.sum_rows({rows, layout}, order, count, chunk);
+        sum_by_code(layout, codes_count, [&](CodePart part, CodeTotals totals) {
+            table.sum_rows_by_code({rows, layout}, codes, part, totals, sums);
         });
     });
 }

@@ -1,13 +1,107 @@
-// k-means++ seeding: K draws one after the other. After each, every row's weight (its squared distance to the nearest code
-// drawn) is lowered, the weights are summed over chunks in fp64, and the next row is picked. The rows are read K times.
+// k-means++ seeding: K draws one after the other. After each, the rows' weights (the squared distances to their nearest code
+// drawn) are lowered, the weights are summed over chunks in fp64, and the next row is picked.
+//
+// A row with weight w, nearest to code j, is left alone when the new code c is far from j (Raff, IJCAI 2021):
+// |z - c_j| <= |c - c_j| / 2 makes |z - c| >= |z - c_j|. The sums of squares are computed with a relative error below
+// g = score_slack(D); w <= |c - c_j|^2 / 4 * (1 - 8 g), in computed numbers, gives |z - c_j| <= |c - c_j| / 2 * (1 - 3 g), so
+// |z - c|^2 >= |z - c_j|^2 (1 + 12 g) and the computed distance is not below w. 2^-100 covers what underflows.
+// Rows in clusters that have their code are read no more; otherwise the rows are read K times.
 #include "core/arguments.hpp"
 #include "core/random.hpp"
+#include "cpu/bounded_codebook.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
+
+namespace vq4j {
+namespace {
+
+// The largest weight with which a row may be left alone, from the squared distance of its code to the new one.
+float reach_of(float squared_distance, float slack) {
+    return is_finite(squared_distance) ? 0.25f * squared_distance * (1.0f - 8.0f * slack) - underflow_slack : -1.0f;
+}
+
+class Draws {
+public:
+    Draws(const float* rows, Layout layout, int64_t codes_count)
+        : rows_{rows, layout}, whole_{1, layout.rows()}, weights_(layout.rows()), nearest_(layout.rows()),
+          sums_(whole_.chunks()), reach_(codes_count), zeros_(codes_count) {
+        std::fill_n(nearest_.get(), layout.rows(), 0);
+        std::fill_n(zeros_.get(), codes_count, 0);
+    }
+
+    int64_t pick(int64_t draw, uint64_t seed) const {
+        return pick_row(draw, seed, rows_.layout.rows(), weights_.get(), sums_.get());
+    }
+
+    void add_first(const float* code) {
+        FirstBad bad;
+        for_each_chunk([&](int64_t begin, int64_t end) {
+            kernels().squared_distances(rows_, code, nearest_.get(), begin, end, weights_.get());
+            for (int64_t n = begin; n < end; ++n) {
+                // A bad row has a bad distance.
+                if (!is_finite(weights_.get()[n]) && !finite_row(n)) {
+                    bad.note(n);
+                }
+            }
+            return true;
+        });
+        bad.require_finite("z");
+    }
+
+    void add(const float* codebook, int64_t k) {
+        const int64_t features = rows_.layout.features;
+        const float* const code = codebook + k * features;
+        const float slack = score_slack(features);
+        parallel_ranges(k, features, [&](int64_t begin, int64_t end) {
+            kernels().squared_distances({codebook, {k, 1, features}}, code, zeros_.get(), begin, end, reach_.get());
+            for (int64_t j = begin; j < end; ++j) {
+                reach_.get()[j] = reach_of(reach_.get()[j], slack);
+            }
+        });
+        for_each_chunk([&](int64_t begin, int64_t end) {
+            return kernels().lower_weights(rows_, code, static_cast<int32_t>(k), reach_.get(), begin, end, nearest_.get(),
+                weights_.get());
+        });
+    }
+
+private:
+    bool finite_row(int64_t n) const {
+        bool finite = true;
+        for (int64_t d = 0; d < rows_.layout.features; ++d) {
+            finite &= is_finite(rows_.row(n)[d * rows_.layout.stride()]);
+        }
+        return finite;
+    }
+
+    // body(begin, end) for every chunk of rows, in parallel; where it returns true the chunk's weights are summed.
+    template <typename Body>
+    void for_each_chunk(Body body) {
+        parallel_ranges(whole_.chunks(), chunk_rows * rows_.layout.features, [&](int64_t first, int64_t last) {
+            for (int64_t chunk = first; chunk < last; ++chunk) {
+                const int64_t begin = whole_.begin(0, chunk);
+                const int64_t end = whole_.end(0, chunk);
+                if (body(begin, end)) {
+                    sums_.get()[chunk] = sum_in_fp64(weights_.get(), begin, end);
+                }
+            }
+        });
+    }
+
+    Rows rows_;
+    Segments whole_;
+    Scratch<float> weights_;
+    Scratch<int32_t> nearest_;
+    Scratch<double> sums_;
+    Scratch<float> reach_;
+    Scratch<int32_t> zeros_;
+};
+
+}  // namespace
+}  // namespace vq4j
 
 using namespace vq4j;
 
@@ -17,28 +111,18 @@ int32_t vq4j_cpu_seed_codebook(const float* rows, int64_t outer, int64_t inner, 
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
         check_present({rows, codebook});
-        const int64_t rows_count = layout.rows();
-        check_enough_rows(rows_count, codes_count);
-        const Kernels& table = kernels();
-        const Segments whole{1, rows_count};
-        const Scratch<float> weights(rows_count);
-        const Scratch<double> sums(whole.chunks());
-        FirstBad bad;
+        check_enough_rows(layout.rows(), codes_count);
+        Draws draws(rows, layout, codes_count);
         for (int64_t k = 0; k < codes_count; ++k) {
-            const int64_t row = pick_row(k, seed, rows_count, weights.get(), sums.get());
+            const int64_t row = draws.pick(k, seed);
             float* const code = codebook + k * features;
             for (int64_t d = 0; d < features; ++d) {
                 code[d] = rows[layout.offset(row) + d * layout.stride()];
             }
-            parallel_ranges(whole.chunks(), chunk_rows * features, [&](int64_t begin, int64_t end) {
-                const int64_t last = whole.end(0, end - 1);
-                bad.note(table.lower_weights({rows, layout}, code, k == 0, whole.begin(0, begin), last, weights.get()));
-                for (int64_t chunk = begin; chunk < end; ++chunk) {
-                    sums.get()[chunk] = sum_in_fp64(weights.get(), whole.begin(0, chunk), whole.end(0, chunk));
-                }
-            });
             if (k == 0) {
-                bad.require_finite("z");
+                draws.add_first(code);
+            } else {
+                draws.add(codebook, k);
             }
         }
     });

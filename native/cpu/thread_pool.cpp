@@ -51,7 +51,7 @@ public:
 
     void run(int64_t count, void (*task)(void*, int64_t), void* context) {
         std::unique_lock<std::mutex> caller(caller_, std::defer_lock);
-        if (threads() == 1 || in_task || !caller.try_lock()) {
+        if (threads() == 1 || count <= 1 || in_task || !caller.try_lock()) {
             for (int64_t i = 0; i < count; ++i) {
                 task(context, i);
             }

@@ -6,6 +6,7 @@
 // written. 2 N K D operations on 4 (D + 1) N bytes plus the codebook once a block from L2: bound by arithmetic from about
 // K = 64 up.
 #include "core/arguments.hpp"
+#include "core/half.hpp"
 #include "cuda/first_bad.cuh"
 #include "cuda/packed_codebook.cuh"
 #include "vq4j/cuda.h"
@@ -24,7 +25,22 @@ __device__ __forceinline__ int tile_position(int thread, int i) {
     return thread * 4 + (i < 4 ? i : half_tile + i - 4);
 }
 
-__global__ void __launch_bounds__(threads, 2) assign_kernel(const float* rows, Layout layout,
+// The numbers of a tensor as fp32.
+struct Floats {
+    const float* values;
+
+    __device__ float operator[](int64_t at) const { return values[at]; }
+};
+
+template <typename Half>
+struct Halves {
+    const uint16_t* values;
+
+    __device__ float operator[](int64_t at) const { return Half::widen(values[at]); }
+};
+
+template <typename Numbers>
+__global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout layout,
     PackedCodebook<const float> packed, int64_t codes_count, int32_t* codes, BadRows bad) {
     alignas(16) __shared__ float z_tile[tile_features][padded_rows];
     alignas(16) __shared__ float c_tile[tile_features][tile_codes];
@@ -128,6 +144,14 @@ __global__ void __launch_bounds__(threads, 2) assign_kernel(const float* rows, L
     }
 }
 
+template <typename Numbers>
+void assign(Numbers rows, Layout layout, const void* packed, int64_t codes_count, int32_t* codes, cudaStream_t stream) {
+    const FirstBad bad(stream);
+    launch(assign_kernel<Numbers>, blocks_for(layout.rows(), tile_rows), threads, 0, stream, rows, layout,
+        packed_view(static_cast<const float*>(packed), codes_count, layout.features), codes_count, codes, bad.rows());
+    bad.require_finite("z");
+}
+
 }  // namespace vq4j::assignment
 
 using namespace vq4j;
@@ -138,11 +162,23 @@ int32_t vq4j_cuda_assign(void* stream, const float* rows, int64_t outer, int64_t
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
         check_present({rows, packed, codes});
+        assignment::assign(assignment::Floats{rows}, layout, packed, codes_count, codes,
+            static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_assign_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const void* packed, int64_t codes_count, int32_t* codes) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_codebook(codes_count, features);
+        check_half_type(type);
+        check_present({rows, packed, codes});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
-        launch(assignment::assign_kernel, blocks_for(layout.rows(), assignment::tile_rows), assignment::threads, 0, s, rows,
-            layout, packed_view(static_cast<const float*>(packed), codes_count, features), codes_count, codes,
-            bad.rows());
-        bad.require_finite("z");
+        if (type == VQ4J_FLOAT16) {
+            assignment::assign(assignment::Halves<Float16>{rows}, layout, packed, codes_count, codes, s);
+        } else {
+            assignment::assign(assignment::Halves<Bfloat16>{rows}, layout, packed, codes_count, codes, s);
+        }
     });
 }

@@ -1,5 +1,5 @@
-// The rows farthest from their codes: their keys sorted by a bitonic network, padded to a power of two by keys that come
-// last. log2(N) (log2(N) + 1) / 2 passes over 8 N bytes: bound by memory, and by launches for few rows.
+// The rows farthest from their codes: their keys sorted by a bitonic network, padded to a power of two by keys that
+// come last. log2(N) (log2(N) + 1) / 2 passes over 8 N bytes: bound by memory, and by launches for few rows.
 #include "core/arguments.hpp"
 #include "core/replacement.hpp"
 #include "cuda/launch.cuh"

@@ -50,6 +50,15 @@ public:
         }
     }
 
+    // fail(position) if there was a bad one.
+    template <typename Fail>
+    void require_none(Fail fail) const {
+        const int64_t position = read_back(first_.get(), stream_);
+        if (position != none) {
+            fail(position);
+        }
+    }
+
 private:
     static constexpr int none_byte = 0x7f;
     static constexpr int64_t none = 0x7f7f7f7f7f7f7f7f;

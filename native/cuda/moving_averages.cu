@@ -1,5 +1,6 @@
-// Codebooks that follow moving averages of their rows: the step, new starts, and what expires. A thread a code, then a thread
-// an element; bound by memory, 20 K D bytes a step. The sum of the sizes runs over chunks of 256 codes, combined in fp64.
+// Codebooks that follow moving averages of their rows: the step, new starts, and what expires. A thread a code, then a
+// thread an element; bound by memory, 20 K D bytes a step. The sum of the sizes runs over chunks of 256 codes, combined
+// in fp64.
 #include "core/moving_averages.hpp"
 
 #include "core/arguments.hpp"
@@ -109,8 +110,8 @@ int32_t vq4j_cuda_moving_averages(void* stream, const int64_t* counts, const flo
         for_each(1, s, moving_averages::AddChunks{all.chunks(), total.get()});
         const FirstBad bad(s);
         for_each(codes_count * features, s,
-            moving_averages::AverageRows{sums, averages, next_sizes, total.get(), codes_count, features, momentum, epsilon,
-                next_averages, codebook, bad.rows()});
+            moving_averages::AverageRows{sums, averages, next_sizes, total.get(), codes_count, features, momentum,
+                epsilon, next_averages, codebook, bad.rows()});
         bad.require_finite("moving average of the codebook");
     });
 }

@@ -104,8 +104,7 @@ struct Test {
 #define TEST(function) {#function, function}
 
 // Every test on every implementation; the outputs read must be the same bits on all. Returns the program's result.
-inline int run(const std::vector<Test>& tests) {
-    std::vector<Implementation> all = implementations();
+inline int run(const std::vector<Test>& tests, std::vector<Implementation> all = implementations()) {
     for (const auto& [name, test] : tests) {
         for (Implementation& on : all) {
             context = on.name + ", " + name;

@@ -46,7 +46,10 @@ struct Operations {
     X(draw_rows) X(finite_scalar_quantize) X(finite_scalar_decode) X(finite_scalar_gradient) X(sign_quantize) \
     X(sign_decode) X(sign_losses) X(sign_gradient) X(code_usage) X(pack_directions) X(assign_top_k) \
     X(code_distances) X(match_norms) X(norm_pooling) X(norm_pooling_gradient) X(place_codes) X(farthest_rows) \
-    X(moving_averages) X(restart_averages) X(expire_codes)
+    X(moving_averages) X(restart_averages) X(expire_codes) X(assign_half) X(widen) X(narrow) \
+    X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
+    X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(lloyd) X(sample_rows) \
+    X(mini_batch_update) X(pack_codes) X(unpack_codes)
 
 struct Implementation {
     std::string name;
@@ -107,7 +110,7 @@ inline std::vector<Implementation> implementations() {
     std::vector<Implementation> all;
 #ifdef VQ4J_TEST_CPU
     int32_t threads = 0;
-    for (const char* const instruction_set : {"portable", "avx2", "avx512"}) {
+    for (const char* const instruction_set : {"portable", "avx2", "avx512", "neon"}) {
         if (vq4j_cpu_set_instruction_set(instruction_set) == VQ4J_OK) {
             all.push_back(cpu(instruction_set, ++threads));
         }

@@ -76,7 +76,8 @@ void an_unused_code_stays(Implementation& on) {
     const Array<int64_t> counts(on, Counts{0, 1000});
     const Array<float> sums(on, Floats{0, 3000}), sizes(on, Floats{1, 1}), averages(on, Floats{5, 3});
     const Array<float> next_sizes(on, 2), next_averages(on, 2), codebook(on, 2);
-    CHECK_OK(on->moving_averages(counts, sums, 2, 1, 0.01f, 1e-5, sizes, averages, next_sizes, next_averages, codebook));
+    CHECK_OK(
+        on->moving_averages(counts, sums, 2, 1, 0.01f, 1e-5, sizes, averages, next_sizes, next_averages, codebook));
     CHECK_CLOSE(next_sizes.read(), (Doubles{0.99, 10.99}), 1e-6);
     CHECK_CLOSE(codebook.read(), (Doubles{5, 3}), 2e-5);
 }

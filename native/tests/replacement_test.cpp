@@ -1,5 +1,5 @@
-// Where the vectors of replaced codes come from: the farthest rows against a plain sort, placed codes against the affine in
-// fp64, and all implementations against each other.
+// Where the vectors of replaced codes come from: the farthest rows against a plain sort, placed codes against the affine
+// in fp64, and all implementations against each other.
 #include <numeric>
 
 #include "checks.hpp"

@@ -25,21 +25,32 @@ constexpr int tile_codes = 2 * lanes;
 // The panel's codes, centred and transposed, and their -h: one chain a code, ascending features.
 void pack_panel(const float* codebook, int64_t codes_count, int64_t features, const float* centre, int64_t panel,
     PackedCodebook<float> packed) {
-    const int64_t first = panel * tile_codes;
-    float* const codes = packed.codes + first * features;
-    float sums[tile_codes] = {};
-    for (int64_t d = 0; d < features; ++d) {
-        float* const values = codes + d * tile_codes;
-        for (int i = 0; i < tile_codes; ++i) {
-            values[i] = first + i < codes_count ? codebook[(first + i) * features + d] - centre[d] : 0.0f;
-        }
-        for (int i = 0; i < tile_codes; ++i) {
-            sums[i] = fused_multiply_add(values[i], values[i], sums[i]);
-        }
-    }
-    for (int i = 0; i < tile_codes; ++i) {
-        packed.negative_h[first + i] =
-            first + i < codes_count ? -0.5f * sums[i] : -std::numeric_limits<float>::infinity();
+    for (int64_t first = panel * tile_codes; first < (panel + 1) * tile_codes; first += lanes) {
+        const int64_t count = codes_count - first < lanes ? codes_count - first : lanes;
+        float* const codes = packed.codes + panel * tile_codes * features + first % tile_codes;
+        Floats sums = all(0.0f);
+        for_each_vector(features, [&](int64_t d, auto access) {
+            Floats tile[lanes];
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < lanes; ++i) {
+                tile[i] = i < count ? access.load(codebook + (first + i) * features + d) - access.load(centre + d)
+                                    : all(0.0f);
+            }
+            transpose(tile);
+            Floats chain = sums;
+#pragma GCC unroll 16
+            for (int64_t i = 0; i < lanes; ++i) {
+                if (i < features - d) {
+                    store(codes + (d + i) * tile_codes, tile[i]);
+                    chain = multiply_add(tile[i], tile[i], chain);
+                }
+            }
+            sums = chain;
+        });
+        // Beyond the codebook: -infinity, which no row chooses.
+        const Floats negative_h = all(-0.5f) * sums;
+        const Floats none = all(-std::numeric_limits<float>::infinity());
+        store(packed.negative_h + first, choose_first(count < 0 ? 0 : count, negative_h, none));
     }
 }
 
@@ -77,6 +88,7 @@ VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook
     for (int64_t d = 0; d < features; ++d) {
         const Floats c0 = load(codes);
         const Floats c1 = load(codes + lanes);
+        fetch_to_second_level(codes + tile_codes * features);  // the next panel's
         for (int r = 0; r < rows_in_tile; ++r) {
             const Floats z = all(values[r]);
             score[r][0] = multiply_add(z, c0, score[r][0]);

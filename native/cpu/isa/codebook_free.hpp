@@ -16,11 +16,11 @@ static_assert(finite_scalar_features <= block_features && sign_code_features <= 
 int64_t finite_scalar_quantize(Rows rows, const FiniteScalarGrid& grid, int64_t begin, int64_t end, float* out,
     int32_t* codes) {
     RowBlock block;
-    return for_each_block(begin, end, [&](int64_t first, int64_t count) {
+    return for_each_row_block(begin, end, [&](int64_t first, int64_t count) {
         if (!block.load(rows.data, rows.layout, first, count)) {
             return first_not_finite(rows.data, rows.layout, first, first + count);
         }
-        int32_t sums[block_rows] = {};
+        int32_t sums[column_rows] = {};
         for (int64_t d = 0; d < rows.layout.features; ++d) {
             const FiniteScalarAxis axis = grid.axes[d];
             float* const column = block.column[d];
@@ -42,7 +42,7 @@ int64_t finite_scalar_gradient(Rows rows, const float* grad, const FiniteScalarG
     float* out) {
     RowBlock z;
     RowBlock g;
-    return for_each_block(begin, end, [&](int64_t first, int64_t count) {
+    return for_each_row_block(begin, end, [&](int64_t first, int64_t count) {
         z.load(rows.data, rows.layout, first, count);
         if (!g.load(grad, rows.layout, first, count)) {
             return first_not_finite(grad, rows.layout, first, first + count);
@@ -61,11 +61,11 @@ int64_t finite_scalar_gradient(Rows rows, const float* grad, const FiniteScalarG
 // A null out leaves the codes alone.
 int64_t sign_quantize(Rows rows, float scale, int64_t begin, int64_t end, float* out, int32_t* codes) {
     RowBlock block;
-    return for_each_block(begin, end, [&](int64_t first, int64_t count) {
+    return for_each_row_block(begin, end, [&](int64_t first, int64_t count) {
         if (!block.load(rows.data, rows.layout, first, count)) {
             return first_not_finite(rows.data, rows.layout, first, first + count);
         }
-        int32_t sums[block_rows] = {};
+        int32_t sums[column_rows] = {};
         for (int64_t d = 0; d < rows.layout.features; ++d) {
             float* const column = block.column[d];
             for (int64_t i = 0; i < count; ++i) {
@@ -88,11 +88,11 @@ void sum_sign_losses(Rows rows, float scale, double sharpness, int64_t begin, in
         sums[d] = {0.0, 0.0, 0.0, 0.0};
     }
     RowBlock block;
-    for_each_block(begin, end, [&](int64_t first, int64_t count) {
+    for_each_row_block(begin, end, [&](int64_t first, int64_t count) {
         block.load(rows.data, rows.layout, first, count);
         for (int64_t d = 0; d < rows.layout.features; ++d) {
             // The terms first, in vectors; their sum has an order.
-            SignSums terms[block_rows];
+            SignSums terms[column_rows];
             for (int64_t i = 0; i < count; ++i) {
                 terms[i] = sign_terms(block.column[d][i], scale, sharpness);
             }
@@ -110,7 +110,7 @@ int64_t sign_gradient(Rows rows, const float* grad, const SignGradient& gradient
     const SignGradient s = gradient;
     RowBlock z;
     RowBlock g = {};
-    return for_each_block(begin, end, [&](int64_t first, int64_t count) {
+    return for_each_row_block(begin, end, [&](int64_t first, int64_t count) {
         z.load(rows.data, rows.layout, first, count);
         if (grad != nullptr && !g.load(grad, rows.layout, first, count)) {
             return first_not_finite(grad, rows.layout, first, first + count);

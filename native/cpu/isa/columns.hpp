@@ -1,131 +1,298 @@
-// Sums over the rows of one chunk, a sum for each feature: each in ascending order of the rows, features side by side in
-// vectors. Features are taken in strips whose sums stay in the first-level cache. One read of the rows; bound by memory.
+// Sums over rows, a sum for each feature: each in ascending order of the rows, features side by side in vectors. One read
+// of the rows; bound by memory.
 #ifndef VQ4J_CPU_ISA_COLUMNS_HPP
 #define VQ4J_CPU_ISA_COLUMNS_HPP
 
+#include <type_traits>
+
 #include "core/elements.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/isa/blocks.hpp"
 #include "cpu/isa/runs.hpp"
 #include "cpu/kernels.hpp"
 
 namespace vq4j {
 namespace {
 
-constexpr int64_t strip_features = 64;
+// ---- over the rows of a chunk ----------------------------------------------------------------------------------------
 
-// body(first feature, number of features) for every strip.
+// body(d, vectors, access) for the features of a strip: four vectors or two at a time, whose sums stay in registers while
+// the rows pass, then one.
 template <typename Body>
-VQ4J_SHARED void for_each_strip(int64_t features, Body body) {
-    for (int64_t first = 0; first < features; first += strip_features) {
-        body(first, features - first < strip_features ? features - first : strip_features);
+VQ4J_SHARED void for_each_vector_group(int64_t width, Body body) {
+    int64_t d = 0;
+    for (; d + 4 * lanes <= width; d += 4 * lanes) {
+        body(d, std::integral_constant<int, 4>{}, Whole{});
     }
+    for (; d + 2 * lanes <= width; d += 2 * lanes) {
+        body(d, std::integral_constant<int, 2>{}, Whole{});
+    }
+    for_each_vector(width - d, [=](int64_t i, auto access) { body(d + i, std::integral_constant<int, 1>{}, access); });
 }
 
-void sum_rows(Rows rows, const int64_t* order, int64_t count, float* __restrict sums) {
-    const int64_t features = rows.layout.features;
-    by_stride(rows.layout, [=](auto stride) {
-        for (int64_t d = 0; d < features; ++d) {
-            sums[d] = 0.0f;
-        }
-        for (int64_t i = 0; i < count; ++i) {
-            const float* const row = rows.row(order[i]);
-            for (int64_t d = 0; d < features; ++d) {
-                sums[d] = sums[d] + row[d * stride];
+// The two sums of every feature over the rows begin ... end of tensors of one layout. add(first sum, second sum, values,
+// d, access) adds a row's features d ..., whose values are the tensors'.
+template <int tensors, typename Add>
+VQ4J_SHARED void sum_columns(const float* const (&data)[tensors], Layout layout, int64_t begin, int64_t end, float* sums,
+    float* other_sums, Add add) {
+    alignas(64) float buffers[tensors][block_floats];
+    for_each_block(layout, begin, end, [&](int64_t n, int64_t count) {
+        for_each_strip(layout, [&](int64_t first, int64_t width) {
+            Block blocks[tensors];
+            for (int i = 0; i < tensors; ++i) {
+                blocks[i] = row_block(data[i], layout, n, count, first, width, buffers[i]);
             }
-        }
-    });
-}
-
-int64_t sum_gradients(Rows rows, const float* grad, const int64_t* order, int64_t count, const float* code,
-    float coefficient, float nu, float* __restrict sums) {
-    const int64_t features = rows.layout.features;
-    return by_stride(rows.layout, [=](auto stride) {
-        int64_t first_bad = no_bad_row;
-        for (int64_t d = 0; d < features; ++d) {
-            sums[d] = 0.0f;
-        }
-        for (int64_t i = 0; i < count; ++i) {
-            const float* const row = rows.row(order[i]);
-            if (grad == nullptr) {
-                for (int64_t d = 0; d < features; ++d) {
-                    sums[d] = add_codebook_gradient(sums[d], 0.0f, row[d * stride], code[d], coefficient, nu);
+            for_each_vector_group(width, [&](int64_t d, auto vectors, auto access) {
+                Floats sum[vectors];
+                Floats other[vectors];
+                for (int v = 0; v < vectors; ++v) {
+                    sum[v] = n == begin ? all(0.0f) : access.load(sums + first + d + v * lanes);
+                    other[v] = n == begin ? all(0.0f) : access.load(other_sums + first + d + v * lanes);
                 }
-                continue;
-            }
-            const float* const g = grad + rows.layout.offset(order[i]);
-            bool bad = false;
-            for (int64_t d = 0; d < features; ++d) {
-                bad |= !is_finite(g[d * stride]);
-                sums[d] = add_codebook_gradient(sums[d], g[d * stride], row[d * stride], code[d], coefficient, nu);
-            }
-            first_bad = bad && order[i] < first_bad ? order[i] : first_bad;
-        }
-        return first_bad;
-    });
-}
-
-int64_t sum_moments(Rows rows, int64_t begin, int64_t end, Moments* moments) {
-    bool bad = false;
-    by_stride(rows.layout, [=, &bad](auto stride) {
-        for_each_strip(rows.layout.features, [=, &bad](int64_t first, int64_t width) {
-            float shift[strip_features];
-            float sum[strip_features];
-            float sum_of_squares[strip_features];
-            for (int64_t d = 0; d < width; ++d) {
-                shift[d] = rows.row(begin)[(first + d) * stride];
-                sum[d] = 0.0f;
-                sum_of_squares[d] = 0.0f;
-            }
-            for (int64_t n = begin; n < end; ++n) {
-                const float* const row = rows.row(n) + first * stride;
-                for (int64_t d = 0; d < width; ++d) {
-                    const float value = row[d * stride];
-                    bad |= !is_finite(value);
-                    const float difference = value - shift[d];
-                    sum[d] = sum[d] + difference;
-                    sum_of_squares[d] = fused_multiply_add(difference, difference, sum_of_squares[d]);
+                for (int64_t r = 0; r < count; ++r) {
+                    for (int v = 0; v < vectors; ++v) {
+                        Floats values[tensors];
+                        for (int i = 0; i < tensors; ++i) {
+                            values[i] = blocks[i].load(r, d + v * lanes, access);
+                        }
+                        add(sum[v], other[v], values, first + d + v * lanes, access);
+                    }
                 }
-            }
-            for (int64_t d = 0; d < width; ++d) {
-                moments[first + d] = chunk_moments(end - begin, shift[d], sum[d], sum_of_squares[d]);
-            }
+                for (int v = 0; v < vectors; ++v) {
+                    access.store(sums + first + d + v * lanes, sum[v]);
+                    access.store(other_sums + first + d + v * lanes, other[v]);
+                }
+            });
         });
     });
-    return bad ? first_not_finite(rows.data, rows.layout, begin, end) : no_bad_row;
+}
+
+VQ4J_SHARED bool all_finite(const float* values, int64_t count) {
+    Floats noted = all(0.0f);
+    for_each_vector(count, [=, &noted](int64_t i, auto access) { note_not_finite(access.load(values + i), noted); });
+    return !any_nan(noted);
+}
+
+// Of x - shift and (x - shift)^2. A bad value shows in its sum of squares, which finite ones may overflow too.
+int64_t sum_moments(Rows rows, int64_t begin, int64_t end, ShiftedSums sums) {
+    const int64_t features = rows.layout.features;
+    for (int64_t d = 0; d < features; ++d) {
+        sums.shift[d] = rows.row(begin)[d * rows.layout.stride()];
+    }
+    const float* const shift = sums.shift;
+    sum_columns<1>({rows.data}, rows.layout, begin, end, sums.sum, sums.sum_of_squares,
+        [=](Floats& sum, Floats& squares, const Floats* z, int64_t d, auto access) {
+            const Floats difference = z[0] - access.load(shift + d);
+            sum = sum + difference;
+            squares = fused_multiply_add(difference, difference, squares);
+        });
+    if (all_finite(sums.sum_of_squares, features)) {
+        return no_bad_row;
+    }
+    const int64_t bad = first_not_finite(rows.data, rows.layout, begin, end);
+    return bad < end ? bad : no_bad_row;
+}
+
+// The moments of `count` rows with such sums, combined with those of the rows before them.
+void add_moments(ShiftedSums sums, int64_t count, int64_t count_before, int64_t features, double* mean, double* squares) {
+    const double before = static_cast<double>(count_before);
+    for (int64_t d = 0; d < features; ++d) {
+        const Moments moments = combine({before, mean[d], squares[d]},
+            chunk_moments(count, sums.shift[d], sums.sum[d], sums.sum_of_squares[d]));
+        mean[d] = moments.mean;
+        squares[d] = moments.squares;
+    }
 }
 
 // Of grad and of grad * normalized.
 int64_t sum_normalized_gradients(Rows rows, const float* grad, NormalizedColumns columns, int64_t begin, int64_t end,
-    GradientSums* sums) {
-    bool bad = false;
-    by_stride(rows.layout, [=, &bad](auto stride) {
-        for_each_strip(rows.layout.features, [=, &bad](int64_t first, int64_t width) {
-            float sum[strip_features] = {};
-            float product[strip_features] = {};
-            for (int64_t n = begin; n < end; ++n) {
-                const float* const row = rows.row(n) + first * stride;
-                const float* const g = grad + rows.layout.offset(n) + first * stride;
-                for (int64_t d = 0; d < width; ++d) {
-                    bad |= !is_finite(g[d * stride]);
-                    sum[d] = sum[d] + g[d * stride];
-                    product[d] = fused_multiply_add(g[d * stride],
-                        normalized(row[d * stride], columns.mean[first + d], columns.inverse[first + d]), product[d]);
+    float* sums, float* products) {
+    sum_columns<2>({rows.data, grad}, rows.layout, begin, end, sums, products,
+        [=](Floats& sum, Floats& product, const Floats* zg, int64_t d, auto access) {
+            sum = sum + zg[1];
+            product = fused_multiply_add(zg[1],
+                normalized(zg[0], access.load(columns.mean + d), access.load(columns.inverse + d)), product);
+        });
+    if (all_finite(sums, rows.layout.features)) {
+        return no_bad_row;
+    }
+    const int64_t bad = first_not_finite(grad, rows.layout, begin, end);
+    return bad < end ? bad : no_bad_row;
+}
+
+// ---- over the rows of each code --------------------------------------------------------------------------------------
+
+// The chunk that a code's rows fill is summed in place, in the result. A full one moves to the code's total in fp64.
+class ChunksOfCodes {
+public:
+    ChunksOfCodes(CodePart part, int64_t features, CodeTotals totals, float* out)
+        : part_(part), features_(features), totals_(totals), out_(out) {
+        for (int64_t k = part.first_code; k < part.end_code; ++k) {
+            totals.filled[k - part.first_code] = 0;
+            totals.place[k - part.first_code] = no_place;
+            float* const sums = of(k);
+            for_each_vector(part.width, [=](int64_t d, auto access) { access.store(sums + d, all(0.0f)); });
+        }
+    }
+
+    // The features of code k.
+    VQ4J_SHARED_MEMBER float* of(int64_t k) const { return out_ + k * features_ + part_.first_feature; }
+
+    // After a row of code k is added.
+    VQ4J_SHARED_MEMBER void count(int64_t k) {
+        if (++totals_.filled[k - part_.first_code] == 0) {
+            close(k);
+        }
+    }
+
+    // The results.
+    void finish() const {
+        for (int64_t k = part_.first_code; k < part_.end_code; ++k) {
+            const int32_t place = totals_.place[k - part_.first_code];
+            if (place != no_place) {
+                const double* const total = totals_.sums + place * part_.width;
+                const bool open = totals_.filled[k - part_.first_code] != 0;
+                float* const sums = of(k);
+                for (int64_t d = 0; d < part_.width; ++d) {
+                    sums[d] = static_cast<float>(open ? total[d] + static_cast<double>(sums[d]) : total[d]);
                 }
             }
-            for (int64_t d = 0; d < width; ++d) {
-                sums[first + d] = {sum[d], product[d]};
-            }
-        });
+        }
+    }
+
+private:
+    static constexpr int32_t no_place = -1;
+
+    void close(int64_t k) {
+        int32_t& place = totals_.place[k - part_.first_code];
+        const bool is_first = place == no_place;
+        if (is_first) {
+            place = places_taken_++;
+        }
+        double* const total = totals_.sums + place * part_.width;
+        float* const sums = of(k);
+        for (int64_t d = 0; d < part_.width; ++d) {
+            total[d] = (is_first ? 0.0 : total[d]) + static_cast<double>(sums[d]);
+            sums[d] = 0.0f;
+        }
+    }
+
+    static_assert(chunk_rows == 256, "a full chunk counts to 0 in uint8_t");
+
+    CodePart part_;
+    int64_t features_;
+    CodeTotals totals_;
+    float* out_;
+    int32_t places_taken_ = 0;
+};
+
+// sum = add(sum, values, k, d, access) for the part's features of every row of its codes, in order; values are the
+// tensors'.
+template <int tensors, typename Add>
+VQ4J_SHARED void sum_by_code(const float* const (&data)[tensors], Layout layout, const int32_t* codes, CodePart part,
+    CodeTotals totals, float* out, Add add) {
+    alignas(64) float buffers[tensors][block_floats];
+    ChunksOfCodes chunks(part, layout.features, totals, out);
+    for_each_block(layout, 0, layout.rows(), [&](int64_t n, int64_t count) {
+        int32_t found[block_rows];
+        int64_t found_count = 0;
+        for (int64_t r = 0; r < count; ++r) {
+            found[found_count] = static_cast<int32_t>(r);
+            found_count += part.first_code <= codes[n + r] && codes[n + r] < part.end_code ? 1 : 0;
+        }
+        if (found_count == 0) {
+            return;
+        }
+        Block blocks[tensors];
+        for (int i = 0; i < tensors; ++i) {
+            blocks[i] = row_block(data[i], layout, n, count, part.first_feature, part.width, buffers[i]);
+        }
+        for (int64_t f = 0; f < found_count; ++f) {
+            const int64_t r = found[f];
+            const int64_t k = codes[n + r];
+            float* const sums = chunks.of(k);
+            for_each_vector(part.width, [&](int64_t d, auto access) {
+                Floats values[tensors];
+                for (int i = 0; i < tensors; ++i) {
+                    values[i] = blocks[i].load(r, d, access);
+                }
+                access.store(sums + d, add(access.load(sums + d), values, k, part.first_feature + d, access));
+            });
+            chunks.count(k);
+        }
     });
-    return bad ? first_not_finite(grad, rows.layout, begin, end) : no_bad_row;
+    chunks.finish();
+}
+
+void sum_rows_by_code(Rows rows, const int32_t* codes, CodePart part, CodeTotals totals, float* out) {
+    sum_by_code<1>({rows.data}, rows.layout, codes, part, totals, out,
+        [](Floats sum, const Floats* z, int64_t, int64_t, auto) { return sum + z[0]; });
+}
+
+// A bad gradient shows in its code's sum, which finite ones may overflow too.
+int64_t sum_gradients_by_code(Rows rows, const float* grad, const float* codebook, const int32_t* codes,
+    float coefficient, float nu, CodePart part, CodeTotals totals, float* out) {
+    const Layout layout = rows.layout;
+    if (grad == nullptr) {
+        sum_by_code<1>({rows.data}, layout, codes, part, totals, out,
+            [=](Floats sum, const Floats* z, int64_t k, int64_t d, auto access) {
+                return add_codebook_gradient(sum, all(0.0f), z[0], access.load(codebook + k * layout.features + d),
+                    all(coefficient), all(nu));
+            });
+        return no_bad_row;
+    }
+    sum_by_code<2>({rows.data, grad}, layout, codes, part, totals, out,
+        [=](Floats sum, const Floats* zg, int64_t k, int64_t d, auto access) {
+            return add_codebook_gradient(sum, zg[1], zg[0], access.load(codebook + k * layout.features + d),
+                all(coefficient), all(nu));
+        });
+    bool finite = true;
+    for (int64_t k = part.first_code; k < part.end_code; ++k) {
+        finite &= all_finite(out + k * layout.features + part.first_feature, part.width);
+    }
+    if (finite) {
+        return no_bad_row;
+    }
+    const int64_t bad = first_not_finite(grad, layout, 0, layout.rows());
+    return bad < layout.rows() ? bad : no_bad_row;
+}
+
+// ---- over codes ------------------------------------------------------------------------------------------------------
+
+constexpr int64_t column_strip = 64;
+
+// body(first feature, number of features) for every strip.
+template <typename Body>
+VQ4J_SHARED void for_each_column_strip(int64_t features, Body body) {
+    for (int64_t first = 0; first < features; first += column_strip) {
+        body(first, features - first < column_strip ? features - first : column_strip);
+    }
+}
+
+// fp64 sums of the columns of codes begin ... end. Returns the first bad code, which shows in its sum, or no_bad_row.
+int64_t sum_codes(const float* codebook, int64_t features, int64_t begin, int64_t end, double* sums) {
+    for (int64_t d = 0; d < features; ++d) {
+        sums[d] = 0.0;
+    }
+    for (int64_t k = begin; k < end; ++k) {
+        const float* const code = codebook + k * features;
+        for (int64_t d = 0; d < features; ++d) {
+            sums[d] = sums[d] + static_cast<double>(code[d]);
+        }
+    }
+    double noted = 0.0;
+    for (int64_t d = 0; d < features; ++d) {
+        noted = noted + sums[d] * 0.0;
+    }
+    return noted == 0.0 ? no_bad_row : first_not_finite(codebook, {end, 1, features}, begin, end);
 }
 
 // Of grad and of grad * code, over codes begin ... end.
 void sum_affine_gradients(const float* grad, const float* codebook, int64_t features, int64_t begin, int64_t end,
     GradientSums* sums) {
-    for_each_strip(features, [=](int64_t first, int64_t width) {
-        float sum[strip_features] = {};
-        float product[strip_features] = {};
+    for_each_column_strip(features, [=](int64_t first, int64_t width) {
+        float sum[column_strip] = {};
+        float product[column_strip] = {};
         for (int64_t k = begin; k < end; ++k) {
             const float* const g = grad + k * features + first;
             const float* const code = codebook + k * features + first;

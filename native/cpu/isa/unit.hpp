@@ -2,11 +2,15 @@
 // VQ4J_INSTRUCTION_SET is defined as that name.
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/assign_top_k.hpp"
+#include "cpu/isa/bounded_assign.hpp"
 #include "cpu/isa/codebook_free.hpp"
 #include "cpu/isa/columns.hpp"
 #include "cpu/isa/elements.hpp"
+#include "cpu/isa/gradient_estimator.hpp"
 #include "cpu/isa/lengths.hpp"
+#include "cpu/isa/half.hpp"
 #include "cpu/isa/rows.hpp"
+#include "cpu/isa/seeding.hpp"
 
 #define VQ4J_TEXT(x) #x
 #define VQ4J_NAME_TEXT(x) VQ4J_TEXT(x)
@@ -17,9 +21,13 @@ namespace vq4j {
 
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
 const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows},
-    pack_panel, assign, pack_direction_panel, assign_top_k, squared_distances, code_distances, lower_weights,
-    input_gradient, sum_rows, sum_gradients, sum_moments, sum_normalized_gradients, sum_affine_gradients, normalize,
-    normalize_gradient, row_norm, match_norms, row_norm_gradient, affine, weighted_sum, running_average, sgd, adam,
+    pack_panel, assign, assign_bounded, pack_direction_panel, assign_top_k,
+    widen, narrow, widen_rows,
+    squared_distances, code_distances, look_up, residual, add_look_up, lower_weights, input_gradient, estimate_gradient,
+    sum_rows_by_code, sum_gradients_by_code, sum_moments, add_moments, sum_normalized_gradients, sum_codes,
+    sum_affine_gradients,
+    normalize, normalize_gradient, row_norm, match_norms, row_norm_gradient,
+    affine, weighted_sum, running_average, sgd, adam,
     finite_scalar_quantize, finite_scalar_gradient, sign_quantize, sum_sign_losses, sign_gradient};
 
 }  // namespace vq4j

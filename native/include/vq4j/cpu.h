@@ -24,12 +24,12 @@ VQ4J_API int32_t vq4j_cpu_set_threads(int32_t threads);
 VQ4J_API int32_t vq4j_cpu_threads(void);
 
 /**
- * Chooses the instruction set of the kernels: "avx512", "avx2" or "portable". The results do not depend on it.
+ * Chooses the instruction set of the kernels: "avx512", "avx2", "neon" or "portable". The results do not depend on it.
  * VQ4J_INVALID_ARGUMENT when the machine or the build lacks it. The default is the widest of the machine.
  */
 VQ4J_API int32_t vq4j_cpu_set_instruction_set(const char* name);
 
-/** The instruction set in use: "avx512", "avx2" or "portable". */
+/** The instruction set in use: "avx512", "avx2", "neon" or "portable". */
 VQ4J_API const char* vq4j_cpu_instruction_set(void);
 
 #ifdef __cplusplus

@@ -96,6 +96,21 @@ VQ4J_API int32_t VQ4J_OPERATION(assign_top_k)(VQ4J_STREAM const float* rows, int
 VQ4J_API int32_t VQ4J_OPERATION(code_distances)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, float* distances);
 
+/**
+ * As assign, of rows in a 16-bit type that are converted, exactly, while they are packed: the codes of the same numbers in
+ * fp32. VQ4J_NOT_FINITE names the first bad row.
+ * @param rows N x D
+ * @param type VQ4J_FLOAT16 or VQ4J_BFLOAT16
+ */
+VQ4J_API int32_t VQ4J_OPERATION(assign_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const void* packed, int64_t codes_count, int32_t* codes);
+
+/** out_i = values_i, from the 16-bit type VQ4J_FLOAT16 or VQ4J_BFLOAT16; exact. A NaN becomes quiet. */
+VQ4J_API int32_t VQ4J_OPERATION(widen)(VQ4J_STREAM const uint16_t* values, int32_t type, int64_t count, float* out);
+
+/** out_i = values_i, in the 16-bit type, to the nearest, ties to even; what is too large becomes an infinity. */
+VQ4J_API int32_t VQ4J_OPERATION(narrow)(VQ4J_STREAM const float* values, int64_t count, int32_t type, uint16_t* out);
+
 /** How often each code occurs. @param codes N  @param counts K. VQ4J_INVALID_ARGUMENT names the first code out of range. */
 VQ4J_API int32_t VQ4J_OPERATION(count_codes)(VQ4J_STREAM const int32_t* codes, int64_t rows_count, int64_t codes_count,
     int64_t* counts);
@@ -155,6 +170,42 @@ VQ4J_API int32_t VQ4J_OPERATION(take_rows)(VQ4J_STREAM const float* rows, int64_
 VQ4J_API int32_t VQ4J_OPERATION(put_rows)(VQ4J_STREAM const float* part, const int64_t* order, int64_t count,
     int64_t outer, int64_t inner, int64_t features, float* out);
 
+/**
+ * Codes as a stream of bits, in memory order: code i takes the bits i * b ... i * b + b - 1, lowest first, where
+ * b = max(1, ceil(log2(codes_count))); bit j of the stream is bit j % 32 of word j / 32, and what is left of the last
+ * word is zero. Codes are outer x stages x inner; those of stage s begin at s * codes_count, which is not stored.
+ * VQ4J_INVALID_ARGUMENT names the first code out of its stage's range, a code of -1 too.
+ * @param codes_count of one stage; stages * codes_count <= 2^31
+ * @param words       ceil(outer * stages * inner * b / 32) are written
+ * @param words_count how many words there is room for
+ */
+VQ4J_API int32_t VQ4J_OPERATION(pack_codes)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t stages,
+    int64_t inner, int64_t codes_count, int32_t* words, int64_t words_count);
+
+/** The reverse of pack_codes. VQ4J_INVALID_ARGUMENT names the first code out of range, or words that do not suffice. */
+VQ4J_API int32_t VQ4J_OPERATION(unpack_codes)(VQ4J_STREAM const int32_t* words, int64_t words_count, int64_t outer,
+    int64_t stages, int64_t inner, int64_t codes_count, int32_t* codes);
+
+/**
+ * Numbers of the rows whose value is above a bound, ascending: the rows that a mask leaves, that a stage quantizes.
+ * @param values N
+ * @param order  N, of which the first *count are written
+ * @param count  1
+ */
+VQ4J_API int32_t VQ4J_OPERATION(rows_above)(VQ4J_STREAM const int32_t* values, int64_t rows_count, int32_t bound,
+    int64_t* order, int64_t* count);
+
+/** As take_rows, of codes: several of each row, or of one alone. */
+VQ4J_API int32_t VQ4J_OPERATION(take_codes_of_rows)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
+    int64_t codes_of_row, const int64_t* order, int64_t count, int32_t* out);
+
+/** As put_rows, of codes: several of each row, or of one alone. */
+VQ4J_API int32_t VQ4J_OPERATION(put_codes_of_rows)(VQ4J_STREAM const int32_t* part, const int64_t* order, int64_t count,
+    int64_t outer, int64_t inner, int64_t codes_of_row, int32_t* out);
+
+/** Sets all codes to one. */
+VQ4J_API int32_t VQ4J_OPERATION(fill_codes)(VQ4J_STREAM int32_t code, int64_t count, int32_t* out);
+
 /** out = a x + b y, element by element: fma(a, x, b * y). out may be x or y. */
 VQ4J_API int32_t VQ4J_OPERATION(weighted_sum)(VQ4J_STREAM float a, const float* x, float b, const float* y,
     int64_t count, float* out);
@@ -173,12 +224,40 @@ VQ4J_API int32_t VQ4J_OPERATION(commitment_loss)(VQ4J_STREAM const float* rows, 
     double* sample_means, double* mean);
 
 /**
+ * Means of squared errors that some of the rows have, over the elements of each sample's rows among them and of all of
+ * them; 0 for a sample that has none. With all rows, the means of commitment_loss.
+ * @param distances        count x distances_of_row; sub-vectors of a group have one each
+ * @param order            count numbers of rows in [0, N), ascending; NULL where count is N
+ * @param samples          divides N
+ * @param features         elements of a row
+ * @param sample_means     samples
+ * @param mean             1
+ */
+VQ4J_API int32_t VQ4J_OPERATION(mean_distances)(VQ4J_STREAM const float* distances, const int64_t* order, int64_t count,
+    int64_t distances_of_row, int64_t rows_count, int64_t samples, int64_t features, double* sample_means, double* mean);
+
+/**
  * Gradient of the input: out_n = grad_n + coefficient * (z_n - e_n); straight-through plus commitment, with
  * coefficient = alpha * 2 (1 - beta) / (N D). A null grad counts as zero. out may be grad.
  * VQ4J_NOT_FINITE names the first bad row of grad.
  */
 VQ4J_API int32_t VQ4J_OPERATION(input_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
     int64_t inner, int64_t features, const float* codebook, const int32_t* codes, float coefficient, float* out);
+
+/**
+ * Gradient of vectors z through their replacement by vectors e, of the task's gradient g with respect to e.
+ * VQ4J_ROTATION: e = r R z with the rotation R from u = z/|z| to v = e/|e| in their plane and r = |e|/|z| as constants;
+ * with w = (u + v)/|u + v|, out_rows = r (g - 2 w (w.g) + 2 u (v.g)). VQ4J_DIRECTED: e = z + |e - z| d with the direction
+ * d = (e - z)/|e - z| as a constant; out_codes = d (d.g), out_rows = g - out_codes.
+ * Straight-through (out_rows = g, out_codes = 0) where |z| or |e| is below 1e-6 or |u + v| below 0.01, or |e - z| below
+ * 1e-12, or such a square overflows. VQ4J_NOT_FINITE names the first bad row of grad.
+ * @param replaced_by e, in the layout of rows
+ * @param kind        VQ4J_ROTATION or VQ4J_DIRECTED
+ * @param out_rows    may be grad
+ * @param out_codes   VQ4J_DIRECTED only, else NULL is allowed and nothing is written
+ */
+VQ4J_API int32_t VQ4J_OPERATION(estimate_gradient)(VQ4J_STREAM const float* rows, const float* replaced_by,
+    const float* grad, int64_t outer, int64_t inner, int64_t features, int32_t kind, float* out_rows, float* out_codes);
 
 /**
  * Gradient of the codebook: out_k = sum over rows with code k of nu * grad_n + coefficient * (e_n - z_n), with
@@ -193,6 +272,45 @@ VQ4J_API int32_t VQ4J_OPERATION(codebook_gradient)(VQ4J_STREAM const float* rows
 /** Sum of the rows of each code. @param sums K x D; exactly zero for codes that nobody chose. */
 VQ4J_API int32_t VQ4J_OPERATION(scatter)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const int32_t* codes, int64_t codes_count, float* sums);
+
+/* ---- stages of a residual layer ------------------------------------------------------------------------------ */
+
+/**
+ * How many stages each row uses: the same number for all rows of a sample, drawn uniformly from least to most by Philox,
+ * key seed, counter (sample, step).
+ * @param order  count numbers of rows in [0, N), ascending; NULL where count is N
+ * @param stages count
+ */
+VQ4J_API int32_t VQ4J_OPERATION(draw_stages)(VQ4J_STREAM uint64_t seed, uint64_t step, const int64_t* order,
+    int64_t count, int64_t rows_count, int64_t samples, int32_t least, int32_t most, int32_t* stages);
+
+/**
+ * One stage of a beam search. Every row has `beams` sums of codes, each with `candidates` codes that may be added next;
+ * `kept` of the results go on: the first candidate of the first sum, which is greedy search's own, and of the others those
+ * with the least distances, of equal distances those with the lowest path of codes. A distance that is NaN counts as
+ * infinite. The others come in that order.
+ * @param distances    N x beams x candidates, what each would leave
+ * @param codes        N x beams x candidates, distinct for a sum
+ * @param paths        N x beams x stages: the codes of each sum, distinct for a row
+ * @param stage        in [0, stages), the column that the new codes go to
+ * @param kept         at most beams * candidates
+ * @param parents      N x kept, which of the N * beams sums each comes from
+ * @param new_codes    N x kept
+ * @param new_paths    N x kept x stages: the parent's, with the new code
+ * @param new_distances N x kept
+ */
+VQ4J_API int32_t VQ4J_OPERATION(extend_beams)(VQ4J_STREAM const float* distances, const int32_t* codes,
+    const int32_t* paths, int64_t rows_count, int64_t beams, int64_t candidates, int64_t stages, int64_t stage,
+    int64_t kept, int64_t* parents, int32_t* new_codes, int32_t* new_paths, float* new_distances);
+
+/**
+ * The end of a beam search: every row's path with the least distance, of equal ones the lowest path.
+ * @param distances N x beams
+ * @param paths     N x beams x stages
+ * @param best      N x stages
+ */
+VQ4J_API int32_t VQ4J_OPERATION(choose_beams)(VQ4J_STREAM const float* distances, const int32_t* paths,
+    int64_t rows_count, int64_t beams, int64_t stages, int32_t* best);
 
 /* ---- norms --------------------------------------------------------------------------------------------------- */
 
@@ -383,6 +501,35 @@ VQ4J_API int32_t VQ4J_OPERATION(seed_codebook)(VQ4J_STREAM const float* rows, in
 /** The rows, repeated `repeats` times in order into a row-major matrix, plus noise * N(0, 1) on every element. */
 VQ4J_API int32_t VQ4J_OPERATION(repeat_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, int64_t repeats, float noise, uint64_t seed, float* out);
+
+/**
+ * k-means by Lloyd's moves: assign, then each code to the mean of its rows (codes without rows stay), until a move lowers
+ * the objective by no more than tolerance * objective. The same bits as assign, commitment_loss, scatter and
+ * update_centroids in a loop; the CPU leaves out scores that bounds on the distances prove too low (Ding et al., Yinyang
+ * k-means, ICML 2015). VQ4J_NOT_FINITE names the first bad row, or the first code that overflowed; the codebook is then
+ * as it was.
+ * @param max_iterations moves at most, >= 0
+ * @param tolerance      >= 0
+ * @param codebook       K x D, the start; updated
+ * @param codes          N, of the final codebook
+ * @param objective      1, mean over all N * D elements of the squared error
+ * @param iterations     1, moves that were made
+ */
+VQ4J_API int32_t VQ4J_OPERATION(lloyd)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    int64_t codes_count, int64_t max_iterations, double tolerance, float* codebook, int32_t* codes, double* objective,
+    int64_t* iterations);
+
+/** A mini-batch: `count` rows drawn uniformly, with repetition, by Philox, key seed, counter (i, batch); row-major count x D. */
+VQ4J_API int32_t VQ4J_OPERATION(sample_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, int64_t count, uint64_t seed, uint64_t batch, float* out);
+
+/**
+ * The move of a mini-batch (Sculley, WWW 2010, a rate 1 / totals_k for each code): totals_k += counts_k, then
+ * codebook_k += (sums_k - counts_k * codebook_k) / totals_k where counts_k > 0.
+ * @param totals K, rows that moved each code before; updated
+ */
+VQ4J_API int32_t VQ4J_OPERATION(mini_batch_update)(VQ4J_STREAM const float* sums, const int64_t* counts,
+    int64_t codes_count, int64_t features, int64_t* totals, float* codebook);
 
 /** Lloyd's update: codebook_k = sums_k / counts_k where counts_k > 0; other codes stay. */
 VQ4J_API int32_t VQ4J_OPERATION(update_centroids)(VQ4J_STREAM const float* sums, const int64_t* counts,

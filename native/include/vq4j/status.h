@@ -31,6 +31,11 @@
 /** Row norm: rows longer than 10 scaled to length 10, others left as they are. */
 #define VQ4J_MAX_NORM 1
 
+/** Gradient estimator: the code is the rotated and scaled vector, rotation and scale being constants. */
+#define VQ4J_ROTATION 0
+/** Gradient estimator: the code lies at the distance |e - z| from the vector in a direction that is constant. */
+#define VQ4J_DIRECTED 1
+
 /** Distance: |z - c|^2. */
 #define VQ4J_SQUARED_EUCLIDEAN 0
 /** Distance: |z - c|. */
@@ -42,5 +47,10 @@
 #define VQ4J_POOL_MAX 0
 /** Pooling: the mean of the window's vectors, weighted by the softmax of their lengths. */
 #define VQ4J_POOL_SOFTMAX 1
+
+/** 16-bit type: IEEE binary16. */
+#define VQ4J_FLOAT16 1
+/** 16-bit type: the upper half of an fp32 number. */
+#define VQ4J_BFLOAT16 2
 
 #endif

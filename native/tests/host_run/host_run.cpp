@@ -21,6 +21,11 @@
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
 #endif
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define VALGRIND_STACK_REGISTER(begin, end) 0
+#endif
 
 // The bounds of the section of `__shared__` variables, made by the linker where there are any.
 extern "C" {
@@ -232,6 +237,7 @@ Fiber* new_fiber() {
     unsigned char* stack = static_cast<unsigned char*>(memory) + page;  // above its guard page
     fiber->stack = stack;
     fiber->stack_size = stack_bytes;
+    static_cast<void>(VALGRIND_STACK_REGISTER(stack, stack + stack_bytes));
     fiber->entry.uc_stack.ss_sp = stack;
     fiber->entry.uc_stack.ss_size = stack_bytes;
     makecontext(&fiber->entry, fiber_main, 0);

@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Kernels;
+import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 
 /**
@@ -8,6 +9,8 @@ import org.bytedeco.javacpp.FloatPointer;
  * epsilon); AdamW first does p -= learningRate * weightDecay * p.
  */
 public final class Adam extends Optimizer {
+    static final String KIND = "Adam";
+
     private final double weightDecay;
     private final boolean decoupled;
     private double beta1 = 0.9;
@@ -34,8 +37,31 @@ public final class Adam extends Optimizer {
     }
 
     @Override
-    int stateTensors() {
-        return 2;
+    List<String> stateNames() {
+        return List.of("firstMoment", "secondMoment");
+    }
+
+    @Override
+    void describe(NamedOptions options, String name) {
+        options.text(name, KIND);
+        options.real(name + ".weightDecay", weightDecay);
+        options.flag(name + ".decoupled", decoupled);
+    }
+
+    static Adam read(NamedOptions options, String name) {
+        return new Adam(0, options.real(name + ".weightDecay", 0), options.flag(name + ".decoupled", false));
+    }
+
+    @Override
+    void visitSettings(StateVisitor state, String prefix) {
+        super.visitSettings(state, prefix);
+        state.real(prefix + "beta1", () -> beta1, beta -> Arguments.belowOne("beta1", beta), beta -> beta1 = beta);
+        state.real(prefix + "beta2", () -> beta2, beta -> Arguments.belowOne("beta2", beta), beta -> beta2 = beta);
+        state.real(
+                prefix + "epsilon",
+                () -> epsilon,
+                value -> Arguments.notNegative("epsilon", value),
+                value -> epsilon = value);
     }
 
     @Override

@@ -44,4 +44,13 @@ final class Arguments {
             throw new IllegalArgumentException("need " + partName + " to divide " + wholeName + " = " + whole + ", got " + part);
         }
     }
+
+    /** The number of elements of a shape that fits in an array. */
+    static int product(long... shape) {
+        long size = 1;
+        for (long axis : shape) {
+            size = Math.multiplyExact(size, axis);
+        }
+        return Math.toIntExact(size);
+    }
 }

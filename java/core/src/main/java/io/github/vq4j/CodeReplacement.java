@@ -11,8 +11,8 @@ import org.bytedeco.javacpp.LongPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Replaces codes that training batches do not use. A counter per code is set to the lifetime when the code is used, else
- * lowered by one; the code goes when it reaches zero. Moving averages may mark further codes.
+ * Replaces codes that training batches do not use. A counter per code is set to the lifetime when the code is used,
+ * else lowered by one; the code goes when it reaches zero. Moving averages may mark further codes.
  *
  * <p>A training pass marks and replaces on copies, which {@link #commit} takes over when nothing can fail any more.
  */
@@ -45,6 +45,7 @@ final class CodeReplacement implements AutoCloseable {
         int[] start = new int[codes];
         Arrays.fill(start, lifetime);
         kernels.write(start, counters.pointer());
+        kernels.clear(mask.pointer(), (long) codes * Integer.BYTES);
         kernels.write(start, nextCounters.pointer());
     }
 
@@ -130,6 +131,13 @@ final class CodeReplacement implements AutoCloseable {
         int[] left = new int[codes];
         kernels.read(counters.pointer(), left);
         return left;
+    }
+
+    void visitState(StateVisitor state, String prefix) {
+        state.ints(
+                prefix + "replacement.counters", kernels, counters.pointer(), Math.min(1, lifetime), lifetime, codes);
+        state.ints(prefix + "replacement.mask", kernels, mask.pointer(), 0, 1, codes);
+        state.number(prefix + "replacement.replaced", 0, codes, () -> count, value -> count = value);
     }
 
     @Override

@@ -28,8 +28,10 @@ final class Codebook implements AutoCloseable {
     private final EffectiveCodebook effective;
     private final @Nullable CodeReplacement replacement;
     private final @Nullable InnerOptimizer inner;
+    private final String prefix;
     private final @Nullable MovingAverages averages;
     private boolean awaitsKmeans;
+    private @Nullable Memory<Pointer> packedForAll;
 
     /** What a pass has of a codebook; its memory is reused by later passes. */
     static final class State implements AutoCloseable {
@@ -80,6 +82,7 @@ final class Codebook implements AutoCloseable {
      */
     Codebook(Kernels kernels, Quantizer.Builder<?> options, int number, String prefix, int codes, int features) {
         this.kernels = kernels;
+        this.prefix = prefix;
         this.codes = codes;
         this.features = features;
         // Each codebook has random numbers of its own; those of the first are those of a layer with one codebook.
@@ -167,12 +170,28 @@ final class Codebook implements AutoCloseable {
 
     /** As {@link #prepareForInference}, ready to assign. */
     void prepareToEncode(State state) {
-        pack(prepareForInference(state), state);
+        FloatPointer values = prepareForInference(state);
+        if (packedForAll == null) {
+            pack(values, state);
+        }
+    }
+
+    /** Packs C' once for all passes: the codebook does not change any more. */
+    void freeze() {
+        packedForAll = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features));
+        try (State state = new State(kernels)) {
+            kernels.packCodebook(prepareForInference(state), codes, features, packedForAll.pointer());
+        }
     }
 
     /** The nearest code of every row. */
     void assign(State state, Assignment assignment) {
-        kernels.assign(assignment.z, assignment.rows, state.packed(this), codes, assignment.codes);
+        kernels.assign(assignment.z, assignment.rows, packed(state), codes, assignment.codes);
+    }
+
+    /** The k nearest codes of every row, nearest first. */
+    void assignTopK(State state, FloatPointer z, Rows rows, long k, IntPointer out) {
+        kernels.assignTopK(z, rows, packed(state), codes, k, out);
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
@@ -234,7 +253,7 @@ final class Codebook implements AutoCloseable {
         return read;
     }
 
-    /** Adds the rows of an assignment to what the codebook follows; {@code first} says whether it is the pass's first. */
+    /** Adds the rows of an assignment, the pass's first or a further one, to what the codebook follows. */
     void follow(State state, Assignment assignment, boolean first) {
         if (averages != null) {
             averages.add(state.averaged, assignment, first);
@@ -242,8 +261,8 @@ final class Codebook implements AutoCloseable {
     }
 
     /**
-     * Computes what the codebook becomes by a training pass: it follows the rows, and unused codes are replaced by rows of
-     * the assignment. Comes after {@link #count} and {@link #measure}, and changes nothing but the state.
+     * Computes what the codebook becomes by a training pass: it follows the rows, and unused codes are replaced by rows
+     * of the assignment. Comes after {@link #count} and {@link #measure}, and changes nothing but the state.
      */
     void prepareNext(State state, Assignment assignment, long step) {
         LongPointer counts = state.counts.atLeast(codes);
@@ -309,6 +328,22 @@ final class Codebook implements AutoCloseable {
         awaitsKmeans = false;
     }
 
+    /** What training changes. */
+    void visitState(StateVisitor state) {
+        parameter.visitState(state);
+        effective.visitState(state, prefix);
+        if (averages != null) {
+            averages.visitState(state, prefix);
+        }
+        if (replacement != null) {
+            replacement.visitState(state, prefix);
+        }
+        if (inner != null) {
+            inner.visitState(state, prefix);
+        }
+        state.flag(prefix + "awaitsKmeans", () -> awaitsKmeans, value -> awaitsKmeans = value);
+    }
+
     /** Refuses values with a NaN or an infinity. */
     void check(FloatPointer values) {
         try (Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features))) {
@@ -321,6 +356,9 @@ final class Codebook implements AutoCloseable {
         if (inner != null) {
             inner.close();
         }
+        if (packedForAll != null) {
+            packedForAll.close();
+        }
         if (averages != null) {
             averages.close();
         }
@@ -329,6 +367,10 @@ final class Codebook implements AutoCloseable {
         if (replacement != null) {
             replacement.close();
         }
+    }
+
+    private Pointer packed(State state) {
+        return packedForAll == null ? state.packed(this) : packedForAll.pointer();
     }
 
     private void pack(FloatPointer values, State state) {

@@ -14,6 +14,7 @@ final class CodebookFreePass implements AutoCloseable {
     final NativeFloats output;
     final NativeFloats outputGradient;
     final NativeFloats inputGradient;
+    final MaskedRows mask;
     final InputNorm.State norm;
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<DoublePointer> losses;
@@ -22,10 +23,15 @@ final class CodebookFreePass implements AutoCloseable {
     final Scratch<LongPointer> usedCodes;
     private final Scratch<IntPointer> codes;
 
-    /** z as the caller gave it, and as kernels see it; the normalised rows. */
+    /** z as the caller gave it, and as kernels see it. */
     Tensor tensor;
 
+    FloatPointer wholeZ;
+    boolean isMasked;
+
+    /** The rows that take part, as they are and normalised. */
     FloatPointer z;
+
     FloatPointer normalised;
     Rows rows;
 
@@ -34,6 +40,7 @@ final class CodebookFreePass implements AutoCloseable {
         output = new NativeFloats(kernels);
         outputGradient = new NativeFloats(kernels);
         inputGradient = new NativeFloats(kernels);
+        mask = new MaskedRows(kernels);
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         losses = Scratch.doubles(kernels);
@@ -41,6 +48,11 @@ final class CodebookFreePass implements AutoCloseable {
         codeEntropy = Scratch.doubles(kernels);
         usedCodes = Scratch.longs(kernels);
         codes = Scratch.ints(kernels);
+    }
+
+    /** Whether no row takes part. */
+    boolean isEmpty() {
+        return rows.count() == 0;
     }
 
     /** The code of every row. */
@@ -54,6 +66,7 @@ final class CodebookFreePass implements AutoCloseable {
         output.close();
         outputGradient.close();
         inputGradient.close();
+        mask.close();
         norm.close();
         normalisedGradient.close();
         losses.close();

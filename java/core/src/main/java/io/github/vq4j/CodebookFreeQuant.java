@@ -48,7 +48,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /** The values of codes. */
     abstract void look(IntPointer codes, Rows rows, FloatPointer output);
 
-    /** What forward gives; computes the losses of a quantizer that has some. */
+    /** What forward gives; computes the losses of a quantizer that has some, which are 0 without rows. */
     abstract Q result(CodebookFreePass pass, Tensor output, Tensor codes, double perplexity, long activeCodes);
 
     /** Gradient of the normalised rows; a null gradient of the output counts as zero. */
@@ -60,12 +60,17 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /**
      * Quantizes. The input is kept, not copied, until the backward: do not change it in between.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z has a NaN or an infinity
      */
     public Q forward(Tensor z) {
-        return quantize(z, null);
+        return quantize(z, null, null);
+    }
+
+    /** As {@link #forward(Tensor)}, of the rows that a mask leaves. */
+    public Q forward(Tensor z, RowMask mask) {
+        return quantize(z, null, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -74,16 +79,14 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
      * @param output FLOAT32 of the shape of z, not overlapping z; its contents are undefined after an error
      */
     public Q forward(Tensor z, Tensor output) {
-        Objects.requireNonNull(output, "output");
-        output.checkUsable("output", DataType.FLOAT32, kernels);
-        if (!output.hasShape(z.shape())) {
-            throw new IllegalArgumentException(
-                    "need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
-        }
-        if (output.overlaps(z)) {
-            throw new IllegalArgumentException("output overlaps z; need memory of its own");
-        }
-        return quantize(z, output);
+        checkOutput(z, output);
+        return quantize(z, output, null);
+    }
+
+    /** As {@link #forward(Tensor, Tensor)}, of the rows that a mask leaves. */
+    public Q forward(Tensor z, Tensor output, RowMask mask) {
+        checkOutput(z, output);
+        return quantize(z, output, Objects.requireNonNull(mask, "mask"));
     }
 
     /** The gradient of z for the last forward, which is used up by it; into gradInput unless that is null. */
@@ -110,19 +113,33 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /**
      * The codes alone.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32, shape of z without the feature axis, where z lies
      * @throws NotFiniteException if z has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
+        return assigned(z, null);
+    }
+
+    /** As {@link #encode(Tensor)}, of the rows that a mask leaves. */
+    public Tensor encode(Tensor z, RowMask mask) {
+        return assigned(z, Objects.requireNonNull(mask, "mask"));
+    }
+
+    private Tensor assigned(Tensor z, @Nullable RowMask mask) {
         int axis = checkInput(z);
+        checkMask(mask, z, axis);
         CodebookFreePass pass = takePass();
         try {
-            start(pass, z, axis);
-            assign(pass, null);
-            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
-            codes.copyFrom(kernels, pass.codes());
+            start(pass, z, axis, mask);
+            if (!pass.isEmpty()) {
+                assign(pass, null);
+            }
+            Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
+            codes.copyFrom(kernels, wholeCodes(pass));
             return codes;
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
         } finally {
             giveBack(pass);
         }
@@ -145,7 +162,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         if (codes.size() == 0) {
             throw new IllegalArgumentException("need at least one code, got " + codes);
         }
-        long[] shape = with(codes.shape(), axis, featureSize);
+        long[] shape = FeatureAxis.with(codes.shape(), axis, featureSize);
         CodebookFreePass pass = takePass();
         Tensor values = null;
         try {
@@ -196,6 +213,11 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         return numCodes;
     }
 
+    /** How the layer's codes are packed into bits. */
+    public CodePacking packing() {
+        return CodePacking.of(numCodes);
+    }
+
     /** Where the layer computes. */
     public Device device() {
         return kernels.onCuda() ? Device.CUDA : Device.HOST;
@@ -220,32 +242,47 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
 
     // ---- the steps ---------------------------------------------------------------------------------------------
 
-    private Q quantize(Tensor z, @Nullable Tensor output) {
+    private Q quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
+        checkMask(mask, z, axis);
         CodebookFreePass pass = takePass();
         List<Tensor> results = new ArrayList<>(2);
         boolean done = false;
         try {
-            start(pass, z, axis);
+            start(pass, z, axis, mask);
             Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
             results.add(out);
-            assign(pass, pass.output.room(out));
+            FloatPointer room = pass.output.room(out);
+            if (!pass.isEmpty()) {
+                assign(pass, pass.isMasked ? pass.mask.output() : room);
+            }
+            if (pass.isMasked) {
+                pass.mask.spreadOutput(pass.wholeZ, room);
+            }
             pass.output.deliver(out);
-            Tensor codes = resultLike(z, DataType.INT32, without(z.shape(), axis));
+            Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
             results.add(codes);
-            codes.copyFrom(kernels, pass.codes());
-            kernels.codeUsage(
-                    pass.codes(), pass.rows.count(), numCodes, pass.codeEntropy.atLeast(1), pass.usedCodes.atLeast(1));
+            codes.copyFrom(kernels, wholeCodes(pass));
             double[] entropy = new double[1];
-            kernels.read(pass.codeEntropy.atLeast(1), entropy);
             long[] used = new long[1];
-            kernels.read(pass.usedCodes.atLeast(1), used);
+            if (!pass.isEmpty()) {
+                kernels.codeUsage(
+                        pass.codes(),
+                        pass.rows.count(),
+                        numCodes,
+                        pass.codeEntropy.atLeast(1),
+                        pass.usedCodes.atLeast(1));
+                kernels.read(pass.codeEntropy.atLeast(1), entropy);
+                kernels.read(pass.usedCodes.atLeast(1), used);
+            }
             // StrictMath has the same bits on every machine.
             Q result = result(pass, out, codes, StrictMath.exp(entropy[0]), used[0]);
             forgetSaved();
             saved = pass;
             done = true;
             return result;
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
         } finally {
             if (!done) {
                 results.forEach(Tensor::close);
@@ -254,17 +291,57 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         }
     }
 
-    private void start(CodebookFreePass pass, Tensor z, int axis) {
+    private void start(CodebookFreePass pass, Tensor z, int axis, @Nullable RowMask mask) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
-        pass.z = pass.input.read(z);
-        pass.normalised = inputNorm.apply(pass.z, pass.rows, 1, training, pass.norm);
+        pass.wholeZ = pass.input.read(z);
+        pass.z = pass.wholeZ;
+        pass.isMasked = mask != null;
+        if (mask != null) {
+            pass.z = pass.mask.takeInput(mask, pass.wholeZ, pass.rows);
+            pass.rows = pass.mask.selection().matrix();
+        }
+        if (!pass.isEmpty()) {
+            pass.normalised = inputNorm.apply(pass.z, pass.rows, 1, training, pass.norm);
+        }
+    }
+
+    private IntPointer wholeCodes(CodebookFreePass pass) {
+        return pass.isMasked ? pass.mask.spreadCodes(pass.isEmpty() ? null : pass.codes(), 1) : pass.codes();
+    }
+
+    /** The failure with the row's number in the input. */
+    private static NotFiniteException located(CodebookFreePass pass, NotFiniteException failure) {
+        return pass.isMasked
+                ? new NotFiniteException(
+                        failure.tensor(), pass.mask.selection().numberOf(failure.row()))
+                : failure;
     }
 
     private void differentiate(CodebookFreePass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
         FloatPointer out = pass.inputGradient.room(gradInput);
-        boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
+        try {
+            if (!pass.isMasked) {
+                boolean overlaps = gradOutput != null && gradInput.overlaps(gradOutput);
+                differentiate(pass, gradient, alpha, out, overlaps);
+            } else if (!pass.isEmpty()) {
+                differentiate(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
+            }
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
+        }
+        if (pass.isMasked) {
+            pass.mask.spreadInputGradient(gradient, out);
+        }
+        pass.inputGradient.deliver(gradInput);
+        forgetSaved();
+    }
+
+    /** The gradient of the rows that take part. */
+    private void differentiate(
+            CodebookFreePass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer out, boolean overlaps) {
+        boolean apart = !inputNorm.isIdentity() || overlaps;
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
         differentiate(pass, gradient, alpha, normalised);
         if (!inputNorm.isIdentity()) {
@@ -272,8 +349,6 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         } else if (apart) {
             kernels.copy(out, normalised, pass.rows.elements() * Float.BYTES);
         }
-        pass.inputGradient.deliver(gradInput);
-        forgetSaved();
     }
 
     // ---- memory ------------------------------------------------------------------------------------------------
@@ -310,16 +385,27 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /** The feature axis of an input that fits. */
     private int checkInput(Tensor z) {
         checkOpen();
-        z.checkUsable("z", DataType.FLOAT32, kernels);
-        int axis = dim < 0 ? z.rank() + dim : dim;
-        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
-            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
-                    + Arrays.toString(z.shape()));
+        z.checkUsableInput("z", kernels);
+        return new FeatureAxis(featureSize, dim).of(z);
+    }
+
+    private void checkMask(@Nullable RowMask mask, Tensor z, int axis) {
+        if (mask != null) {
+            mask.rows().checkUsable("mask", DataType.INT32, kernels);
+            mask.checkShape(FeatureAxis.without(z.shape(), axis));
         }
-        if (z.size() == 0) {
-            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
+    }
+
+    private void checkOutput(Tensor z, Tensor output) {
+        Objects.requireNonNull(output, "output");
+        output.checkUsable("output", DataType.FLOAT32, kernels);
+        if (!output.hasShape(z.shape())) {
+            throw new IllegalArgumentException(
+                    "need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
         }
-        return axis;
+        if (output.overlaps(z)) {
+            throw new IllegalArgumentException("output overlaps z; need memory of its own");
+        }
     }
 
     private CodebookFreePass forBackward(@Nullable Tensor gradOutput, double alpha) {
@@ -351,20 +437,5 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
         if (closed) {
             throw new IllegalStateException("this " + this + " is closed");
         }
-    }
-
-    private static long[] without(long[] shape, int axis) {
-        long[] rest = new long[shape.length - 1];
-        System.arraycopy(shape, 0, rest, 0, axis);
-        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
-        return rest;
-    }
-
-    private static long[] with(long[] shape, int axis, long size) {
-        long[] all = new long[shape.length + 1];
-        System.arraycopy(shape, 0, all, 0, axis);
-        all[axis] = size;
-        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
-        return all;
     }
 }

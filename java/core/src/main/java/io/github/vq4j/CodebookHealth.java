@@ -17,9 +17,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Watches the codebooks of a layer while it trains: how evenly their codes are used, how far codes and data lie apart, how well
- * the codes fit. {@link CodebookReport} defines the numbers. Cheap enough to stay on: what the forward has
- * computed is read, the rows are read once more for their moments, and 128 of them are compared with all codes again.
+ * Watches the codebooks of a layer while it trains: how evenly their codes are used, how far codes and data lie apart,
+ * how well the codes fit. {@link CodebookReport} defines the numbers. Cheap enough to stay on: what the forward has
+ * computed is read, the rows are read once more for their moments, and 32 to 128 of them are compared with all codes
+ * again.
  *
  * <pre>{@code
  * try (CodebookHealth health = CodebookHealth.of(layer, 100)) {
@@ -37,7 +38,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class CodebookHealth implements AutoCloseable {
     private static final Logger LOGGER = LoggerFactory.getLogger(CodebookHealth.class);
-    private static final int SAMPLED_ROWS = 128;
+    private static final int SAMPLED_SHARE = 64;
+    private static final int LEAST_SAMPLED_ROWS = 32;
+    private static final int MOST_SAMPLED_ROWS = 128;
     private static final int KEPT_REPORTS = 100_000;
 
     private final Quantizer layer;
@@ -82,10 +85,11 @@ public final class CodebookHealth implements AutoCloseable {
     }
 
     /**
-     * Looks at the last forward, whose backward must not have been called yet: the rows are still there then. The window
-     * takes the batch in while the layer trains; call this once a forward.
+     * Looks at the last forward, whose backward must not have been called yet: the rows are still there then. The
+     * window takes the batch in while the layer trains; call this once a forward.
      *
-     * @return a report of every codebook, in their order
+     * @return a report of every codebook that has quantized rows, in their order: none of those that quantizer dropout or a
+     *     mask has left without
      * @throws IllegalStateException if there is no such forward, or the layer or this is closed
      */
     public List<CodebookReport> observe() {
@@ -93,11 +97,20 @@ public final class CodebookHealth implements AutoCloseable {
             throw new IllegalStateException("this CodebookHealth of " + layer + " is closed");
         }
         Pass pass = layer.lastPass();
-        List<CodebookReport> reports = new ArrayList<>();
+        List<Measures> measures = new ArrayList<>();
+        List<Integer> numbers = new ArrayList<>();
         for (int i = 0; i < windows.size(); i++) {
-            reports.add(report(i, pass.codebook(i), layer.assignmentsOf(pass, i)));
+            List<Assignment> assignments = layer.assignmentsOf(pass, i);
+            if (!assignments.isEmpty()) {
+                numbers.add(i);
+                measures.add(measure(layer.codebooks.get(i), pass.codebook(i), assignments));
+            }
         }
         observations++;
+        List<CodebookReport> reports = new ArrayList<>();
+        for (int i = 0; i < numbers.size(); i++) {
+            reports.add(report(numbers.get(i), measures.get(i)));
+        }
         for (CodebookReport report : reports) {
             history.addLast(report);
             if (history.size() > KEPT_REPORTS) {
@@ -117,8 +130,9 @@ public final class CodebookHealth implements AutoCloseable {
     }
 
     /**
-     * Writes the {@link #history} as comma-separated values (RFC 4180): a line with the names of {@link CodebookReport}, then a
-     * line for each report. A number that is NaN is left empty. The file is written under a temporary name and moved.
+     * Writes the {@link #history} as comma-separated values (RFC 4180): a line with the names of {@link CodebookReport},
+     * then a line for each report. A number that is NaN is left empty. The file is written under a temporary name and
+     * moved.
      */
     public void writeCsv(Path path) throws IOException {
         CodebookReportFile.writeCsv(history, path);
@@ -142,33 +156,43 @@ public final class CodebookHealth implements AutoCloseable {
         distances.close();
     }
 
-    private CodebookReport report(int number, Codebook.State state, List<Assignment> assignments) {
-        Codebook codebook = layer.codebooks.get(number);
+    /** What a batch shows of a codebook. */
+    private record Measures(
+            long[] counts, double meanGap, double deviationGap, double quantizationError, double secondBestGap) {}
+
+    private Measures measure(Codebook codebook, Codebook.State state, List<Assignment> assignments) {
         Moments data = momentsOf(assignments);
         Moments codes = moments("codebook", state.effective(), Rows.matrix(codebook.codes(), codebook.features()));
         double error = 0;
-        for (Assignment assignment : assignments) {
+        for (int i = 0; i < assignments.size(); i++) {
             double[] loss = new double[1];
-            kernels.read(assignment.loss(), loss);
-            error += loss[0] / assignments.size();
+            kernels.read(assignments.get(i).loss(), loss);
+            error += loss[0] * share(assignments, i);
         }
-        double gap = secondBestGap(codebook, state, assignments.get(0));
-        long[] counts = codebook.lastCounts(state);
-        UsageWindow window = windows.get(number);
-        if (layer.isTraining()) {
-            window.add(counts);
-        }
-        return new CodebookReport(
-                observations + 1,
-                number,
-                Quantizer.perplexity(counts),
-                window.perplexity(),
-                Quantizer.active(counts),
-                window.unusedCodes(),
+        return new Measures(
+                codebook.lastCounts(state),
                 distance(data.means, codes.means),
                 distance(data.deviations(), codes.deviations()),
                 error,
-                gap,
+                secondBestGap(codebook, state, assignments.get(0)));
+    }
+
+    private CodebookReport report(int number, Measures measures) {
+        UsageWindow window = windows.get(number);
+        if (layer.isTraining()) {
+            window.add(measures.counts);
+        }
+        return new CodebookReport(
+                observations,
+                number,
+                Quantizer.perplexity(measures.counts),
+                window.perplexity(),
+                Quantizer.active(measures.counts),
+                window.unusedCodes(),
+                measures.meanGap,
+                measures.deviationGap,
+                measures.quantizationError,
+                measures.secondBestGap,
                 window.collapsed());
     }
 
@@ -184,7 +208,13 @@ public final class CodebookHealth implements AutoCloseable {
         }
     }
 
-    /** The moments of all rows that a codebook quantized; the stages that share one have as many rows each. */
+    /** The share that an assignment has of the rows of all. */
+    private static double share(List<Assignment> assignments, int number) {
+        long all = assignments.stream().mapToLong(each -> each.rows.count()).sum();
+        return (double) assignments.get(number).rows.count() / all;
+    }
+
+    /** The moments of all rows that a codebook quantized. */
     private Moments momentsOf(List<Assignment> assignments) {
         List<Moments> parts = new ArrayList<>();
         for (Assignment assignment : assignments) {
@@ -194,12 +224,12 @@ public final class CodebookHealth implements AutoCloseable {
         double[] means = new double[features];
         double[] variances = new double[features];
         for (int d = 0; d < features; d++) {
-            for (Moments part : parts) {
-                means[d] += part.means[d] / parts.size();
+            for (int i = 0; i < parts.size(); i++) {
+                means[d] += parts.get(i).means[d] * share(assignments, i);
             }
-            for (Moments part : parts) {
-                double offset = part.means[d] - means[d];
-                variances[d] += (part.variances[d] + offset * offset) / parts.size();
+            for (int i = 0; i < parts.size(); i++) {
+                double offset = parts.get(i).means[d] - means[d];
+                variances[d] += (parts.get(i).variances[d] + offset * offset) * share(assignments, i);
             }
         }
         return new Moments(means, variances);
@@ -239,7 +269,7 @@ public final class CodebookHealth implements AutoCloseable {
             return Double.NaN;
         }
         int features = codebook.features();
-        int count = (int) Math.min(assignment.rows.count(), SAMPLED_ROWS);
+        int count = sampleOf(assignment.rows.count());
         Rows sampled = Rows.matrix(count, features);
         FloatPointer rows = sample.atLeast(sampled.elements());
         kernels.takeRows(assignment.z, assignment.rows, spreadRows(assignment.rows.count(), count), count, rows);
@@ -253,9 +283,15 @@ public final class CodebookHealth implements AutoCloseable {
         return (columns.means[1] - columns.means[0]) / features;
     }
 
+    /** How many rows to take, so few that the comparison with all codes costs little beside that of the forward. */
+    private static int sampleOf(long rows) {
+        long share = Math.min(Math.max(rows / SAMPLED_SHARE, LEAST_SAMPLED_ROWS), MOST_SAMPLED_ROWS);
+        return (int) Math.min(rows, share);
+    }
+
     /** The numbers of {@code count} rows, evenly spread. */
     private LongPointer spreadRows(long rows, int count) {
-        LongPointer numbers = order.atLeast(SAMPLED_ROWS);
+        LongPointer numbers = order.atLeast(MOST_SAMPLED_ROWS);
         if (orderedRows != rows) {
             long[] spread = new long[count];
             for (int i = 0; i < count; i++) {
@@ -276,8 +312,8 @@ public final class CodebookHealth implements AutoCloseable {
                 ? "kmeansInit, replaceFreq, affineLr, syncNu"
                 : "kmeansInit, replaceFreq, emaExpiry";
         LOGGER.warn(
-                "codebook {} of this {} has collapsed: in the last {} training batches a perplexity of {} of {} codes, {} of them"
-                        + " used; options of the layer that help: {}",
+                "codebook {} of this {} has collapsed: in the last {} training batches a perplexity of {} of {} codes,"
+                        + " {} of them used; options of the layer that help: {}",
                 report.codebook(),
                 layer,
                 batches,

@@ -31,7 +31,8 @@ final class CodebookReportFile {
     /** A line of names, then a line a report; what is not a finite number is left empty. */
     static void writeCsv(Iterable<CodebookReport> reports, Path path) throws IOException {
         StringBuilder text = new StringBuilder();
-        text.append(String.join(",", COLUMNS.stream().map(Column::name).toList())).append("\r\n");
+        text.append(String.join(",", COLUMNS.stream().map(Column::name).toList()))
+                .append("\r\n");
         for (CodebookReport report : reports) {
             StringJoiner line = new StringJoiner(",", "", "\r\n");
             COLUMNS.forEach(column -> line.add(text(column.value.apply(report), "")));
@@ -45,8 +46,8 @@ final class CodebookReportFile {
         List<String> objects = new ArrayList<>();
         for (CodebookReport report : reports) {
             StringJoiner object = new StringJoiner(", ", "  {", "}");
-            COLUMNS.forEach(column ->
-                    object.add('"' + column.name + "\": " + text(column.value.apply(report), "null")));
+            COLUMNS.forEach(
+                    column -> object.add('"' + column.name + "\": " + text(column.value.apply(report), "null")));
             objects.add(object.toString());
         }
         write("[\n" + String.join(",\n", objects) + "\n]\n", path);

@@ -190,8 +190,7 @@ final class EffectiveCodebook implements AutoCloseable {
     /** Replaces a codebook by P of it. */
     void projectInPlace(FloatPointer codebook) {
         if (norm != CodebookNorm.NONE) {
-            boolean unit = norm == CodebookNorm.UNIT;
-            kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), unit, codebook);
+            project(codebook, codebook);
         }
     }
 
@@ -228,6 +227,14 @@ final class EffectiveCodebook implements AutoCloseable {
                 biasParameter == null ? null : biasParameter.newGradient());
     }
 
+    void visitState(StateVisitor state, String prefix) {
+        parameters().forEach(parameter -> parameter.visitState(state));
+        if (inputMoments != null) {
+            inputMoments.visitState(state, prefix + "affine.input.");
+            codebookMoments.visitState(state, prefix + "affine.codebook.");
+        }
+    }
+
     @Override
     public void close() {
         parameters().forEach(Parameter::close);
@@ -246,9 +253,12 @@ final class EffectiveCodebook implements AutoCloseable {
         state.base = codebook;
         if (norm != CodebookNorm.NONE) {
             state.base = state.projected.atLeast(codes * features);
-            boolean unit = norm == CodebookNorm.UNIT;
-            kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), unit, state.base);
+            project(codebook, state.base);
         }
+    }
+
+    private void project(FloatPointer codebook, FloatPointer out) {
+        kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), norm == CodebookNorm.UNIT, out);
     }
 
     private void prepareAffine(State state) {

@@ -25,7 +25,7 @@ public final class GroupVectorQuant extends Quantizer {
                 options,
                 kernels,
                 options.share ? 1 : options.groups,
-                options.featureSize / options.groups,
+                options.codebookFeatures(),
                 options.share ? 1 : options.groups);
         groups = options.groups;
         share = options.share;
@@ -55,7 +55,14 @@ public final class GroupVectorQuant extends Quantizer {
             if (!share) {
                 kernels.takeFeatures(pass.normalised, pass.rows, firstFeature(g), part.rows.features(), part.z);
             }
-            assign(pass, g, training);
+            try {
+                assign(pass, g, training);
+            } catch (NotFiniteException failure) {
+                boolean ofVector = share && failure.tensor().equals("z");
+                throw ofVector
+                        ? new NotFiniteException("z", pass.rows.rowOf(failure.row(), part.rows))
+                        : failure;
+            }
         }
     }
 
@@ -72,7 +79,7 @@ public final class GroupVectorQuant extends Quantizer {
         Rows rows = pass.rows;
         long width = rows.features() / groups;
         if (share) {
-            Rows all = new Rows(rows.outer() * groups, width, rows.inner());
+            Rows all = replacedVectors(pass);
             pass.assignment(0).of(pass.normalised, all, codesOf(pass, 0, all));
             return;
         }
@@ -101,22 +108,33 @@ public final class GroupVectorQuant extends Quantizer {
     }
 
     @Override
-    void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
+    Rows replacedVectors(Pass pass) {
+        return new Rows(pass.rows.outer() * groups, pass.rows.features() / groups, pass.rows.inner());
+    }
+
+    @Override
+    void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out) {
         if (share) {
-            differentiateAssignment(pass, 0, gradient, mean, out);
+            differentiateAssignment(pass, 0, task.ofRows, task.ofCodes, mean, out);
             return;
         }
         for (int g = 0; g < groups; g++) {
             Assignment part = pass.assignment(g);
-            FloatPointer ofGroup = null;
-            if (gradient != null) {
-                ofGroup = part.ownGradient();
-                kernels.takeFeatures(gradient, pass.rows, firstFeature(g), part.rows.features(), ofGroup);
-            }
-            FloatPointer ofRows = pass.scratch.atLeast(part.rows.elements());
-            differentiateAssignment(pass, g, ofGroup, mean, ofRows);
-            kernels.putFeatures(ofRows, pass.rows, firstFeature(g), part.rows.features(), out);
+            FloatPointer ofRows = takeGroup(pass, g, task.ofRows, part.ownGradient());
+            FloatPointer ofCodes =
+                    task.ofCodes == task.ofRows ? ofRows : takeGroup(pass, g, task.ofCodes, part.ownCodeGradient());
+            FloatPointer result = pass.scratch.atLeast(part.rows.elements());
+            differentiateAssignment(pass, g, ofRows, ofCodes, mean, result);
+            kernels.putFeatures(result, pass.rows, firstFeature(g), part.rows.features(), out);
         }
+    }
+
+    private @Nullable FloatPointer takeGroup(Pass pass, int group, @Nullable FloatPointer whole, FloatPointer part) {
+        if (whole == null) {
+            return null;
+        }
+        kernels.takeFeatures(whole, pass.rows, firstFeature(group), pass.assignment(group).rows.features(), part);
+        return part;
     }
 
     private long firstFeature(int group) {
@@ -133,6 +151,18 @@ public final class GroupVectorQuant extends Quantizer {
             this.groups = Arguments.atLeastOne("groups", groups);
         }
 
+        @Override
+        void visitOptions(NamedOptions options) {
+            super.visitOptions(options);
+            options.integer("groups", groups);
+            share(options.flag("share", share));
+        }
+
+        @Override
+        int codebookFeatures() {
+            return featureSize / groups;
+        }
+
         /** One codebook of numCodes x featureSize / groups for all groups; off by default. */
         public Builder share(boolean share) {
             this.share = share;
@@ -144,6 +174,7 @@ public final class GroupVectorQuant extends Quantizer {
          *
          * @throws IllegalArgumentException if options contradict each other or do not divide
          */
+        @Override
         public GroupVectorQuant build() {
             Arguments.divides("groups", groups, "featureSize", featureSize);
             if (!share) {

@@ -2,6 +2,7 @@ package io.github.vq4j;
 
 import io.github.vq4j.internal.Kernels;
 import org.bytedeco.javacpp.FloatPointer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The inner optimiser of alternated optimisation: steps of one codebook along the gradient of mean((e - sg(z))^2), taken
@@ -10,7 +11,18 @@ import org.bytedeco.javacpp.FloatPointer;
  */
 final class InnerOptimizer implements AutoCloseable {
     /** What alternated optimisation does. */
-    record Options(Optimizer optimizer, int steps, boolean reassigns) {}
+    record Options(Optimizer optimizer, int steps, boolean reassigns) {
+        static @Nullable Options visit(NamedOptions options, @Nullable Options value) {
+            Optimizer optimizer =
+                    Optimizer.visitOptions(options, "alternated", value == null ? null : value.optimizer);
+            if (optimizer == null) {
+                return null;
+            }
+            int steps = options.integer("alternated.steps", value == null ? 1 : value.steps);
+            boolean reassigns = options.flag("alternated.reassigns", value != null && value.reassigns);
+            return new Options(optimizer, Arguments.atLeastOne("alternated.steps", steps), reassigns);
+        }
+    }
 
     private final Options options;
     private final Optimizer.State state;
@@ -41,6 +53,11 @@ final class InnerOptimizer implements AutoCloseable {
 
     void commit() {
         state.copyFrom(next);
+    }
+
+    void visitState(StateVisitor visitor, String prefix) {
+        options.optimizer.visitSettings(visitor, prefix + "alternated.");
+        state.visitState(visitor, prefix + "alternated.", options.optimizer.stateNames());
     }
 
     @Override

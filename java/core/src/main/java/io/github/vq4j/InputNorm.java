@@ -68,6 +68,11 @@ final class InputNorm implements AutoCloseable {
         return norm == Norm.NONE;
     }
 
+    /** Whether moments are taken of each sample. */
+    boolean isOfSamples() {
+        return norm == Norm.GROUP || norm == Norm.INSTANCE;
+    }
+
     List<Parameter> parameters() {
         return scale == null ? List.of() : List.of(scale, shift);
     }
@@ -127,6 +132,24 @@ final class InputNorm implements AutoCloseable {
                 out,
                 scale == null ? null : scale.newGradient(),
                 shift == null ? null : shift.newGradient());
+    }
+
+    void visitState(StateVisitor state) {
+        parameters().forEach(parameter -> parameter.visitState(state));
+        if (running != null) {
+            running.visitState(state, "norm.running.");
+        }
+    }
+
+    /** Takes over parameters and running moments of the same norm. */
+    void copyFrom(InputNorm other) {
+        for (int i = 0; i < parameters().size(); i++) {
+            kernels.copy(
+                    parameters().get(i).values(), other.parameters().get(i).values(), features * Float.BYTES);
+        }
+        if (running != null) {
+            running.copyFrom(other.running);
+        }
     }
 
     @Override

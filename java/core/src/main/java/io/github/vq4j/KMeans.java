@@ -14,18 +14,28 @@ import org.slf4j.LoggerFactory;
 
 /**
  * k-means: seeding by k-means++, then Lloyd's moves until one improves the objective by less than the tolerance,
- * relatively. The same rows, options and seed give the same codebook, bit for bit. Codes that lose all their rows stay
- * where they are. Fewer rows than codes are repeated, rounded up, with noise of 1e-3 of their standard deviation, and a
- * warning is logged. Immutable and thread-safe.
+ * relatively. The same rows, options and seed give the same codebook, bit for bit, on every backend. Codes that lose all
+ * their rows stay where they are. Fewer rows than codes are repeated, rounded up, with noise of 1e-3 of their standard
+ * deviation, and a warning is logged. Immutable and thread-safe.
+ *
+ * <p>The CPU leaves out distances that bounds prove too long (Ding et al., <i>Yinyang K-Means</i>, ICML 2015); its codebook
+ * is that of the plain algorithm, bit for bit. It needs 4 bytes for each row and group of about 32 codes, 128 bytes a row
+ * at most, during the fit.
+ *
+ * <p>{@link Builder#batchSize} chooses mini-batches instead (Sculley, <i>Web-Scale K-Means Clustering</i>, WWW 2010).
  */
 public final class KMeans {
     private static final Logger LOGGER = LoggerFactory.getLogger(KMeans.class);
     private static final double REPETITION_NOISE = 1e-3;
 
+    /** How many rows for each code the seeding of mini-batches draws at least. */
+    private static final int SEEDING_ROWS = 8;
+
     private final int numCodes;
     private final long seed;
     private final int maxIterations;
     private final double tolerance;
+    private final int batchSize;
     private final Kernels kernels;
 
     private KMeans(Builder builder, Kernels kernels) {
@@ -33,6 +43,7 @@ public final class KMeans {
         seed = builder.seed;
         maxIterations = builder.maxIterations;
         tolerance = builder.tolerance;
+        batchSize = builder.batchSize;
         this.kernels = kernels;
     }
 
@@ -93,33 +104,90 @@ public final class KMeans {
     }
 
     private Fit fitEnough(FloatPointer z, Rows rows, FloatPointer codebook) {
+        if (batchSize > 0) {
+            return fitMiniBatches(z, rows, codebook);
+        }
+        kernels.seedCodebook(z, rows, numCodes, seed, codebook);
+        return lloyd(z, rows, maxIterations, codebook);
+    }
+
+    private Fit lloyd(FloatPointer z, Rows rows, int moves, FloatPointer codebook) {
+        try (Memory<IntPointer> codes = Memory.ints(kernels, rows.count());
+                Memory<DoublePointer> objective = Memory.doubles(kernels, 1);
+                Memory<LongPointer> iterations = Memory.longs(kernels, 1)) {
+            kernels.lloyd(
+                    z,
+                    rows,
+                    numCodes,
+                    moves,
+                    tolerance,
+                    codebook,
+                    codes.pointer(),
+                    objective.pointer(),
+                    iterations.pointer());
+            double[] mean = new double[1];
+            long[] moved = new long[1];
+            kernels.read(objective.pointer(), mean);
+            kernels.read(iterations.pointer(), moved);
+            return new Fit(mean[0], (int) moved[0]);
+        }
+    }
+
+    private Fit fitMiniBatches(FloatPointer z, Rows rows, FloatPointer codebook) {
         long features = rows.features();
-        try (Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(numCodes, features));
-                Memory<IntPointer> codes = Memory.ints(kernels, rows.count());
-                Memory<FloatPointer> distances = Memory.floats(kernels, rows.count());
+        Rows batch = Rows.matrix(batchSize, features);
+        Rows sample = Rows.matrix(Math.max(batchSize, SEEDING_ROWS * (long) numCodes), features);
+        int batchesInEpoch = Math.toIntExact((rows.count() + batchSize - 1) / batchSize);
+        int moves = 0;
+        try (Memory<FloatPointer> drawn = Memory.floats(kernels, sample.elements());
+                Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(numCodes, features));
+                Memory<IntPointer> codes = Memory.ints(kernels, batchSize);
+                Memory<FloatPointer> distances = Memory.floats(kernels, batchSize);
                 Memory<DoublePointer> means = Memory.doubles(kernels, 1);
                 Memory<DoublePointer> mean = Memory.doubles(kernels, 1);
                 Memory<LongPointer> counts = Memory.longs(kernels, numCodes);
+                Memory<LongPointer> totals = Memory.longs(kernels, numCodes);
                 Memory<FloatPointer> sums = Memory.floats(kernels, numCodes * features)) {
-            kernels.seedCodebook(z, rows, numCodes, seed, codebook);
+            if (rows.count() <= sample.count()) {
+                kernels.seedCodebook(z, rows, numCodes, seed, codebook);
+            } else {
+                kernels.sampleRows(z, rows, sample.count(), seed, 0, drawn.pointer());
+                kernels.seedCodebook(drawn.pointer(), sample, numCodes, seed, codebook);
+            }
+            kernels.clear(totals.pointer(), (long) numCodes * Long.BYTES);
             double[] objective = new double[1];
+            double epoch = 0;
             double previous = Double.POSITIVE_INFINITY;
-            for (int iteration = 0; ; iteration++) {
+            while (moves < maxIterations) {
+                kernels.sampleRows(z, rows, batchSize, seed, moves + 1L, drawn.pointer());
                 kernels.packCodebook(codebook, numCodes, features, packed.pointer());
-                kernels.assign(z, rows, packed.pointer(), numCodes, codes.pointer());
+                kernels.assign(drawn.pointer(), batch, packed.pointer(), numCodes, codes.pointer());
                 kernels.commitmentLoss(
-                        z, rows, codebook, codes.pointer(), 1, distances.pointer(), means.pointer(), mean.pointer());
+                        drawn.pointer(),
+                        batch,
+                        codebook,
+                        codes.pointer(),
+                        1,
+                        distances.pointer(),
+                        means.pointer(),
+                        mean.pointer());
                 kernels.read(mean.pointer(), objective);
-                boolean converged = iteration > 0 && previous - objective[0] <= tolerance * previous;
-                if (converged || iteration == maxIterations) {
-                    return new Fit(objective[0], iteration);
+                kernels.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());
+                kernels.countCodes(codes.pointer(), batchSize, numCodes, counts.pointer());
+                kernels.miniBatchUpdate(
+                        sums.pointer(), counts.pointer(), numCodes, features, totals.pointer(), codebook);
+                moves++;
+                epoch += objective[0];
+                if (moves % batchesInEpoch == 0) {
+                    if (moves > batchesInEpoch && previous - epoch <= tolerance * previous) {
+                        break;
+                    }
+                    previous = epoch;
+                    epoch = 0;
                 }
-                previous = objective[0];
-                kernels.scatter(z, rows, codes.pointer(), numCodes, sums.pointer());
-                kernels.countCodes(codes.pointer(), rows.count(), numCodes, counts.pointer());
-                kernels.updateCentroids(sums.pointer(), counts.pointer(), numCodes, features, codebook);
             }
         }
+        return new Fit(lloyd(z, rows, 0, codebook).objective, moves);
     }
 
     /** Standard deviation within the features; of rows that are all equal, their magnitude; 1 for zeros. */
@@ -148,6 +216,7 @@ public final class KMeans {
         private long seed;
         private int maxIterations = 100;
         private double tolerance = 1e-4;
+        private int batchSize;
         private @Nullable Backend backend;
 
         private Builder(int numCodes) {
@@ -169,6 +238,18 @@ public final class KMeans {
         /** Relative improvement below which to stop; 1e-4 by default. */
         public Builder tolerance(double tolerance) {
             this.tolerance = Arguments.notNegative("tolerance", tolerance);
+            return this;
+        }
+
+        /**
+         * Rows of a mini-batch; 0, the default, for Lloyd's moves over all rows. Batch after batch is drawn uniformly from
+         * the rows, and each code moves to the mean of all rows that it has been given so far, as by steps with a rate of
+         * one over their number. {@link #maxIterations} then counts batches, and {@link #tolerance} compares the sums of the
+         * batches' objectives over epochs of as many batches as the rows fill. k-means++ draws from max(batchSize, 8 numCodes)
+         * of the rows.
+         */
+        public Builder batchSize(int batchSize) {
+            this.batchSize = Arguments.notNegative("batchSize", batchSize);
             return this;
         }
 

@@ -119,6 +119,9 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
     @Override
     LookupFreeQuantized result(
             CodebookFreePass pass, Tensor output, Tensor codes, double perplexity, long activeCodes) {
+        if (pass.isEmpty()) {
+            return new LookupFreeQuantized(output, codes, 0, 0, 0, 0, perplexity, activeCodes);
+        }
         kernels.signLosses(
                 pass.normalised,
                 pass.rows,

@@ -9,11 +9,12 @@ import org.bytedeco.javacpp.LongPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A codebook that follows its rows (van den Oord et al. 2017, appendix A.1): of every code, the moving averages N_k of how
- * often batches use it and m_k of the sum of its rows, whose quotient, with N_k smoothed, is the code.
+ * A codebook that follows its rows (van den Oord et al. 2017, appendix A.1): of every code, the moving averages N_k of
+ * how often batches use it and m_k of the sum of its rows, whose quotient, with N_k smoothed, is the code.
  *
- * <p>Both start as if every code had been the mean of one row a batch (of as many as the expiry asks for), after k-means of as many
- * as its cluster has. A training pass computes the next averages apart; {@link #commit} takes them over.
+ * <p>Both start as if every code had been the mean of one row a batch, or of as many as the expiry asks for; after
+ * k-means, of as many as its cluster has. A training pass computes the next averages apart; {@link #commit} takes them
+ * over.
  */
 final class MovingAverages implements AutoCloseable {
     private static final double EPSILON = 1e-5;
@@ -158,6 +159,11 @@ final class MovingAverages implements AutoCloseable {
     void commit(State state) {
         kernels.copy(sizes(), state.nextSizes.atLeast(codes), (long) codes * Float.BYTES);
         kernels.copy(sums(), state.nextSums.atLeast(size()), size() * Float.BYTES);
+    }
+
+    void visitState(StateVisitor state, String prefix) {
+        state.floats(prefix + "ema.sizes", kernels, sizes(), codes);
+        state.floats(prefix + "ema.sums", kernels, sums(), codes, features);
     }
 
     @Override

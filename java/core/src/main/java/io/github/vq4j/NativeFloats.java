@@ -3,23 +3,43 @@ package io.github.vq4j;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Scratch;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.ShortPointer;
 
-/** A tensor of floats as kernels reach it: in its own memory where they can, otherwise in a copy that is kept here. */
+/**
+ * A tensor of numbers as kernels take them: FLOAT32 in its own memory where they reach it, otherwise in a copy that is kept
+ * here. 16-bit numbers are always widened into one.
+ */
 final class NativeFloats implements AutoCloseable {
     private final Kernels kernels;
     private final Scratch<FloatPointer> copy;
+    private final Scratch<ShortPointer> halves;
 
     NativeFloats(Kernels kernels) {
         this.kernels = kernels;
         this.copy = Scratch.floats(kernels);
+        this.halves = Scratch.shorts(kernels);
     }
 
     /** The tensor's elements. */
     FloatPointer read(Tensor tensor) {
+        if (tensor.dataType().isHalf()) {
+            FloatPointer room = copy.atLeast(tensor.size());
+            kernels.widen(readHalves(tensor), tensor.dataType(), tensor.size(), room);
+            return room;
+        }
         if (tensor.isReachedBy(kernels)) {
             return tensor.floats();
         }
         FloatPointer room = copy.atLeast(tensor.size());
+        tensor.copyTo(kernels, room);
+        return room;
+    }
+
+    private ShortPointer readHalves(Tensor tensor) {
+        if (tensor.isReachedBy(kernels)) {
+            return tensor.halves();
+        }
+        ShortPointer room = halves.atLeast(tensor.size());
         tensor.copyTo(kernels, room);
         return room;
     }
@@ -39,5 +59,6 @@ final class NativeFloats implements AutoCloseable {
     @Override
     public void close() {
         copy.close();
+        halves.close();
     }
 }

@@ -7,6 +7,7 @@ import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.FloatPointer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Updates the parameters of layers from their gradients, by PyTorch's conventions. One optimiser may serve several layers.
@@ -47,6 +48,13 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
                 parameter.kernels().copy(tensor(i), other.tensor(i), count() * Float.BYTES);
             }
             steps = other.steps;
+        }
+
+        void visitState(StateVisitor state, String prefix, List<String> names) {
+            state.number(prefix + "steps", 0, Long.MAX_VALUE - 1, () -> steps, value -> steps = value);
+            for (int i = 0; i < names.size(); i++) {
+                state.floats(prefix + names.get(i), parameter.kernels(), tensor(i), parameter.value().shape());
+            }
         }
 
         void close() {
@@ -98,9 +106,7 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
      *     changed then
      */
     public void step(List<Parameter> parameters) {
-        if (closed) {
-            throw new IllegalStateException("this " + getClass().getSimpleName() + " is closed");
-        }
+        checkOpen();
         for (Parameter parameter : parameters) {
             parameter.value().checkOpen();
             if (!parameter.hasGradient()) {
@@ -131,16 +137,63 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
         states.clear();
     }
 
-    /** How many tensors of state a parameter has. */
-    abstract int stateTensors();
+    /** The names of the tensors of state that a parameter has. */
+    abstract List<String> stateNames();
+
+    /** What the optimiser was made with and cannot be changed. */
+    abstract void describe(NamedOptions options, String name);
+
+    /** What can be set between steps. */
+    void visitSettings(StateVisitor state, String prefix) {
+        state.real(
+                prefix + "learningRate",
+                this::learningRate,
+                rate -> Arguments.notNegative("learningRate", rate),
+                this::setLearningRate);
+    }
+
+    /** All that the optimiser has of these parameters; where it has none yet, that is all zero. */
+    final void visitState(StateVisitor state, String prefix, List<Parameter> parameters) {
+        checkOpen();
+        visitSettings(state, prefix);
+        for (Parameter parameter : parameters) {
+            states.computeIfAbsent(parameter, this::newState)
+                    .visitState(state, prefix + parameter.name() + ".", stateNames());
+        }
+    }
+
+    /** The options of an optimiser, or of none; read back, a new one of learning rate 0. */
+    static @Nullable Optimizer visitOptions(NamedOptions options, String name, @Nullable Optimizer value) {
+        if (!options.reads()) {
+            if (value == null) {
+                options.text(name, "none");
+            } else {
+                value.describe(options, name);
+            }
+            return value;
+        }
+        String kind = options.text(name, "none");
+        return switch (kind) {
+            case "none" -> null;
+            case Sgd.KIND -> Sgd.read(options, name);
+            case Adam.KIND -> Adam.read(options, name);
+            default -> throw options.unusable(name, "none, " + Sgd.KIND + " or " + Adam.KIND, kind);
+        };
+    }
 
     /** The step itself, on as many values as the state has been made for. */
     abstract void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state);
 
+    private void checkOpen() {
+        if (closed) {
+            throw new IllegalStateException("this " + getClass().getSimpleName() + " is closed");
+        }
+    }
+
     /** New state for a parameter, all zero; its rows are cleared where codes are replaced. */
     final State newState(Parameter parameter) {
         State state = new State(parameter);
-        for (int i = 0; i < stateTensors(); i++) {
+        for (int i = 0; i < stateNames().size(); i++) {
             long count = parameter.value().size();
             Memory<FloatPointer> tensor = Memory.floats(parameter.kernels(), count);
             parameter.kernels().clear(tensor.pointer(), count * Float.BYTES);

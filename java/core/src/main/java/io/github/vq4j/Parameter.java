@@ -7,23 +7,22 @@ import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.jspecify.annotations.Nullable;
 
 /** A trained tensor of a layer and its gradient. Both live in the memory of the layer's backend, as long as the layer. */
 public final class Parameter {
     private final String name;
     private final Kernels kernels;
     private final Tensor value;
-    private final Tensor gradient;
     private final List<Memory<FloatPointer>> followers = new ArrayList<>();
+    private @Nullable Tensor gradient;
     private boolean hasGradient;
 
     Parameter(Kernels kernels, String name, float initial, long... shape) {
         this.name = name;
         this.kernels = kernels;
         value = Tensor.allocate(kernels, DataType.FLOAT32, shape);
-        gradient = Tensor.allocate(kernels, DataType.FLOAT32, shape);
         float[] start = new float[Math.toIntExact(value.size())];
-        kernels.write(start, gradient.floats());
         Arrays.fill(start, initial);
         kernels.write(start, value.floats());
     }
@@ -40,6 +39,12 @@ public final class Parameter {
 
     /** The gradient that the last {@link VectorQuant#backward} wrote, not a copy; zero before the first one. */
     public Tensor gradient() {
+        if (gradient == null) {
+            // Not before it is asked for: a layer that only encodes has none.
+            value.checkOpen();
+            gradient = Tensor.allocate(kernels, DataType.FLOAT32, value.shape());
+            kernels.clear(gradient.floats(), value.size() * Float.BYTES);
+        }
         return gradient;
     }
 
@@ -58,11 +63,23 @@ public final class Parameter {
 
     /** Where a backward writes. */
     FloatPointer newGradient() {
-        return gradient.floats();
+        return gradient().floats();
+    }
+
+    void clearGradient() {
+        kernels.clear(newGradient(), value.size() * Float.BYTES);
     }
 
     void markGradient() {
         hasGradient = true;
+    }
+
+    void visitState(StateVisitor state) {
+        state.floats(name, kernels, values(), value.shape());
+    }
+
+    void unmarkGradient() {
+        hasGradient = false;
     }
 
     boolean hasGradient() {
@@ -86,6 +103,8 @@ public final class Parameter {
 
     void close() {
         value.close();
-        gradient.close();
+        if (gradient != null) {
+            gradient.close();
+        }
     }
 }

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.jspecify.annotations.Nullable;
 
 /** The memory of one pass of rows through a layer, reused by later passes, and what its backward needs of it. */
 final class Pass implements AutoCloseable {
@@ -14,20 +15,33 @@ final class Pass implements AutoCloseable {
     final NativeFloats output;
     final NativeFloats outputGradient;
     final NativeFloats inputGradient;
+    final TaskGradient taskGradient;
+    final MaskedRows mask;
     final InputNorm.State norm;
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<FloatPointer> scratch;
     private final Kernels kernels;
+    final Scratch<IntPointer> stagesOfRows;
     private final Scratch<IntPointer> codes;
     private final Scratch<IntPointer> allCodes;
     private final Scratch<FloatPointer> allDistances;
+    private @Nullable BeamSearch beams;
     private final List<Codebook.State> codebooks = new ArrayList<>();
     private final List<Assignment> assignments = new ArrayList<>();
 
-    /** z as the caller gave it, and as kernels see it; the normalised rows. */
+    /** z as the caller gave it, and as kernels see it. */
     Tensor tensor;
 
+    FloatPointer wholeZ;
+    boolean isMasked;
+    long samples;
+
+    /** How many of the assignments the pass makes: the first of them. */
+    int used;
+
+    /** The rows that take part, as they are and normalised. */
     FloatPointer z;
+
     FloatPointer normalised;
     Rows rows;
 
@@ -37,9 +51,12 @@ final class Pass implements AutoCloseable {
         output = new NativeFloats(kernels);
         outputGradient = new NativeFloats(kernels);
         inputGradient = new NativeFloats(kernels);
+        taskGradient = new TaskGradient(kernels);
+        mask = new MaskedRows(kernels);
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         scratch = Scratch.floats(kernels);
+        stagesOfRows = Scratch.ints(kernels);
         codes = Scratch.ints(kernels);
         allCodes = Scratch.ints(kernels);
         allDistances = Scratch.floats(kernels);
@@ -49,6 +66,26 @@ final class Pass implements AutoCloseable {
         for (int i = 0; i < assignmentCount; i++) {
             assignments.add(new Assignment(kernels));
         }
+    }
+
+    /** The search for the codes of residual stages, where there is one. */
+    BeamSearch beams(int width, int stages) {
+        if (beams == null) {
+            beams = new BeamSearch(kernels, width, stages);
+        }
+        return beams;
+    }
+
+    /** Leaves all rows out. */
+    void leaveAllOut(Rows whole) {
+        isMasked = true;
+        mask.takeNone(whole);
+        rows = mask.selection().matrix();
+    }
+
+    /** Whether no row takes part. */
+    boolean isEmpty() {
+        return rows.count() == 0;
     }
 
     Codebook.State codebook(int number) {
@@ -87,12 +124,18 @@ final class Pass implements AutoCloseable {
         output.close();
         outputGradient.close();
         inputGradient.close();
+        taskGradient.close();
+        mask.close();
         norm.close();
         normalisedGradient.close();
         scratch.close();
+        stagesOfRows.close();
         codes.close();
         allCodes.close();
         allDistances.close();
+        if (beams != null) {
+            beams.close();
+        }
         codebooks.forEach(Codebook.State::close);
         assignments.forEach(Assignment::close);
     }

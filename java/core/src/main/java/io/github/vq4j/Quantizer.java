@@ -5,6 +5,7 @@ import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -21,7 +22,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>
  * q_n = argmin_k |z_n - C'_k|^2 (lowest k on a tie)     e_n = C'[q_n]
- * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e)
+ * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e), or of another {@link GradientEstimator}
  * loss   = (1 - beta) * mean((z - sg(e))^2) + beta * mean((sg(z) - e)^2)
  * </pre>
  *
@@ -36,7 +37,11 @@ public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
     final Kernels kernels;
     final double beta;
-    final double syncNu;
+    private final GradientEstimator estimator;
+
+    /** The share of the task's gradient for codes that they receive. */
+    final double nu;
+
     final List<Codebook> codebooks;
     private final int featureSize;
     private final int numCodes;
@@ -44,9 +49,11 @@ public abstract sealed class Quantizer implements AutoCloseable
     private final int assignmentCount;
     private final InputNorm inputNorm;
     private final List<Parameter> parameters;
+    private final Map<String, String> options;
     private final ConcurrentLinkedQueue<Pass> spare = new ConcurrentLinkedQueue<>();
 
     private boolean training = true;
+    private int disabledScopes;
     private long trainingSteps;
     private @Nullable Pass saved;
     private volatile boolean closed;
@@ -58,12 +65,14 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     Quantizer(Builder<?> options, Kernels kernels, int codebookCount, int codebookFeatures, int assignmentCount) {
         this.kernels = kernels;
+        this.options = options.named();
         this.assignmentCount = assignmentCount;
         featureSize = options.featureSize;
         numCodes = options.numCodes;
         dim = options.dim;
         beta = options.beta;
-        syncNu = options.syncNu;
+        estimator = options.estimator;
+        nu = estimator == GradientEstimator.DIVEQ ? 1 : options.syncNu;
         inputNorm = new InputNorm(kernels, options.norm, featureSize);
         List<Codebook> all = new ArrayList<>();
         for (int i = 0; i < codebookCount; i++) {
@@ -94,14 +103,16 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The assignments over whose mean the loss is taken. */
     abstract List<Assignment> lossTerms(Pass pass);
 
+    /** The vectors that the lookup replaces: the rows, or parts of them in place. */
+    abstract Rows replacedVectors(Pass pass);
+
     /**
      * Gradients of the normalised rows and of the codebooks.
      *
-     * @param gradient of the output, or null for zero
      * @param mean 2 * alpha / (N D)
-     * @param out gradient of the rows; never {@code gradient}
+     * @param out gradient of the rows; never that of the task
      */
-    abstract void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out);
+    abstract void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out);
 
     /** The codebook of an assignment, and the number that its codes begin at. */
     final Codebook codebookOf(int assignment) {
@@ -118,30 +129,39 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Assigns rows to their codebook, after preparing it where this is its first assignment in the pass. */
     final void assign(Pass pass, int number, boolean training) {
-        Codebook codebook = codebookOf(number);
-        Codebook.State state = stateOf(pass, number);
         Assignment assignment = pass.assignment(number);
-        if (number < codebooks.size()) {
-            if (training) {
-                codebook.prepareForTraining(state, assignment.z, assignment.rows);
-            } else {
-                codebook.prepareToEncode(state);
-            }
-        }
-        codebook.assign(state, assignment);
+        prepare(pass, number, assignment.z, assignment.rows, training);
+        codebookOf(number).assign(stateOf(pass, number), assignment);
         if (training) {
-            codebook.alternate(state, assignment);
+            codebookOf(number).alternate(stateOf(pass, number), assignment);
         }
     }
 
-    /** Gradients of the rows of an assignment and of its codebook. {@code gradient} and {@code out} lie as its rows do. */
+    /** Prepares the codebook of an assignment of these rows, where it is the codebook's first in the pass. */
+    final void prepare(Pass pass, int number, FloatPointer z, Rows rows, boolean training) {
+        if (number >= codebooks.size()) {
+            return;
+        }
+        if (training) {
+            codebooks.get(number).prepareForTraining(pass.codebook(number), z, rows);
+        } else {
+            codebooks.get(number).prepareToEncode(pass.codebook(number));
+        }
+    }
+
+    /** Gradients of the rows of an assignment and of its codebook. The task's and {@code out} lie as its rows do. */
     final void differentiateAssignment(
-            Pass pass, int number, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
+            Pass pass,
+            int number,
+            @Nullable FloatPointer ofRows,
+            @Nullable FloatPointer ofCodes,
+            double mean,
+            FloatPointer out) {
         Assignment assignment = pass.assignment(number);
         Codebook.State state = stateOf(pass, number);
         kernels.inputGradient(
                 assignment.z,
-                gradient,
+                ofRows,
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
@@ -152,13 +172,13 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
         kernels.codebookGradient(
                 assignment.z,
-                gradient,
+                ofCodes,
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
                 codebookOf(number).codes(),
                 (float) (beta * mean),
-                (float) syncNu,
+                (float) nu,
                 codebookOf(number).gradientRoom(state));
     }
 
@@ -171,14 +191,24 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /**
      * Quantizes, in training mode after initialising from this batch where that is due, and followed by the replacement of
-     * codes. The input is kept, not copied, until {@link #backward}: do not change it in between.
+     * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
+     * change it in between.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Quantized forward(Tensor z) {
-        return quantize(z, null);
+        return quantize(z, null, null);
+    }
+
+    /**
+     * As {@link #forward(Tensor)}, of the rows that a mask leaves.
+     *
+     * @throws IllegalArgumentException with norm GROUP or INSTANCE, whose moments are those of whole samples
+     */
+    public Quantized forward(Tensor z, RowMask mask) {
+        return quantize(z, null, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -187,15 +217,14 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @param output FLOAT32 of the shape of z, not overlapping z; its contents are undefined after an error
      */
     public Quantized forward(Tensor z, Tensor output) {
-        Objects.requireNonNull(output, "output");
-        output.checkUsable("output", DataType.FLOAT32, kernels);
-        if (!output.hasShape(z.shape())) {
-            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
-        }
-        if (output.overlaps(z)) {
-            throw new IllegalArgumentException("output overlaps z; need memory of its own");
-        }
-        return quantize(z, output);
+        checkOutput(z, output);
+        return quantize(z, output, null);
+    }
+
+    /** As {@link #forward(Tensor, Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
+    public Quantized forward(Tensor z, Tensor output, RowMask mask) {
+        checkOutput(z, output);
+        return quantize(z, output, Objects.requireNonNull(mask, "mask"));
     }
 
     /**
@@ -239,64 +268,47 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * The codes alone, always as in inference, whatever the mode.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32 of the shape of the codes of {@link #forward}, where z lies
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
+        return assigned(z, null, assignmentCount);
+    }
+
+    /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
+    public Tensor encode(Tensor z, RowMask mask) {
+        return assigned(z, Objects.requireNonNull(mask, "mask"), assignmentCount);
+    }
+
+    /**
+     * As {@link #encode(Tensor)}, with the codes written into memory of the caller's.
+     *
+     * @param codes INT32 of the shape of the codes of {@link #forward}; its contents are undefined after an error
+     */
+    public void encode(Tensor z, Tensor codes) {
         int axis = checkInput(z);
-        Pass pass = takePass();
-        try {
-            start(pass, z, axis);
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples(z, axis), false, pass.norm);
-            assign(pass, false);
-            Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis));
-            codes.copyFrom(kernels, collectCodes(pass));
-            return codes;
-        } finally {
-            giveBack(pass);
+        codes.checkUsable("codes", DataType.INT32, kernels);
+        long[] shape = codesShape(z.shape(), axis, assignmentCount);
+        if (!codes.hasShape(shape)) {
+            throw new IllegalArgumentException("need codes of shape " + Arrays.toString(shape) + ", got " + codes);
         }
+        assign(z, axis, null, assignmentCount, codes);
     }
 
     /**
      * The effective codes behind codes, always as in inference.
      *
-     * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one
+     * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one; the
+     *     -1 of a row that was masked out is an error
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
      */
     public Tensor decode(Tensor codes) {
-        checkOpen();
-        codes.checkUsable("codes", DataType.INT32, kernels);
-        int rank = codesOfRow() == 0 ? codes.rank() + 1 : codes.rank();
-        int axis = dim < 0 ? rank + dim : dim;
-        if (axis < 0 || axis >= rank) {
-            throw new IllegalArgumentException("need codes to which axis " + dim + " can be added, got " + codes);
-        }
+        int axis = checkCodes(codes);
         if (codesOfRow() > 0 && codes.size(axis) != codesOfRow()) {
             throw new IllegalArgumentException("need " + codesOfRow() + " codes of a row on axis " + dim + ", got " + codes);
         }
-        if (codes.size() == 0) {
-            throw new IllegalArgumentException("need at least one code, got " + codes);
-        }
-        long[] shape = codesOfRow() == 0 ? with(codes.shape(), axis, featureSize) : replaced(codes.shape(), axis, featureSize);
-        Pass pass = takePass();
-        Tensor rows = null;
-        try {
-            pass.rows = Rows.of(shape, axis);
-            prepareToDecode(pass);
-            distributeCodes(pass, codes);
-            rows = resultLike(codes, DataType.FLOAT32, shape);
-            writeOutput(pass, pass.output.room(rows));
-            pass.output.deliver(rows);
-            return rows;
-        } catch (RuntimeException | Error failure) {
-            if (rows != null) {
-                rows.close();
-            }
-            throw failure;
-        } finally {
-            giveBack(pass);
-        }
+        return decoded(codes, axis, assignmentCount);
     }
 
     // ---- mode and state ----------------------------------------------------------------------------------------
@@ -313,6 +325,24 @@ public abstract sealed class Quantizer implements AutoCloseable
         checkOpen();
         training = false;
         return this;
+    }
+
+    /**
+     * Disables layers until the scope is closed: their forward passes z on. Scopes nest; see {@link DisabledScope}.
+     *
+     * <pre>{@code
+     * try (DisabledScope off = Quantizer.disabled(layer)) {
+     *     layer.forward(z);       // output = z, codes -1, loss 0
+     * }
+     * }</pre>
+     */
+    public static DisabledScope disabled(Quantizer... layers) {
+        return new DisabledScope(layers);
+    }
+
+    /** Whether the layer quantizes: no {@link #disabled} scope of it is open. */
+    public boolean isEnabled() {
+        return disabledScopes == 0;
     }
 
     /** Whether the layer trains. */
@@ -418,6 +448,55 @@ public abstract sealed class Quantizer implements AutoCloseable
         return all.stream().mapToInt(Integer::intValue).toArray();
     }
 
+    /**
+     * The layer as it encodes and decodes now, for good: affine and norm of the codebook are folded into a plain one.
+     * Later training of this layer does not change it.
+     */
+    public FrozenQuantizer freeze() {
+        checkOpen();
+        return new FrozenQuantizer(this);
+    }
+
+    /** The options that the layer was built with, by name. */
+    Map<String, String> options() {
+        return options;
+    }
+
+    /** Where the layer computes. */
+    Backend backend() {
+        return kernels.onCuda() ? Backend.cuda(kernels.device()) : Backend.cpu();
+    }
+
+    /** All that training has changed. Gradients, and what a pending backward needs, are not among it. */
+    void visitState(StateVisitor state) {
+        checkOpen();
+        codebooks.forEach(codebook -> codebook.visitState(state));
+        inputNorm.visitState(state);
+        state.number("trainingSteps", 0, Long.MAX_VALUE - 1, () -> trainingSteps, this::restored);
+    }
+
+    private void restored(long steps) {
+        trainingSteps = steps;
+        parameters.forEach(Parameter::unmarkGradient);
+        forgetSaved();
+    }
+
+    void enterDisabled() {
+        disabledScopes++;
+    }
+
+    void leaveDisabled() {
+        disabledScopes--;
+    }
+
+    /** How the layer's codes are packed into bits: each in as many as its codebook needs. */
+    public CodePacking packing() {
+        int codesOfOne = numCodes / codebooks.size();
+        return codebooks.size() == 1
+                ? CodePacking.of(numCodes)
+                : CodePacking.ofStages(codesOfOne, codebooks.size(), dim);
+    }
+
     /** Gives all memory back; a second call does nothing. */
     @Override
     public void close() {
@@ -446,7 +525,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     Pass lastPass() {
         checkOpen();
         if (saved == null) {
-            throw new IllegalStateException("need a forward whose backward has not been called yet: its rows are gone after it");
+            throw new IllegalStateException(
+                    "need a forward whose backward has not been called yet: its rows are gone after it");
         }
         if (saved.tensor.isClosed()) {
             throw new IllegalStateException("z of the forward is closed; keep it open until it is looked at");
@@ -454,49 +534,55 @@ public abstract sealed class Quantizer implements AutoCloseable
         return saved;
     }
 
-    /** The assignments of a codebook. */
+    /** The assignments of a codebook that have rows. */
     List<Assignment> assignmentsOf(Pass pass, int codebook) {
-        return codebooks.size() == 1 ? pass.assignments() : List.of(pass.assignment(codebook));
+        if (pass.isEmpty()) {
+            return List.of();
+        }
+        List<Assignment> all = codebooks.size() == 1 ? pass.assignments() : List.of(pass.assignment(codebook));
+        return all.stream().filter(each -> !each.isEmpty()).toList();
     }
 
     // ---- the steps ---------------------------------------------------------------------------------------------
 
-    private Quantized quantize(Tensor z, @Nullable Tensor output) {
+    private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
+        checkMask(mask, z, axis);
         Pass pass = takePass();
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
-            start(pass, z, axis);
-            long samples = samples(z, axis);
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, samples, training, pass.norm);
-            assign(pass, training);
+            start(pass, z, axis, mask);
+            if (!isEnabled()) {
+                pass.leaveAllOut(Rows.of(z.shape(), axis));
+            }
+            normaliseAndAssign(pass, training);
 
             Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
             results.add(out);
-            writeOutput(pass, pass.output.room(out));
+            writeWholeOutput(pass, pass.output.room(out));
             pass.output.deliver(out);
-            long[] codesShape = codesShape(z.shape(), axis);
+            long[] codesShape = codesShape(z.shape(), axis, pass.used);
             Tensor codes = resultLike(z, DataType.INT32, codesShape);
             results.add(codes);
-            codes.copyFrom(kernels, collectCodes(pass));
-            for (int i = 0; i < assignmentCount; i++) {
-                codebookOf(i).measure(stateOf(pass, i), pass.assignment(i), samples);
-            }
+            codes.copyFrom(kernels, wholeCodes(pass));
+            measure(pass);
             Tensor distances = resultLike(z, DataType.FLOAT32, codesShape);
             results.add(distances);
-            distances.copyFrom(kernels, collectDistances(pass));
-            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(samples));
+            distances.copyFrom(kernels, wholeDistances(pass));
+            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(pass.samples));
             double loss = loss(pass);
             List<long[]> counts = counts(pass);
 
-            int replaced = training ? commit(pass) : 0;
+            int replaced = training && !pass.isEmpty() ? commit(pass) : 0;
             forgetSaved();
             saved = pass;
             done = true;
             double perplexity = counts.stream().mapToDouble(Quantizer::perplexity).sum() / counts.size();
             int active = counts.stream().mapToInt(Quantizer::active).sum();
             return new Quantized(out, codes, distances, loss, sampleLosses, perplexity, active, replaced);
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
         } finally {
             if (!done) {
                 results.forEach(Tensor::close);
@@ -505,32 +591,171 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    private void start(Pass pass, Tensor z, int axis) {
+    /** Codes of the first assignments, as in inference. */
+    final Tensor assigned(Tensor z, @Nullable RowMask mask, int used) {
+        int axis = checkInput(z);
+        checkMask(mask, z, axis);
+        Tensor codes = resultLike(z, DataType.INT32, codesShape(z.shape(), axis, used));
+        try {
+            assign(z, axis, mask, used, codes);
+            return codes;
+        } catch (RuntimeException | Error failure) {
+            codes.close();
+            throw failure;
+        }
+    }
+
+    private void assign(Tensor z, int axis, @Nullable RowMask mask, int used, Tensor codes) {
+        Pass pass = takePass();
+        try {
+            start(pass, z, axis, mask);
+            pass.used = used;
+            normaliseAndAssign(pass, false);
+            codes.copyFrom(kernels, wholeCodes(pass));
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    /** The output of the first assignments' codes, which are all or the first of those on the axis. */
+    final Tensor decoded(Tensor codes, int axis, int used) {
+        long[] shape = codesOfRow() == 0
+                ? FeatureAxis.with(codes.shape(), axis, featureSize)
+                : replaced(codes.shape(), axis, featureSize);
+        Pass pass = takePass();
+        Tensor rows = null;
+        try {
+            pass.rows = Rows.of(shape, axis);
+            pass.used = used;
+            prepareToDecode(pass);
+            distributeCodes(pass, codes, axis);
+            rows = resultLike(codes, DataType.FLOAT32, shape);
+            writeOutput(pass, pass.output.room(rows));
+            pass.output.deliver(rows);
+            return rows;
+        } catch (RuntimeException | Error failure) {
+            if (rows != null) {
+                rows.close();
+            }
+            throw failure;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
+    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
-        pass.z = pass.input.read(z);
+        pass.samples = samples(z, axis);
+        pass.used = assignmentCount;
+        pass.wholeZ = pass.input.read(z);
+        pass.z = pass.wholeZ;
+        pass.isMasked = mask != null;
+        if (mask != null) {
+            pass.z = pass.mask.takeInput(mask, pass.wholeZ, pass.rows);
+            pass.rows = pass.mask.selection().matrix();
+        }
+    }
+
+    private void normaliseAndAssign(Pass pass, boolean training) {
+        if (!pass.isEmpty()) {
+            pass.normalised = inputNorm.apply(pass.z, pass.rows, pass.samples, training, pass.norm);
+            assign(pass, training);
+        }
+    }
+
+    private void writeWholeOutput(Pass pass, FloatPointer out) {
+        if (!pass.isMasked) {
+            writeOutput(pass, out);
+            return;
+        }
+        if (!pass.isEmpty()) {
+            writeOutput(pass, pass.mask.output());
+        }
+        pass.mask.spreadOutput(pass.wholeZ, out);
+    }
+
+    private IntPointer wholeCodes(Pass pass) {
+        if (!pass.isMasked) {
+            return collectCodes(pass);
+        }
+        return pass.mask.spreadCodes(pass.isEmpty() ? null : collectCodes(pass), Math.max(1, codesOfRow(pass.used)));
+    }
+
+    private FloatPointer wholeDistances(Pass pass) {
+        if (!pass.isMasked) {
+            return collectDistances(pass);
+        }
+        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow(pass.used)));
+    }
+
+    /** Distances and losses of all assignments. */
+    private void measure(Pass pass) {
+        if (pass.isEmpty()) {
+            return;
+        }
+        boolean ofAllRows = !pass.isMasked && pass.assignments().stream().allMatch(each -> each.selection == null);
+        for (int i = 0; i < pass.used; i++) {
+            Assignment assignment = pass.assignment(i);
+            if (!assignment.isEmpty()) {
+                codebookOf(i).measure(stateOf(pass, i), assignment, ofAllRows ? pass.samples : 1);
+            }
+            assignment.termLoss = assignment.loss();
+        }
+        if (ofAllRows) {
+            return;
+        }
+        for (Assignment term : lossTerms(pass)) {
+            long count = pass.rows.count();
+            Rows rows = term.selection == null ? term.rows : pass.rows;
+            kernels.meanDistances(
+                    lossDistances(pass, term),
+                    pass.isMasked ? pass.mask.selection().order() : null,
+                    count,
+                    rows.count() / count,
+                    pass.isMasked ? pass.mask.selection().whole().count() : count,
+                    pass.samples,
+                    rows.elements() / count,
+                    term.sampleLosses(pass.samples),
+                    term.ownTermLoss());
+        }
+    }
+
+    /** Squared errors of all rows of a pass whose mean a term of the loss is. */
+    FloatPointer lossDistances(Pass pass, Assignment term) {
+        return term.distancesOfAll(pass.rows);
+    }
+
+    /** The failure with the row's number in the input. */
+    private static NotFiniteException located(Pass pass, NotFiniteException failure) {
+        if (!pass.isMasked || failure.tensor().equals("codebook")) {
+            return failure;
+        }
+        return new NotFiniteException(failure.tensor(), pass.mask.selection().numberOf(failure.row()));
     }
 
     private IntPointer collectCodes(Pass pass) {
         if (assignmentCount == 1) {
             return pass.assignment(0).codes;
         }
-        IntPointer all = pass.allCodes(pass.rows.count() * assignmentCount);
-        for (int i = 0; i < assignmentCount; i++) {
-            kernels.putCodes(pass.assignment(i).codes, pass.rows, assignmentCount, i, offsetOf(i), all);
+        IntPointer all = pass.allCodes(pass.rows.count() * pass.used);
+        for (int i = 0; i < pass.used; i++) {
+            kernels.putCodes(pass.assignment(i).codesOfAll(pass.rows), pass.rows, pass.used, i, offsetOf(i), all);
         }
         return all;
     }
 
-    private void distributeCodes(Pass pass, Tensor codes) {
+    private void distributeCodes(Pass pass, Tensor codes, int axis) {
         if (assignmentCount == 1) {
             codes.copyTo(kernels, pass.assignment(0).codes);
             return;
         }
         IntPointer all = pass.allCodes(codes.size());
         codes.copyTo(kernels, all);
-        for (int i = 0; i < assignmentCount; i++) {
-            kernels.takeCodes(all, pass.rows, assignmentCount, i, offsetOf(i), pass.assignment(i).codes);
+        for (int i = 0; i < pass.used; i++) {
+            kernels.takeCodes(all, pass.rows, codes.size(axis), i, offsetOf(i), pass.assignment(i).codes);
         }
     }
 
@@ -538,29 +763,35 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (assignmentCount == 1) {
             return pass.assignment(0).distances();
         }
-        FloatPointer all = pass.allDistances(pass.rows.count() * assignmentCount);
-        Rows stages = new Rows(pass.rows.outer(), assignmentCount, pass.rows.inner());
-        for (int i = 0; i < assignmentCount; i++) {
-            kernels.putFeatures(pass.assignment(i).distances(), stages, i, 1, all);
+        FloatPointer all = pass.allDistances(pass.rows.count() * pass.used);
+        Rows stages = new Rows(pass.rows.outer(), pass.used, pass.rows.inner());
+        for (int i = 0; i < pass.used; i++) {
+            kernels.putFeatures(pass.assignment(i).distancesOfAll(pass.rows), stages, i, 1, all);
         }
         return all;
     }
 
     private double loss(Pass pass) {
+        if (pass.isEmpty()) {
+            return 0;
+        }
         List<Assignment> terms = lossTerms(pass);
         double[] mean = new double[1];
         double sum = 0;
         for (Assignment term : terms) {
-            kernels.read(term.loss(), mean);
+            kernels.read(term.termLoss, mean);
             sum += mean[0];
         }
         return sum / terms.size();
     }
 
     private double[] sampleLosses(Pass pass, int samples) {
-        List<Assignment> terms = lossTerms(pass);
         double[] means = new double[samples];
         double[] sums = new double[samples];
+        if (pass.isEmpty()) {
+            return sums;
+        }
+        List<Assignment> terms = lossTerms(pass);
         for (Assignment term : terms) {
             kernels.read(term.sampleLosses(samples), means);
             for (int i = 0; i < samples; i++) {
@@ -570,55 +801,100 @@ public abstract sealed class Quantizer implements AutoCloseable
         return sums;
     }
 
-    /** The histogram of every codebook, over all its assignments. */
+    /** The histogram of every codebook that has rows, over all its assignments. */
     private List<long[]> counts(Pass pass) {
+        if (pass.isEmpty()) {
+            return List.of(new long[1]);
+        }
         List<long[]> all = new ArrayList<>();
-        for (int i = 0; i < codebooks.size(); i++) {
-            Assignment first = pass.assignment(i);
+        for (int i = 0; i < codebooks.size() && !pass.assignment(i).isEmpty(); i++) {
             // The assignments of a shared codebook have their codes one after the other.
-            long assignments = codebooks.size() == 1 ? assignmentCount : 1;
-            all.add(codebooks.get(i).count(pass.codebook(i), first.codes, first.rows.count() * assignments));
+            long count = pass.assignment(i).rows.count();
+            for (int other = 1; codebooks.size() == 1 && other < assignmentCount; other++) {
+                count += pass.assignment(other).rows.count();
+            }
+            all.add(codebooks.get(i).count(pass.codebook(i), pass.assignment(i).codes, count));
         }
         return all;
     }
 
     /** Takes over what a training pass has changed, once all that can fail has been computed. */
     private int commit(Pass pass) {
-        for (int i = 0; i < assignmentCount; i++) {
+        int inUse = (int) pass.assignments().stream().filter(each -> !each.isEmpty()).count();
+        int codebooksInUse = Math.min(inUse, codebooks.size());
+        for (int i = 0; i < inUse; i++) {
             codebookOf(i).follow(stateOf(pass, i), pass.assignment(i), i < codebooks.size());
         }
-        for (int i = 0; i < codebooks.size(); i++) {
+        for (int i = 0; i < codebooksInUse; i++) {
             // A codebook that several stages share takes its new codes from each of them in turn.
-            int assignment = codebooks.size() == 1 ? (int) (trainingSteps % assignmentCount) : i;
+            int assignment = codebooks.size() == 1 ? (int) (trainingSteps % inUse) : i;
             codebooks.get(i).prepareNext(pass.codebook(i), pass.assignment(assignment), trainingSteps);
         }
         inputNorm.commit(pass.norm);
         trainingSteps++;
         int replaced = 0;
-        for (int i = 0; i < codebooks.size(); i++) {
+        for (int i = 0; i < codebooksInUse; i++) {
             replaced += codebooks.get(i).commit(pass.codebook(i));
         }
         return replaced;
     }
 
+    /** Training passes so far. */
+    final long trainingSteps() {
+        return trainingSteps;
+    }
+
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
         FloatPointer out = pass.inputGradient.room(gradInput);
-        // The task's gradient is read several times: where gradInput is its memory, that of the input is computed apart.
-        boolean apart = !inputNorm.isIdentity() || (gradOutput != null && gradInput.overlaps(gradOutput));
+        try {
+            if (pass.isEmpty()) {
+                parameters.forEach(Parameter::clearGradient);
+            } else if (pass.isMasked) {
+                differentiate(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
+            } else {
+                // The task's gradient is read several times: where gradInput is its memory, the result is computed apart.
+                differentiate(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
+            }
+        } catch (NotFiniteException failure) {
+            throw located(pass, failure);
+        }
+        if (pass.isMasked) {
+            pass.mask.spreadInputGradient(gradient, out);
+        }
+        pass.inputGradient.deliver(gradInput);
+        parameters.forEach(Parameter::markGradient);
+        forgetSaved();
+    }
+
+    /** Gradients of the rows that take part, and of the parameters. */
+    private void differentiate(
+            Pass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer out, boolean overlaps) {
+        boolean apart = !inputNorm.isIdentity() || overlaps;
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
-        differentiate(pass, gradient, 2 * alpha / pass.rows.elements(), normalised);
+        estimate(pass, gradient);
+        differentiate(pass, pass.taskGradient, 2 * alpha / pass.rows.elements(), normalised);
         if (!inputNorm.isIdentity()) {
             inputNorm.gradient(pass.z, normalised, pass.rows, pass.norm, out);
         } else if (apart) {
             kernels.copy(out, normalised, pass.rows.elements() * Float.BYTES);
         }
         for (int i = 0; i < codebooks.size(); i++) {
-            codebooks.get(i).gradient(pass.codebook(i));
+            if (pass.assignment(i).isEmpty()) {
+                codebooks.get(i).parameters().forEach(Parameter::clearGradient);
+            } else {
+                codebooks.get(i).gradient(pass.codebook(i));
+            }
         }
-        pass.inputGradient.deliver(gradInput);
-        parameters.forEach(Parameter::markGradient);
-        forgetSaved();
+    }
+
+    private void estimate(Pass pass, @Nullable FloatPointer gradient) {
+        if (gradient == null || estimator == GradientEstimator.STRAIGHT_THROUGH) {
+            pass.taskGradient.passOn(gradient);
+            return;
+        }
+        writeOutput(pass, pass.taskGradient.output(pass.rows));
+        pass.taskGradient.estimate(estimator, pass.normalised, pass.rows, replacedVectors(pass), gradient);
     }
 
     /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
@@ -673,16 +949,46 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The feature axis of an input that fits. */
     private int checkInput(Tensor z) {
         checkOpen();
-        z.checkUsable("z", DataType.FLOAT32, kernels);
-        int axis = dim < 0 ? z.rank() + dim : dim;
-        if (axis < 0 || axis >= z.rank() || z.size(axis) != featureSize) {
-            throw new IllegalArgumentException("need featureSize = " + featureSize + " on axis " + dim + ", got shape "
-                    + Arrays.toString(z.shape()));
+        z.checkUsableInput("z", kernels);
+        return new FeatureAxis(featureSize, dim).of(z);
+    }
+
+    /** The axis that the features of codes that fit belong to. */
+    final int checkCodes(Tensor codes) {
+        checkOpen();
+        codes.checkUsable("codes", DataType.INT32, kernels);
+        int rank = codesOfRow() == 0 ? codes.rank() + 1 : codes.rank();
+        int axis = dim < 0 ? rank + dim : dim;
+        if (axis < 0 || axis >= rank) {
+            throw new IllegalArgumentException("need codes to which axis " + dim + " can be added, got " + codes);
         }
-        if (z.size() == 0) {
-            throw new IllegalArgumentException("need at least one row, got shape " + Arrays.toString(z.shape()));
+        if (codes.size() == 0) {
+            throw new IllegalArgumentException("need at least one code, got " + codes);
         }
         return axis;
+    }
+
+    private void checkMask(@Nullable RowMask mask, Tensor z, int axis) {
+        if (mask == null) {
+            return;
+        }
+        mask.rows().checkUsable("mask", DataType.INT32, kernels);
+        mask.checkShape(FeatureAxis.without(z.shape(), axis));
+        if (inputNorm.isOfSamples()) {
+            throw new IllegalArgumentException("a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
+                    + "and INSTANCE are those of whole samples; got a mask of shape " + Arrays.toString(mask.rows().shape()));
+        }
+    }
+
+    private void checkOutput(Tensor z, Tensor output) {
+        Objects.requireNonNull(output, "output");
+        output.checkUsable("output", DataType.FLOAT32, kernels);
+        if (!output.hasShape(z.shape())) {
+            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+        }
+        if (output.overlaps(z)) {
+            throw new IllegalArgumentException("output overlaps z; need memory of its own");
+        }
     }
 
     private Pass forBackward(@Nullable Tensor gradOutput, double alpha) {
@@ -717,7 +1023,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         return number;
     }
 
-    private void checkOpen() {
+    void checkOpen() {
         if (closed) {
             throw new IllegalStateException("this " + this + " is closed");
         }
@@ -727,28 +1033,18 @@ public abstract sealed class Quantizer implements AutoCloseable
         return axis == 0 ? 1 : z.size(0);
     }
 
-    private long[] codesShape(long[] shape, int axis) {
-        return codesOfRow() == 0 ? without(shape, axis) : replaced(shape, axis, codesOfRow());
+    /** The shape of the codes of the first {@code used} assignments. */
+    private long[] codesShape(long[] shape, int axis, int used) {
+        return codesOfRow() == 0 ? FeatureAxis.without(shape, axis) : replaced(shape, axis, codesOfRow(used));
+    }
+
+    private int codesOfRow(int used) {
+        return codesOfRow() * used / assignmentCount;
     }
 
     private static long[] replaced(long[] shape, int axis, long size) {
         long[] all = shape.clone();
         all[axis] = size;
-        return all;
-    }
-
-    private static long[] without(long[] shape, int axis) {
-        long[] rest = new long[shape.length - 1];
-        System.arraycopy(shape, 0, rest, 0, axis);
-        System.arraycopy(shape, axis + 1, rest, axis, rest.length - axis);
-        return rest;
-    }
-
-    private static long[] with(long[] shape, int axis, long size) {
-        long[] all = new long[shape.length + 1];
-        System.arraycopy(shape, 0, all, 0, axis);
-        all[axis] = size;
-        System.arraycopy(shape, axis, all, axis + 1, shape.length - axis);
         return all;
     }
 
@@ -759,6 +1055,8 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     public abstract static sealed class Builder<B extends Builder<B>>
             permits VectorQuant.Builder, GroupVectorQuant.Builder, ResidualVectorQuant.Builder {
+        private static final String KIND = "kind";
+
         final int featureSize;
         final int numCodes;
         int dim = 1;
@@ -770,6 +1068,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         int affineGroups = 1;
         boolean statisticsAffine;
         double syncNu;
+        GradientEstimator estimator = GradientEstimator.STRAIGHT_THROUGH;
         int replaceFreq;
         ReplacementPolicy replacementPolicy = ReplacementPolicy.RANDOM_INPUT;
         double emaDecay;
@@ -840,6 +1139,12 @@ public abstract sealed class Quantizer implements AutoCloseable
             return self();
         }
 
+        /** How the task's gradient crosses the lookup; {@link GradientEstimator#STRAIGHT_THROUGH} by default. */
+        public B gradientEstimator(GradientEstimator estimator) {
+            this.estimator = Objects.requireNonNull(estimator, "estimator");
+            return self();
+        }
+
         /** Above 0: a code unused for this many training batches is replaced. 0 by default. */
         public B replaceFreq(int replaceFreq) {
             this.replaceFreq = Arguments.notNegative("replaceFreq", replaceFreq);
@@ -853,8 +1158,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
 
         /**
-         * Codebooks of exponential moving averages (van den Oord et al. 2017, appendix A.1) instead of a gradient. With n_k
-         * rows of a training batch on code k, at the end of the forward, whose results are those of the codes before,
+         * Codebooks of exponential moving averages (van den Oord et al. 2017, appendix A.1) instead of a gradient. With
+         * n_k rows of a training batch on code k, at the end of the forward, whose results are those of the codes before,
          *
          * <pre>
          * N_k = decay * N_k + (1 - decay) * n_k       m_k = decay * m_k + (1 - decay) * (sum of the rows of code k)
@@ -882,8 +1187,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
 
         /**
-         * Above 0, with {@link #ema}: a code is replaced, by the replacementPolicy, as soon as N_k, the moving average of the rows
-         * that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry). 0 by default.
+         * Above 0, with {@link #ema}: a code is replaced, by the replacementPolicy, as soon as N_k, the moving average of
+         * the rows that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry). 0 by default.
          */
         public B emaExpiry(double threshold) {
             emaExpiry = Arguments.notNegative("emaExpiry", threshold);
@@ -919,6 +1224,73 @@ public abstract sealed class Quantizer implements AutoCloseable
 
         abstract B self();
 
+        /** The layer described. */
+        public abstract Quantizer build();
+
+        /** Every option but where to compute: shown by its value, given the value that it is to have. */
+        void visitOptions(NamedOptions options) {
+            options.integer("featureSize", featureSize);
+            options.integer("numCodes", numCodes);
+            dim(options.integer("dim", dim));
+            beta(options.real("beta", beta));
+            kmeansInit(options.flag("kmeansInit", kmeansInit));
+            norm(options.choice("norm", norm));
+            codebookNorm(options.choice("codebookNorm", codebookNorm));
+            affineLr(options.real("affineLr", affineLr));
+            affineGroups(options.integer("affineGroups", affineGroups));
+            statisticsAffine(options.flag("statisticsAffine", statisticsAffine));
+            syncNu(options.real("syncNu", syncNu));
+            gradientEstimator(options.choice("gradientEstimator", estimator));
+            replaceFreq(options.integer("replaceFreq", replaceFreq));
+            replacementPolicy(options.choice("replacementPolicy", replacementPolicy));
+            double decay = options.real("ema", emaDecay);
+            if (decay != 0) {
+                ema(decay);
+            }
+            emaExpiry(options.real("emaExpiry", emaExpiry));
+            seed(options.number("seed", seed));
+            alternation = InnerOptimizer.Options.visit(options, alternation);
+        }
+
+        /** The options by name, the layer's kind among them. */
+        final Map<String, String> named() {
+            NamedOptions options = new NamedOptions();
+            options.text(KIND, kind());
+            visitOptions(options);
+            return options.values();
+        }
+
+        /** The builder of the layer that options describe. */
+        static Builder<?> of(Map<String, String> named) {
+            NamedOptions options = new NamedOptions(named);
+            String kind = options.text(KIND, "none");
+            int featureSize = options.required("featureSize");
+            int numCodes = options.required("numCodes");
+            Builder<?> builder =
+                    switch (kind) {
+                        case "VectorQuant" -> VectorQuant.builder(featureSize, numCodes);
+                        case "GroupVectorQuant" -> GroupVectorQuant.builder(
+                                featureSize, numCodes, options.required("groups"));
+                        case "ResidualVectorQuant" -> ResidualVectorQuant.builder(
+                                featureSize, numCodes, options.required("stages"));
+                        default -> throw options.unusable(
+                                KIND, "VectorQuant, GroupVectorQuant or ResidualVectorQuant", kind);
+                    };
+            builder.visitOptions(options);
+            options.checkAllRead();
+            return builder;
+        }
+
+        /** The class that is built. */
+        private String kind() {
+            return getClass().getEnclosingClass().getSimpleName();
+        }
+
+        /** Features of a codebook. */
+        int codebookFeatures() {
+            return featureSize;
+        }
+
         /** Where to compute. */
         final Kernels kernels() {
             return (backend == null ? Backend.best() : backend).kernels();
@@ -930,11 +1302,15 @@ public abstract sealed class Quantizer implements AutoCloseable
                 throw new IllegalArgumentException(
                         "need either affineLr > 0 or statisticsAffine, got both (affineLr = " + affineLr + ")");
             }
+            if (estimator == GradientEstimator.DIVEQ && syncNu > 0) {
+                throw new IllegalArgumentException("need syncNu = 0 with gradientEstimator DIVEQ, whose codes have their part "
+                        + "of the task's gradient already, got syncNu = " + syncNu);
+            }
             if (emaDecay > 0) {
                 checkEma();
             } else if (emaExpiry > 0) {
-                throw new IllegalArgumentException(
-                        "need ema with emaExpiry, whose averages it looks at, got emaExpiry = " + emaExpiry + " without");
+                throw new IllegalArgumentException("need ema with emaExpiry, whose averages it looks at, got emaExpiry = "
+                        + emaExpiry + " without");
             }
             if (codes % affineGroups != 0) {
                 throw new IllegalArgumentException(
@@ -952,17 +1328,21 @@ public abstract sealed class Quantizer implements AutoCloseable
 
         private void checkEma() {
             if (affineLr > 0 || statisticsAffine) {
-                throw new IllegalArgumentException("need no affine with ema: the codes are means of rows, and an affine would"
-                        + " move them away from those, got affineLr = " + affineLr + ", statisticsAffine = "
+                throw new IllegalArgumentException("need no affine with ema: the codes are means of rows, and an affine"
+                        + " would move them away from those, got affineLr = " + affineLr + ", statisticsAffine = "
                         + statisticsAffine);
             }
             if (syncNu > 0) {
-                throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and the"
-                        + " codes have no gradient, got " + syncNu);
+                throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and"
+                        + " the codes have no gradient, got " + syncNu);
+            }
+            if (estimator == GradientEstimator.DIVEQ) {
+                throw new IllegalArgumentException("need another gradientEstimator than DIVEQ with ema: the codes have no"
+                        + " gradient, and their part of the task's would be lost");
             }
             if (alternation != null) {
-                throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages would"
-                        + " overwrite the steps of the inner optimiser");
+                throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages"
+                        + " would overwrite the steps of the inner optimiser");
             }
         }
 

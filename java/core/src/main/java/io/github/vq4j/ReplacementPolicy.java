@@ -1,9 +1,9 @@
 package io.github.vq4j;
 
 /**
- * What becomes of a code that is replaced. Rows are those that the codebook quantized in the batch: the sub-vectors of a
- * group, the residuals of a stage. The effective code lands on the new vector, and what is remembered of the code (the
- * state of optimisers, moving averages) starts anew.
+ * What becomes of a code that is replaced. Rows are those that the codebook quantized in the batch: the sub-vectors of
+ * a group, the residuals of a stage. The effective code lands on the new vector, and what is remembered of the code
+ * (the state of optimisers, moving averages) starts anew.
  *
  * <p>A batch with fewer rows, or used codes, to copy than codes to replace gives them out in turn; each but the first
  * copy of one has noise of a hundredth of its length.
@@ -17,8 +17,8 @@ public enum ReplacementPolicy {
      */
     KMEANS_INPUT,
     /**
-     * Copies of the codes that the batch uses most, the busiest first, plus noise of a hundredth of their length, so that
-     * the two share the rows. New codes go where codes are scarce for the rows there are.
+     * Copies of the codes that the batch uses most, the busiest first, plus noise of a hundredth of their length, so
+     * that the two share the rows. New codes go where codes are scarce for the rows there are.
      */
     SPLIT_BUSIEST,
     /**

@@ -19,7 +19,7 @@ final class ReplacementVectors implements AutoCloseable {
     private final Scratch<FloatPointer> vectors;
     private final Scratch<LongPointer> order;
 
-    /** The codes to replace: {@code marked} of {@code codes}, with the affine that maps them, as of training step {@code step}. */
+    /** The codes to replace, {@code marked} of {@code codes}, and the affine that maps them, at a training step. */
     record Target(
             IntPointer mask, long marked, int codes, EffectiveCodebook.State effective, long affineGroups, long step) {}
 
@@ -41,18 +41,19 @@ final class ReplacementVectors implements AutoCloseable {
         long features = batch.rows.features();
         long count = Math.min(target.marked, batch.rows.count());
         switch (policy) {
-            case RANDOM_INPUT -> kernels.replaceCodes(
-                    batch.z,
-                    batch.rows,
-                    target.mask,
-                    target.codes,
-                    target.effective.scale(),
-                    target.effective.shift(),
-                    target.affineGroups,
-                    NOISE,
-                    seed,
-                    target.step,
-                    codebook);
+            case RANDOM_INPUT ->
+                kernels.replaceCodes(
+                        batch.z,
+                        batch.rows,
+                        target.mask,
+                        target.codes,
+                        target.effective.scale(),
+                        target.effective.shift(),
+                        target.affineGroups,
+                        NOISE,
+                        seed,
+                        target.step,
+                        codebook);
             case KMEANS_INPUT -> {
                 FloatPointer centroids = vectors.atLeast(count * features);
                 KMeans.builder(Math.toIntExact(count))

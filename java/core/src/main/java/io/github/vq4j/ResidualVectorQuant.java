@@ -1,8 +1,11 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,18 +14,27 @@ import org.jspecify.annotations.Nullable;
  * gradient of the sum; the residual passed on is a constant. The stages have a codebook each, or share one.
  *
  * <p>Codes have the shape of z with the stages on the feature axis; distances are those of each stage's residual to its
- * code. The codes of stage i with a codebook of its own begin at i * numCodes / stages.
+ * code. The codes of stage i with a codebook of its own begin at i * numCodes / stages. A stage that
+ * {@link Builder#quantizerDropout} leaves out of a row has code -1 and distance 0 there.
  *
  * <p>Made by {@link #builder}.
  */
 public final class ResidualVectorQuant extends Quantizer {
     private final int stages;
     private final boolean stageLosses;
+    private final int minStages;
+    private final boolean dropsBySample;
+    private final int beamWidth;
+    private final long seed;
 
     private ResidualVectorQuant(Builder options, Kernels kernels) {
         super(options, kernels, options.share ? 1 : options.stages, options.featureSize, options.stages);
         stages = options.stages;
         stageLosses = options.stageLosses;
+        minStages = options.minStages == 0 ? stages : options.minStages;
+        dropsBySample = options.dropsBySample;
+        beamWidth = options.beamWidth;
+        seed = options.seed;
     }
 
     /**
@@ -36,6 +48,37 @@ public final class ResidualVectorQuant extends Quantizer {
         return new Builder(featureSize, numCodes, stages);
     }
 
+    /**
+     * The codes of the first stages alone, with {@link Builder#beamWidth} those of a search that ends there.
+     *
+     * @param stages at least 1, at most those of the layer
+     * @return as {@link #encode(Tensor)}, with this many codes of a row
+     */
+    public Tensor encode(Tensor z, int stages) {
+        return assigned(z, null, checkStages(stages));
+    }
+
+    /** As {@link #encode(Tensor, int)}, of the rows that a mask leaves: see {@link #forward(Tensor, RowMask)}. */
+    public Tensor encode(Tensor z, RowMask mask, int stages) {
+        return assigned(z, Objects.requireNonNull(mask, "mask"), checkStages(stages));
+    }
+
+    /**
+     * The sum of the first stages' codes: coarser, the fewer they are.
+     *
+     * @param codes as for {@link #decode(Tensor)}; of a row at least this many, whose others are not looked at
+     * @param stages at least 1, at most those of the layer
+     */
+    public Tensor decode(Tensor codes, int stages) {
+        int used = checkStages(stages);
+        int axis = checkCodes(codes);
+        if (codes.size(axis) < used || codes.size(axis) > this.stages) {
+            throw new IllegalArgumentException("need " + used + " to " + this.stages + " codes of a row on axis " + axis
+                    + ", got " + codes);
+        }
+        return decoded(codes, axis, used);
+    }
+
     @Override
     int codesOfRow() {
         return stages;
@@ -43,20 +86,92 @@ public final class ResidualVectorQuant extends Quantizer {
 
     @Override
     void assign(Pass pass, boolean training) {
-        for (int i = 0; i < stages; i++) {
+        IntPointer stagesOfRows = training && minStages < stages ? drawStages(pass) : null;
+        BeamSearch beams = beamWidth > 1 ? search(pass, stagesOfRows, training) : null;
+        IntPointer codes = pass.codes(pass.rows.count() * stages);
+        FloatPointer left = pass.normalised;
+        long begin = 0;
+        for (int i = 0; i < pass.used; i++) {
             Assignment stage = pass.assignment(i);
-            FloatPointer left = i == 0 ? pass.normalised : stage.ownRows(pass.rows);
-            if (i > 0) {
-                subtractCodes(pass, i - 1, left);
+            IntPointer own = codes.getPointer(IntPointer.class, begin);
+            if (stagesOfRows == null) {
+                stage.of(left, pass.rows, own);
+            } else {
+                stage.ofAbove(stagesOfRows, i, left, pass.rows, own);
             }
-            stage.of(left, pass.rows, codesOf(pass, i, pass.rows));
-            assign(pass, i, training);
+            if (stage.isEmpty()) {
+                continue;
+            }
+            begin += stage.rows.count();
+            if (beams == null) {
+                assign(pass, i, training);
+            } else {
+                beams.giveCodes(i, stage);
+            }
+            if (i + 1 < pass.used) {
+                left = leave(pass, i, left);
+            }
         }
+    }
+
+    /** How many stages each row uses. */
+    private IntPointer drawStages(Pass pass) {
+        IntPointer drawn = pass.stagesOfRows.atLeast(pass.rows.count());
+        RowSelection masked = pass.isMasked ? pass.mask.selection() : null;
+        kernels.drawStages(
+                seed,
+                trainingSteps(),
+                masked == null ? null : masked.order(),
+                pass.rows.count(),
+                masked == null ? pass.rows.count() : masked.whole().count(),
+                dropsBySample ? pass.samples : 1,
+                minStages,
+                stages,
+                drawn);
+        return drawn;
+    }
+
+    /** A codebook that is initialised, or whose statistics are taken, sees what greedy search has left. */
+    private BeamSearch search(Pass pass, @Nullable IntPointer stagesOfRows, boolean training) {
+        BeamSearch beams = pass.beams(beamWidth, stages);
+        beams.begin(pass.normalised, pass.rows, stagesOfRows);
+        for (int i = 0; i < pass.used; i++) {
+            if (stagesOfRows != null && i >= minStages && !beams.keepRowsOf(i, stagesOfRows)) {
+                break;
+            }
+            prepare(pass, i, beams.leftByGreedy(), beams.leftRows(), training);
+            beams.extend(i, codebookOf(i), stateOf(pass, i));
+            if (i == pass.used - 1 || (stagesOfRows != null && i >= minStages - 1)) {
+                beams.choose();
+            }
+        }
+        return beams;
+    }
+
+    /** What all rows have left after a stage; rows that do not use it, as much as before. */
+    private FloatPointer leave(Pass pass, int i, FloatPointer left) {
+        Assignment stage = pass.assignment(i);
+        if (stage.selection == null) {
+            FloatPointer next = pass.assignment(i + 1).ownRows(pass.rows);
+            subtractCodes(pass, i, next);
+            return next;
+        }
+        // Its rows are copies: what they were taken from is free.
+        putBack(pass, i, left);
+        return left;
+    }
+
+    /** Puts what a stage leaves of its rows among those of all. */
+    private void putBack(Pass pass, int i, FloatPointer all) {
+        Assignment stage = pass.assignment(i);
+        FloatPointer rest = stage.ownGradient();
+        subtractCodes(pass, i, rest);
+        stage.selection.put(rest, pass.rows.features(), all);
     }
 
     @Override
     void prepareToDecode(Pass pass) {
-        for (int i = 0; i < stages; i++) {
+        for (int i = 0; i < pass.used; i++) {
             pass.assignment(i).of(pass.normalised, pass.rows, codesOf(pass, i, pass.rows));
             if (i < codebooks.size()) {
                 codebooks.get(i).prepareForInference(pass.codebook(i));
@@ -66,12 +181,18 @@ public final class ResidualVectorQuant extends Quantizer {
 
     @Override
     void writeOutput(Pass pass, FloatPointer out) {
-        for (int i = 0; i < stages; i++) {
+        for (int i = 0; i < pass.used; i++) {
+            Assignment stage = pass.assignment(i);
             FloatPointer effective = stateOf(pass, i).effective();
+            int count = codebookOf(i).codes();
             if (i == 0) {
-                kernels.lookup(effective, codebookOf(i).codes(), pass.assignment(i).codes, pass.rows, out);
-            } else {
-                kernels.addLookup(effective, codebookOf(i).codes(), pass.assignment(i).codes, pass.rows, out);
+                kernels.lookup(effective, count, stage.codes, pass.rows, out);
+            } else if (stage.selection == null) {
+                kernels.addLookup(effective, count, stage.codes, pass.rows, out);
+            } else if (!stage.isEmpty()) {
+                FloatPointer part = stage.selection.take(out, pass.rows.features(), stage.ownGradient());
+                kernels.addLookup(effective, count, stage.codes, stage.rows, part);
+                stage.selection.put(part, pass.rows.features(), out);
             }
         }
     }
@@ -82,48 +203,58 @@ public final class ResidualVectorQuant extends Quantizer {
         return stageLosses ? pass.assignments() : List.of(pass.assignment(stages - 1));
     }
 
+    /** Of the sum, the distance of each row is that of the last stage it uses. */
     @Override
-    void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
-        double share = mean / lossTerms(pass).size();
-        boolean learns = codebooks.get(0).learnsByGradient();
-        FloatPointer sumGradient = null;
-        for (int i = stageLosses ? 0 : stages - 1; i < stages; i++) {
-            // Each term adds its own to the gradient of the rows.
+    FloatPointer lossDistances(Pass pass, Assignment term) {
+        if (stageLosses) {
+            return super.lossDistances(pass, term);
+        }
+        FloatPointer last = pass.scratch.atLeast(pass.rows.count());
+        for (int i = minStages - 1; i < stages; i++) {
             Assignment stage = pass.assignment(i);
-            FloatPointer before = stageLosses && i > 0 ? out : gradient;
-            kernels.inputGradient(
-                    stage.z,
-                    before,
-                    pass.rows,
-                    stateOf(pass, i).effective(),
-                    stage.codes,
-                    (float) ((1 - beta) * share),
-                    out);
-            if (!stageLosses && learns) {
-                sumGradient = pass.scratch.atLeast(pass.rows.elements());
-                subtractCodes(pass, i, sumGradient);
-                addTaskGradient(pass, gradient, (float) (-beta * share), sumGradient);
+            if (stage.selection == null) {
+                kernels.copy(last, stage.distances(), pass.rows.count() * Float.BYTES);
+            } else if (!stage.isEmpty()) {
+                stage.selection.put(stage.distances(), 1, last);
             }
         }
-        for (int i = 0; learns && i < stages; i++) {
+        return last;
+    }
+
+    @Override
+    Rows replacedVectors(Pass pass) {
+        return pass.rows;
+    }
+
+    @Override
+    void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out) {
+        double share = mean / lossTerms(pass).size();
+        FloatPointer ofSum = stageLosses ? null : differentiateSum(pass, task, share, out);
+        for (int i = 0; i < stages && !pass.assignment(i).isEmpty(); i++) {
+            Assignment stage = pass.assignment(i);
+            if (stageLosses) {
+                addStageGradient(pass, i, i == 0 ? task.ofRows : out, share, out);
+            }
+            if (!codebookOf(i).learnsByGradient()) {
+                continue;
+            }
             boolean first = i < codebooks.size();
             Codebook codebook = codebookOf(i);
             Codebook.State state = stateOf(pass, i);
             FloatPointer total = codebook.gradientRoom(state);
             FloatPointer part = first ? total : codebook.partialGradient(state);
-            Assignment stage = pass.assignment(i);
-            if (sumGradient != null) {
-                kernels.scatter(sumGradient, pass.rows, stage.codes, codebook.codes(), part);
+            if (ofSum != null) {
+                kernels.scatter(taken(stage, ofSum), stage.rows, stage.codes, codebook.codes(), part);
             } else {
                 kernels.codebookGradient(
                         stage.z,
-                        gradient,
-                        pass.rows,
+                        taken(stage, task.ofCodes),
+                        stage.rows,
                         state.effective(),
                         stage.codes,
                         codebook.codes(),
                         (float) (beta * share),
-                        (float) syncNu,
+                        (float) nu,
                         part);
             }
             if (!first) {
@@ -132,10 +263,57 @@ public final class ResidualVectorQuant extends Quantizer {
         }
     }
 
+    /**
+     * Gradient of the rows by what the sum of the codes leaves of each.
+     *
+     * @return what every code of a row receives
+     */
+    private FloatPointer differentiateSum(Pass pass, TaskGradient task, double share, FloatPointer out) {
+        int ofAll = minStages - 1;
+        while (ofAll + 1 < stages && pass.assignment(ofAll + 1).selection == null) {
+            ofAll++;
+        }
+        addStageGradient(pass, ofAll, task.ofRows, share, out);
+        FloatPointer left = pass.scratch.atLeast(pass.rows.elements());
+        subtractCodes(pass, ofAll, left);
+        for (int i = ofAll + 1; i < stages && !pass.assignment(i).isEmpty(); i++) {
+            addStageGradient(pass, i, task.ofRows, share, out);
+            putBack(pass, i, left);
+        }
+        addTaskGradient(pass, task.ofCodes, (float) (-beta * share), left);
+        return left;
+    }
+
+    /** Gradient of the rows of a stage by what it leaves of them, added to another; the rest of {@code out} stays. */
+    private void addStageGradient(
+            Pass pass, int i, @Nullable FloatPointer before, double share, FloatPointer out) {
+        Assignment stage = pass.assignment(i);
+        FloatPointer part = stage.selection == null ? out : stage.ownGradient();
+        kernels.inputGradient(
+                stage.z,
+                taken(stage, before),
+                stage.rows,
+                stateOf(pass, i).effective(),
+                stage.codes,
+                (float) ((1 - beta) * share),
+                part);
+        if (stage.selection != null) {
+            stage.selection.put(part, pass.rows.features(), out);
+        }
+    }
+
+    /** The values of a stage's rows among those of all. */
+    private static @Nullable FloatPointer taken(Assignment stage, @Nullable FloatPointer all) {
+        if (stage.selection == null || all == null) {
+            return all;
+        }
+        return stage.selection.take(all, stage.rows.features(), stage.ownCodeGradient());
+    }
+
     /** rows = coefficient * rows + nu * gradient. */
     private void addTaskGradient(Pass pass, @Nullable FloatPointer gradient, float coefficient, FloatPointer rows) {
         FloatPointer added = gradient == null ? rows : gradient;
-        kernels.weightedSum(coefficient, rows, gradient == null ? 0f : (float) syncNu, added, pass.rows.elements(), rows);
+        kernels.weightedSum(coefficient, rows, gradient == null ? 0f : (float) nu, added, pass.rows.elements(), rows);
     }
 
     /** What a stage leaves. */
@@ -143,11 +321,18 @@ public final class ResidualVectorQuant extends Quantizer {
         Assignment assignment = pass.assignment(stage);
         kernels.residual(
                 assignment.z,
-                pass.rows,
+                assignment.rows,
                 stateOf(pass, stage).effective(),
                 codebookOf(stage).codes(),
                 assignment.codes,
                 out);
+    }
+
+    private int checkStages(int number) {
+        if (number < 1 || number > stages) {
+            throw new IllegalArgumentException("need 1 <= stages <= " + stages + ", got " + number);
+        }
+        return number;
     }
 
     /** Options of {@link ResidualVectorQuant}. */
@@ -155,15 +340,59 @@ public final class ResidualVectorQuant extends Quantizer {
         private final int stages;
         private boolean share;
         private boolean stageLosses;
+        private int minStages;
+        private boolean dropsBySample;
+        private int beamWidth = 1;
 
         private Builder(int featureSize, int numCodes, int stages) {
             super(featureSize, numCodes);
             this.stages = Arguments.atLeastOne("stages", stages);
         }
 
+        @Override
+        void visitOptions(NamedOptions options) {
+            super.visitOptions(options);
+            options.integer("stages", stages);
+            share(options.flag("share", share));
+            stageLosses(options.flag("stageLosses", stageLosses));
+            int least = options.integer("quantizerDropout", minStages);
+            boolean bySample = options.flag("quantizerDropout.bySample", dropsBySample);
+            if (least != 0) {
+                quantizerDropout(least, bySample);
+            }
+            beamWidth(options.integer("beamWidth", beamWidth));
+        }
+
         /** One codebook of numCodes x featureSize for all stages; off by default. */
         public Builder share(boolean share) {
             this.share = share;
+            return this;
+        }
+
+        /**
+         * Quantizer dropout: each training forward uses only the first stages, a number drawn uniformly from minStages to
+         * all by the seed, the training step and the sample. The stages after have code -1 and take no part in output,
+         * loss, gradients, statistics, initialisation and replacement, so that the first stages learn to do with
+         * themselves. With {@link #stageLosses} they count as zero in the mean. Off by default.
+         *
+         * @param minStages at least 1, at most the stages
+         * @param bySample whether each item of the leading axis draws its own number, or one is drawn for the batch
+         */
+        public Builder quantizerDropout(int minStages, boolean bySample) {
+            this.minStages = Arguments.atLeastOne("minStages", minStages);
+            dropsBySample = bySample;
+            return this;
+        }
+
+        /**
+         * Beam search over the stages, in training and inference: every row keeps this many sums of codes from stage to
+         * stage, each continued by its nearest codes, those that leave least, |z - e|^2; of equal ones, those with the
+         * lowest codes, earlier stages first. Never leaves more than greedy search, whose sum is always among them.
+         * Initialisation and statistics see the residuals of greedy search. Takes this many times the memory and work and
+         * more. 1, greedy search, by default.
+         */
+        public Builder beamWidth(int beamWidth) {
+            this.beamWidth = Arguments.atLeastOne("beamWidth", beamWidth);
             return this;
         }
 
@@ -181,6 +410,7 @@ public final class ResidualVectorQuant extends Quantizer {
          *
          * @throws IllegalArgumentException if options contradict each other or do not divide
          */
+        @Override
         public ResidualVectorQuant build() {
             if (!share) {
                 Arguments.divides("stages", stages, "numCodes", numCodes);
@@ -190,6 +420,13 @@ public final class ResidualVectorQuant extends Quantizer {
             } else if (stages > 1 && alternation != null) {
                 throw new IllegalArgumentException("need a codebook for each stage with alternated optimisation: its steps "
                         + "for one stage would change the codes of another, got share = true");
+            }
+            if (minStages > stages) {
+                throw new IllegalArgumentException("need minStages <= stages = " + stages + ", got " + minStages);
+            }
+            if (beamWidth > 1 && alternation != null) {
+                throw new IllegalArgumentException("need beamWidth = 1 with alternated optimisation: its steps would change "
+                        + "what the codes chosen after leave, got " + beamWidth);
             }
             check(share ? numCodes : numCodes / stages);
             return new ResidualVectorQuant(this, kernels());

@@ -91,6 +91,19 @@ final class RunningAverages implements AutoCloseable {
         started = true;
     }
 
+    void visitState(StateVisitor state, String prefix) {
+        state.floats(prefix + "mean", kernels, mean.pointer(), count);
+        state.floats(prefix + "variance", kernels, variance.pointer(), count);
+        state.flag(prefix + "started", () -> started, value -> started = value);
+    }
+
+    /** Takes over what others of the same size hold. */
+    void copyFrom(RunningAverages other) {
+        kernels.copy(mean.pointer(), other.mean.pointer(), count * Float.BYTES);
+        kernels.copy(variance.pointer(), other.variance.pointer(), count * Float.BYTES);
+        started = other.started;
+    }
+
     @Override
     public void close() {
         mean.close();

@@ -1,10 +1,13 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Kernels;
+import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 
 /** Stochastic gradient descent: v = momentum * v + g (v = g at the first step), p -= learningRate * v. */
 public final class Sgd extends Optimizer {
+    static final String KIND = "SGD";
+
     private final double momentum;
 
     Sgd(double learningRate, double momentum) {
@@ -13,8 +16,18 @@ public final class Sgd extends Optimizer {
     }
 
     @Override
-    int stateTensors() {
-        return momentum > 0 ? 1 : 0;
+    List<String> stateNames() {
+        return momentum > 0 ? List.of("velocity") : List.of();
+    }
+
+    @Override
+    void describe(NamedOptions options, String name) {
+        options.text(name, KIND);
+        options.real(name + ".momentum", momentum);
+    }
+
+    static Sgd read(NamedOptions options, String name) {
+        return new Sgd(0, options.real(name + ".momentum", 0));
     }
 
     @Override

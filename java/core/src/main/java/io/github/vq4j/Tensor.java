@@ -6,10 +6,12 @@ import io.github.vq4j.internal.Memory;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
+import java.nio.ShortBuffer;
 import java.util.Arrays;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -66,6 +68,18 @@ public final class Tensor implements AutoCloseable {
     }
 
     /**
+     * A view of an array of 16-bit numbers.
+     *
+     * @param values their bits, as many as the shape has elements
+     * @param type FLOAT16 or BFLOAT16
+     */
+    public static Tensor of(short[] values, DataType type, long... shape) {
+        checkHalf(type);
+        checkLength("array", values.length, shape);
+        return new Tensor(type, Device.HOST, shape, values, null, null);
+    }
+
+    /**
      * A view of the remaining floats of a direct buffer, in place.
      *
      * @param values direct, of native byte order, with as many remaining as the shape has elements
@@ -90,6 +104,20 @@ public final class Tensor implements AutoCloseable {
     }
 
     /**
+     * A view of the remaining 16-bit numbers of a direct buffer, in place.
+     *
+     * @param values direct, of native byte order, with as many remaining as the shape has elements
+     * @param type FLOAT16 or BFLOAT16
+     */
+    public static Tensor of(ShortBuffer values, DataType type, long... shape) {
+        checkHalf(type);
+        checkBuffer(values.isDirect(), values.order());
+        Backend.cpu();
+        checkLength("buffer", values.remaining(), shape);
+        return new Tensor(type, Device.HOST, shape, new ShortPointer(values.slice()), null, null);
+    }
+
+    /**
      * A view of host memory, in place. The pointer is kept, so that memory it owns stays.
      *
      * @param values a limit that it has must reach the shape's size
@@ -109,6 +137,18 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(DataType.INT32, Device.HOST, shape, values, null, null);
     }
 
+    /**
+     * A view of 16-bit numbers in host memory, in place. The pointer is kept, so that memory it owns stays.
+     *
+     * @param values a limit that it has must reach the shape's size
+     * @param type FLOAT16 or BFLOAT16
+     */
+    public static Tensor of(ShortPointer values, DataType type, long... shape) {
+        checkHalf(type);
+        checkPointer(values, shape);
+        return new Tensor(type, Device.HOST, shape, values, null, null);
+    }
+
     /** A view of floats at an address, in place. The caller keeps the memory alive. */
     public static Tensor ofAddress(long address, Device device, long... shape) {
         long size = checkAddress(address, shape);
@@ -119,6 +159,17 @@ public final class Tensor implements AutoCloseable {
     public static Tensor codesAtAddress(long address, Device device, long... shape) {
         long size = checkAddress(address, shape);
         return new Tensor(DataType.INT32, device, shape, AddressPointer.ints(address, size), null, null);
+    }
+
+    /**
+     * A view of 16-bit numbers at an address, in place. The caller keeps the memory alive.
+     *
+     * @param type FLOAT16 or BFLOAT16
+     */
+    public static Tensor halvesAtAddress(long address, DataType type, Device device, long... shape) {
+        checkHalf(type);
+        long size = checkAddress(address, shape);
+        return new Tensor(type, device, shape, AddressPointer.shorts(address, size), null, null);
     }
 
     /** New host memory, all zero, that {@link #close} gives back. */
@@ -134,7 +185,12 @@ public final class Tensor implements AutoCloseable {
     /** New memory of a backend, contents undefined. */
     static Tensor allocate(Kernels kernels, DataType type, long... shape) {
         long size = sizeOf(shape);
-        Memory<?> memory = type == DataType.FLOAT32 ? Memory.floats(kernels, size) : Memory.ints(kernels, size);
+        Memory<?> memory =
+                switch (type) {
+                    case FLOAT32 -> Memory.floats(kernels, size);
+                    case FLOAT16, BFLOAT16 -> Memory.shorts(kernels, size);
+                    case INT32 -> Memory.ints(kernels, size);
+                };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
         return new Tensor(type, device, shape, memory.pointer(), memory, null);
     }
@@ -189,6 +245,19 @@ public final class Tensor implements AutoCloseable {
             System.arraycopy(array, 0, values, 0, values.length);
         } else {
             kernels().read((IntPointer) storage, values);
+        }
+        return values;
+    }
+
+    /** The bits of all 16-bit numbers, copied into a new array. */
+    public short[] toShortArray() {
+        checkOpen();
+        checkHalf(type);
+        short[] values = new short[arrayLength()];
+        if (storage instanceof short[] array) {
+            System.arraycopy(array, 0, values, 0, values.length);
+        } else {
+            kernels().read((ShortPointer) storage, values);
         }
         return values;
     }
@@ -270,6 +339,11 @@ public final class Tensor implements AutoCloseable {
         return (IntPointer) storage;
     }
 
+    ShortPointer halves() {
+        checkOpen();
+        return (ShortPointer) storage;
+    }
+
     /** Copies all elements to memory of a backend. */
     void copyTo(Kernels kernels, Pointer to) {
         checkOpen();
@@ -277,6 +351,8 @@ public final class Tensor implements AutoCloseable {
             kernels.write(array, (FloatPointer) to);
         } else if (storage instanceof int[] array) {
             kernels.write(array, (IntPointer) to);
+        } else if (storage instanceof short[] array) {
+            kernels.write(array, (ShortPointer) to);
         } else {
             kernels.copy(to, (Pointer) storage, bytes());
         }
@@ -309,6 +385,20 @@ public final class Tensor implements AutoCloseable {
         if (type != needed) {
             throw new IllegalArgumentException("need " + name + " of type " + needed + ", got " + this);
         }
+        checkReached(name, kernels);
+    }
+
+    /** As {@link #checkUsable}, for inputs that may be of any floating-point type. */
+    void checkUsableInput(String name, Kernels kernels) {
+        checkOpen();
+        if (type != DataType.FLOAT32 && !type.isHalf()) {
+            throw new IllegalArgumentException(
+                    "need " + name + " of type FLOAT32, FLOAT16 or BFLOAT16, got " + this);
+        }
+        checkReached(name, kernels);
+    }
+
+    private void checkReached(String name, Kernels kernels) {
         if (device == Device.CUDA && !kernels.onCuda()) {
             throw new IllegalArgumentException("need " + name + " on HOST for the CPU's kernels, got " + this);
         }
@@ -334,6 +424,12 @@ public final class Tensor implements AutoCloseable {
         checkOpen();
         if (type != needed) {
             throw new IllegalArgumentException("need a tensor of " + needed + ", got " + this);
+        }
+    }
+
+    private static void checkHalf(DataType type) {
+        if (!type.isHalf()) {
+            throw new IllegalArgumentException("need FLOAT16 or BFLOAT16, got " + type);
         }
     }
 

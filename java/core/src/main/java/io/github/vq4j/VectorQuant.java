@@ -1,11 +1,11 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A vector quantizer of one codebook: replaces every row by its nearest code. {@link Quantizer} has the formulas. Codes
@@ -104,8 +104,13 @@ public final class VectorQuant extends Quantizer {
     }
 
     @Override
-    void differentiate(Pass pass, @Nullable FloatPointer gradient, double mean, FloatPointer out) {
-        differentiateAssignment(pass, 0, gradient, mean, out);
+    Rows replacedVectors(Pass pass) {
+        return pass.rows;
+    }
+
+    @Override
+    void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out) {
+        differentiateAssignment(pass, 0, task.ofRows, task.ofCodes, mean, out);
     }
 
     /** Options of {@link VectorQuant}. */
@@ -119,6 +124,7 @@ public final class VectorQuant extends Quantizer {
          *
          * @throws IllegalArgumentException if options contradict each other or do not divide
          */
+        @Override
         public VectorQuant build() {
             check(numCodes);
             return new VectorQuant(this, kernels());

@@ -17,14 +17,15 @@ final class WholeFile {
     }
 
     /**
-     * Writes a file under a temporary name beside its own and moves it when all of it is on the disk.
+     * Writes a file under a temporary name beside its own and moves it when all of it is on the disk, so that there is at
+     * any time either the old file or the whole new one.
      *
      * @throws IOException if that fails; a file that was there is still there then, and the temporary one is not
      */
     static void write(Path path, Content content) throws IOException {
         Path target = path.toAbsolutePath();
-        Path temporary = target.resolveSibling(
-                "." + target.getFileName() + "." + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".tmp");
+        Path temporary = target.resolveSibling("." + target.getFileName() + "."
+                + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".tmp");
         try {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
@@ -35,6 +36,10 @@ final class WholeFile {
         } catch (IOException | RuntimeException | Error failure) {
             Files.deleteIfExists(temporary);
             throw failure;
+        }
+        // The new name too has to reach the disk.
+        try (FileChannel folder = FileChannel.open(target.getParent(), StandardOpenOption.READ)) {
+            folder.force(true);
         }
     }
 }

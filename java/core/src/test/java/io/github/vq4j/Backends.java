@@ -20,7 +20,7 @@ final class Backends {
     static List<String> instructionSets() {
         String used = CpuKernels.instructionSet().getString();
         List<String> sets = new ArrayList<>(List.of(used));
-        for (String name : List.of("avx512", "avx2", "portable")) {
+        for (String name : List.of("avx512", "avx2", "neon", "portable")) {
             if (!name.equals(used) && CpuKernels.setInstructionSet(name) == CpuKernels.VQ4J_OK) {
                 sets.add(name);
             }

@@ -58,6 +58,25 @@ class BadInputTest {
     }
 
     @Test
+    void syncWithAnEstimatorThatMovesTheCodes() {
+        refused(
+                () -> cpu(4, 10)
+                        .gradientEstimator(GradientEstimator.DIVEQ)
+                        .syncNu(0.5)
+                        .build(),
+                "syncNu = 0",
+                "DIVEQ",
+                "0.5");
+        refused(
+                () -> cpu(4, 10)
+                        .gradientEstimator(GradientEstimator.DIVEQ)
+                        .ema(0.9)
+                        .build(),
+                "DIVEQ",
+                "ema");
+    }
+
+    @Test
     void featuresThatTheGroupNormDoesNotDivide() {
         refused(() -> cpu(48, 10).norm(Norm.GROUP).build(), "featureSize", "32 groups", "48");
     }
@@ -204,6 +223,28 @@ class BadInputTest {
                     assertEquals(9, exception.row());
                     layer.backward(batch(4), 1).close();
                 }
+            }
+        }
+    }
+
+    /** Estimators of group layers see sub-vectors; the error names the row all the same. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void notFiniteGradientOfAnEstimator(Backend backend) {
+        for (GradientEstimator estimator : List.of(GradientEstimator.ROTATION, GradientEstimator.DIVEQ)) {
+            try (GroupVectorQuant layer = GroupVectorQuant.builder(32, 16, 4)
+                    .gradientEstimator(estimator)
+                    .backend(backend)
+                    .build()) {
+                float[] gradient = normal(2, 3 * 32 * 7);
+                gradient[(1 * 32 + 31) * 7 + 2] = Float.NaN;
+                gradient[(2 * 32 + 1) * 7 + 3] = Float.NaN;
+                layer.forward(batch(1)).close();
+                NotFiniteException exception = assertThrows(
+                        NotFiniteException.class, () -> layer.backward(Tensor.of(gradient, 3, 32, 7), 1));
+                assertEquals("gradient", exception.tensor());
+                assertEquals(9, exception.row());
+                layer.backward(batch(2), 1).close();
             }
         }
     }

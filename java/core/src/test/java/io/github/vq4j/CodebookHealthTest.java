@@ -23,7 +23,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The numbers of {@link CodebookReport} against float64, the warning, the files. */
 class CodebookHealthTest {
-    private static final int ROWS = 60;
+    /** As many as are sampled of so few. */
+    private static final int ROWS = 32;
+
     private static final int FEATURES = 4;
 
     static List<Backend> backends() {
@@ -54,7 +56,9 @@ class CodebookHealthTest {
                     histograms.add(histogram);
                     List<long[]> window = histograms.subList(Math.max(0, step - 1), step + 1);
                     long[] total = IntStream.range(0, 9)
-                            .mapToLong(k -> window.stream().mapToLong(counts -> counts[k]).sum())
+                            .mapToLong(k -> window.stream()
+                                    .mapToLong(counts -> counts[k])
+                                    .sum())
                             .toArray();
                     assertEquals(step + 1, report.observation());
                     assertEquals(0, report.codebook());
@@ -62,8 +66,9 @@ class CodebookHealthTest {
                     assertEquals(q.activeCodes(), report.activeCodes());
                     assertEquals(q.loss(), report.quantizationError());
                     assertEquals(perplexity(total), report.windowPerplexity(), 1e-12);
-                    assertEquals(Arrays.stream(total).filter(count -> count == 0).count(), report.deadCodes());
-                    checkGeometry(List.of(rowsOf(z)), codes, report);
+                    assertEquals(
+                            Arrays.stream(total).filter(count -> count == 0).count(), report.deadCodes());
+                    checkGeometry(report, codes, rowsOf(z));
                     assertFalse(report.collapsed());
                 }
             }
@@ -89,11 +94,11 @@ class CodebookHealthTest {
                 double[][] part = Arrays.stream(rows)
                         .map(row -> Arrays.copyOfRange(row, first, first + 2))
                         .toArray(double[][]::new);
-                double[][] codes =
-                        new Layout(new long[] {7, 2}, 1).rowsOf(layer.codebook(group).toFloatArray());
+                double[][] codes = new Layout(new long[] {7, 2}, 1)
+                        .rowsOf(layer.codebook(group).toFloatArray());
                 assertEquals(group, reports.get(group).codebook());
-                checkGeometry(List.of(part), codes, reports.get(group));
-                assertEquals(error(List.of(part), codes), reports.get(group).quantizationError(), 1e-6);
+                checkGeometry(reports.get(group), codes, part);
+                assertEquals(error(codes, part), reports.get(group).quantizationError(), 1e-6);
             }
         }
     }
@@ -121,8 +126,8 @@ class CodebookHealthTest {
                         second[n][d] -= codes[assigned[2 * n]][d];
                     }
                 }
-                checkGeometry(List.of(first, second), codes, reports.get(0));
-                assertEquals(error(List.of(first, second), codes), reports.get(0).quantizationError(), 1e-6);
+                checkGeometry(reports.get(0), codes, first, second);
+                assertEquals(error(codes, first, second), reports.get(0).quantizationError(), 1e-6);
                 assertEquals(q.activeCodes(), reports.get(0).activeCodes());
             }
         }
@@ -130,26 +135,32 @@ class CodebookHealthTest {
 
     @ParameterizedTest
     @MethodSource("backends")
-    void theGapIsThatOfRowsSpreadOverABatchOfMany(Backend backend) {
-        int rows = 1000;
-        float[] z = normal(1, rows * FEATURES);
+    void theGapIsThatOfRowsSpreadOverTheBatch(Backend backend) {
         try (VectorQuant layer =
                         VectorQuant.builder(FEATURES, 9).dim(-1).backend(backend).build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
-            layer.forward(Tensor.of(z, rows, FEATURES)).close();
-            double[][] all = rowsOf(z);
-            double[][] sampled =
-                    IntStream.range(0, 128).mapToObj(i -> all[i * rows / 128]).toArray(double[][]::new);
             double[][] codes = rowsOf(layer.codebook().toFloatArray());
-            assertEquals(gap(sampled, codes), health.observe().get(0).secondBestGap(), 1e-6);
+            int[][] sizes = {{1, 1}, {31, 31}, {1000, 32}, {3210, 50}, {9001, 128}};
+            for (int[] size : sizes) {
+                int rows = size[0];
+                float[] z = normal(rows, rows * FEATURES);
+                layer.forward(Tensor.of(z, rows, FEATURES)).close();
+                double[][] all = rowsOf(z);
+                double[][] sample = IntStream.range(0, size[1])
+                        .mapToObj(i -> all[i * rows / size[1]])
+                        .toArray(double[][]::new);
+                assertEquals(gap(sample, codes), health.observe().get(0).secondBestGap(), 1e-5);
+            }
         }
     }
 
     @ParameterizedTest
     @MethodSource("backends")
     void oneCodeHasNoSecondBest(Backend backend) {
-        try (VectorQuant layer =
-                        VectorQuant.builder(FEATURES, 1).dim(-1).backend(backend).build();
+        try (VectorQuant layer = VectorQuant.builder(FEATURES, 1)
+                        .dim(-1)
+                        .backend(backend)
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             layer.forward(Tensor.of(normal(1, FEATURES), 1, FEATURES)).close();
             CodebookReport report = health.observe().get(0);
@@ -172,14 +183,15 @@ class CodebookHealthTest {
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             double[][] codes = rowsOf(layer.codebook().toFloatArray());
             layer.forward(Tensor.of(z, ROWS, FEATURES)).close();
-            checkGeometry(List.of(rowsOf(z)), codes, health.observe().get(0));
+            checkGeometry(health.observe().get(0), codes, rowsOf(z));
         }
     }
 
     @ParameterizedTest
     @MethodSource("backends")
     void theWindowHoldsTrainingBatchesOnly(Backend backend) {
-        try (VectorQuant layer = VectorQuant.builder(1, 4).dim(-1).backend(backend).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(1, 4).dim(-1).backend(backend).build();
                 CodebookHealth health = CodebookHealth.of(layer, 3)) {
             layer.setCodebook(Tensor.of(new float[] {0, 10, 20, 30}, 4, 1));
             layer.eval();
@@ -210,11 +222,13 @@ class CodebookHealthTest {
                     Optimizer optimizer = Optimizer.adam(0.1);
                     CodebookHealth health = CodebookHealth.of(layer, 2)) {
                 for (int step = 0; step < 3; step++) {
-                    layer.forward(Tensor.of(normal(step, ROWS * FEATURES), ROWS, FEATURES)).close();
+                    layer.forward(Tensor.of(normal(step, ROWS * FEATURES), ROWS, FEATURES))
+                            .close();
                     if (run == 1) {
                         health.observe();
                     }
-                    layer.backward(Tensor.of(normal(9, ROWS * FEATURES), ROWS, FEATURES), 1).close();
+                    layer.backward(Tensor.of(normal(9, ROWS * FEATURES), ROWS, FEATURES), 1)
+                            .close();
                     optimizer.step(layer);
                 }
                 codebooks[run] = layer.codebook().toFloatArray();
@@ -245,7 +259,8 @@ class CodebookHealthTest {
     }
 
     private static void refused(CodebookHealth health, String part) {
-        String message = assertThrows(IllegalStateException.class, health::observe).getMessage();
+        String message =
+                assertThrows(IllegalStateException.class, health::observe).getMessage();
         assertTrue(message.contains(part), message);
         assertTrue(health.history().isEmpty());
     }
@@ -254,8 +269,10 @@ class CodebookHealthTest {
 
     @Test
     void aCollapseIsReportedOnceTheWindowIsFullAndWarnedOfOnce() {
-        try (VectorQuant layer =
-                        VectorQuant.builder(1, 40).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer = VectorQuant.builder(1, 40)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 3)) {
             float[] codebook = new float[40];
             IntStream.range(0, 40).forEach(k -> codebook[k] = 10 * k);
@@ -270,7 +287,8 @@ class CodebookHealthTest {
                 }
             });
             assertEquals(List.of(false, false, true, true, true, true), collapsed);
-            assertEquals(1, log.lines().filter(line -> line.contains("collapsed")).count(), log);
+            assertEquals(
+                    1, log.lines().filter(line -> line.contains("collapsed")).count(), log);
             for (String part : List.of(
                     "WARN",
                     "VectorQuant of 40 codes",
@@ -305,8 +323,10 @@ class CodebookHealthTest {
 
     @Test
     void aWindowOfFewRowsIsNoCollapse() {
-        try (VectorQuant layer =
-                        VectorQuant.builder(1, 1000).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer = VectorQuant.builder(1, 1000)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             float[] codebook = new float[1000];
             IntStream.range(0, 1000).forEach(k -> codebook[k] = k);
@@ -340,7 +360,8 @@ class CodebookHealthTest {
         Path csv = folder.resolve("health.csv");
         Path json = folder.resolve("health.json");
         Files.writeString(csv, "an older file");
-        try (VectorQuant layer = VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
                 CodebookHealth health = CodebookHealth.of(layer, 2)) {
             health.writeJson(json);
             assertEquals("[\n\n]\n", Files.readString(json));
@@ -354,15 +375,13 @@ class CodebookHealthTest {
             health.writeCsv(csv);
             health.writeJson(json);
         }
-        assertEquals(
-                """
-                observation,codebook,perplexity,windowPerplexity,activeCodes,deadCodes,meanGap,deviationGap,quantizationError,secondBestGap,collapsed\r
+        assertEquals("""
+                observation,codebook,perplexity,windowPerplexity,activeCodes,deadCodes,\
+                meanGap,deviationGap,quantizationError,secondBestGap,collapsed\r
                 1,0,2.0,,2,2,0.0,1.0,1.0,80.0,false\r
                 2,0,1.0,1.0,1,1,5.0,5.0,0.0,100.0,false\r
-                """,
-                Files.readString(csv));
-        assertEquals(
-                """
+                """, Files.readString(csv));
+        assertEquals("""
                 [
                   {"observation": 1, "codebook": 0, "perplexity": 2.0, "windowPerplexity": null, "activeCodes": 2, \
                 "deadCodes": 2, "meanGap": 0.0, "deviationGap": 1.0, "quantizationError": 1.0, "secondBestGap": 80.0, \
@@ -371,8 +390,7 @@ class CodebookHealthTest {
                 "deadCodes": 1, "meanGap": 5.0, "deviationGap": 5.0, "quantizationError": 0.0, "secondBestGap": 100.0, \
                 "collapsed": false}
                 ]
-                """,
-                Files.readString(json));
+                """, Files.readString(json));
         try (var files = Files.list(folder)) {
             assertEquals(2, files.count(), "no temporary file is left");
         }
@@ -381,7 +399,8 @@ class CodebookHealthTest {
     @Test
     void aFileThatCannotBeWrittenLeavesTheOldOne(@TempDir Path folder) throws IOException {
         Path directory = Files.createDirectories(folder.resolve("health.csv/inside"));
-        try (VectorQuant layer = VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(1, 2).dim(-1).backend(Backend.cpu()).build();
                 CodebookHealth health = CodebookHealth.of(layer, 2)) {
             assertThrows(IOException.class, () -> health.writeCsv(folder.resolve("health.csv")));
             assertThrows(IOException.class, () -> health.writeCsv(folder.resolve("missing/health.csv")));
@@ -395,11 +414,11 @@ class CodebookHealthTest {
     // ---- float64 ---------------------------------------------------------------------------------------------------
 
     /** Moment gaps over the rows of all parts; the second-best gap over the first. */
-    private static void checkGeometry(List<double[][]> parts, double[][] codes, CodebookReport report) {
-        double[][] rows = parts.stream().flatMap(Arrays::stream).toArray(double[][]::new);
+    private static void checkGeometry(CodebookReport report, double[][] codes, double[][]... parts) {
+        double[][] rows = Arrays.stream(parts).flatMap(Arrays::stream).toArray(double[][]::new);
         assertEquals(distance(means(rows), means(codes)), report.meanGap(), 1e-5);
         assertEquals(distance(deviations(rows), deviations(codes)), report.deviationGap(), 1e-5);
-        assertEquals(gap(parts.get(0), codes), report.secondBestGap(), 1e-5);
+        assertEquals(gap(parts[0], codes), report.secondBestGap(), 1e-5);
     }
 
     private static double gap(double[][] rows, double[][] codes) {
@@ -415,8 +434,8 @@ class CodebookHealthTest {
                 .orElseThrow();
     }
 
-    private static double error(List<double[][]> parts, double[][] codes) {
-        return parts.stream()
+    private static double error(double[][] codes, double[][]... parts) {
+        return Arrays.stream(parts)
                 .flatMap(Arrays::stream)
                 .mapToDouble(row -> Arrays.stream(codes)
                                 .mapToDouble(code -> ReferenceVectorQuant.squared(row, code))
@@ -429,7 +448,8 @@ class CodebookHealthTest {
 
     private static double[] means(double[][] rows) {
         return IntStream.range(0, rows[0].length)
-                .mapToDouble(d -> Arrays.stream(rows).mapToDouble(row -> row[d]).average().orElseThrow())
+                .mapToDouble(d ->
+                        Arrays.stream(rows).mapToDouble(row -> row[d]).average().orElseThrow())
                 .toArray();
     }
 

@@ -8,8 +8,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -28,18 +30,24 @@ class GroupVectorQuantTest {
         return Backends.all();
     }
 
+    static Stream<Arguments> cases() {
+        return backends().stream()
+                .flatMap(backend -> Stream.of(GradientEstimator.values()).map(each -> Arguments.of(backend, each)));
+    }
+
     /** What both kinds of layer get. */
-    private static void options(Quantizer.Builder<?> builder) {
-        builder.dim(-1).beta(0.75).syncNu(0.5).affineLr(2).affineGroups(2);
+    private static void options(Quantizer.Builder<?> builder, GradientEstimator estimator) {
+        double nu = estimator == GradientEstimator.DIVEQ ? 0 : 0.5;
+        builder.dim(-1).beta(0.75).syncNu(nu).affineLr(2).affineGroups(2).gradientEstimator(estimator);
     }
 
     @ParameterizedTest
-    @MethodSource("backends")
-    void groupsWithCodebooksOfTheirOwnAreLayersOfTheirOwn(Backend backend) {
+    @MethodSource("cases")
+    void groupsWithCodebooksOfTheirOwnAreLayersOfTheirOwn(Backend backend, GradientEstimator estimator) {
         float[] z = normal(1, ROWS * FEATURES);
         float[] g = normal(2, ROWS * FEATURES);
         GroupVectorQuant.Builder builder = GroupVectorQuant.builder(FEATURES, CODES, GROUPS);
-        options(builder);
+        options(builder, estimator);
         try (GroupVectorQuant layer = builder.backend(backend).build();
                 Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES));
                 Gradients gradients = layer.backward(Tensor.of(g, ROWS, FEATURES), ALPHA)) {
@@ -47,7 +55,7 @@ class GroupVectorQuantTest {
             double loss = 0;
             for (int group = 0; group < GROUPS; group++) {
                 VectorQuant.Builder own = VectorQuant.builder(WIDTH, CODES / GROUPS);
-                options(own);
+                options(own, estimator);
                 try (VectorQuant single = own.backend(backend).build()) {
                     single.setCodebook(layer.codebook(group));
                     try (Quantized part = single.forward(Tensor.of(slice(z, group), ROWS, WIDTH));
@@ -76,14 +84,14 @@ class GroupVectorQuantTest {
     }
 
     @ParameterizedTest
-    @MethodSource("backends")
-    void groupsThatShareACodebookAreRowsOfOneLayer(Backend backend) {
+    @MethodSource("cases")
+    void groupsThatShareACodebookAreRowsOfOneLayer(Backend backend, GradientEstimator estimator) {
         float[] z = normal(3, ROWS * FEATURES);
         float[] g = normal(4, ROWS * FEATURES);
         GroupVectorQuant.Builder builder = GroupVectorQuant.builder(FEATURES, CODES, GROUPS).share(true);
-        options(builder);
+        options(builder, estimator);
         VectorQuant.Builder own = VectorQuant.builder(WIDTH, CODES);
-        options(own);
+        options(own, estimator);
         try (GroupVectorQuant layer = builder.backend(backend).build();
                 VectorQuant single = own.backend(backend).build()) {
             single.setCodebook(layer.codebook(0));
@@ -107,15 +115,15 @@ class GroupVectorQuantTest {
     }
 
     @ParameterizedTest
-    @MethodSource("backends")
-    void channelsFirstGivesTheSameBits(Backend backend) {
+    @MethodSource("cases")
+    void channelsFirstGivesTheSameBits(Backend backend, GradientEstimator estimator) {
         int images = 4;
         int pixels = 9;
         float[] rows = normal(5, images * pixels * FEATURES);
         float[] g = normal(6, rows.length);
         for (boolean share : new boolean[] {false, true}) {
-            try (GroupVectorQuant last = layer(share, -1, backend);
-                    GroupVectorQuant first = layer(share, 1, backend)) {
+            try (GroupVectorQuant last = layer(share, -1, estimator, backend);
+                    GroupVectorQuant first = layer(share, 1, estimator, backend)) {
                 try (Quantized a = last.forward(Tensor.of(rows, images, pixels, FEATURES));
                         Quantized b = first.forward(
                                 Tensor.of(swapped(rows, images, pixels, FEATURES), images, FEATURES, pixels));
@@ -143,7 +151,7 @@ class GroupVectorQuantTest {
     @MethodSource("backends")
     void decodeGivesTheOutputBackBitForBit(Backend backend) {
         for (boolean share : new boolean[] {false, true}) {
-            try (GroupVectorQuant layer = layer(share, 1, backend)) {
+            try (GroupVectorQuant layer = layer(share, 1, GradientEstimator.STRAIGHT_THROUGH, backend)) {
                 layer.eval();
                 Tensor z = Tensor.of(normal(7, 3 * FEATURES * 5), 3, FEATURES, 5);
                 try (Quantized q = layer.forward(z);
@@ -204,16 +212,16 @@ class GroupVectorQuantTest {
 
     @Test
     void codesOfAnotherNumberOfGroupsAreRefused() {
-        try (GroupVectorQuant layer = layer(false, 1, Backend.cpu())) {
+        try (GroupVectorQuant layer = layer(false, 1, GradientEstimator.STRAIGHT_THROUGH, Backend.cpu())) {
             refused(() -> layer.decode(Tensor.of(new int[6], 2, 3)), "4 codes of a row", "[2, 3]");
             refused(() -> layer.decode(Tensor.of(new int[] {0, 16, 16, 24}, 1, 4)), "out of range");
             refused(() -> layer.setCodebook(4, Tensor.of(new float[1], 1, 1)), "codebook < 4", "4");
         }
     }
 
-    private static GroupVectorQuant layer(boolean share, int dim, Backend backend) {
+    private static GroupVectorQuant layer(boolean share, int dim, GradientEstimator estimator, Backend backend) {
         GroupVectorQuant.Builder builder = GroupVectorQuant.builder(FEATURES, CODES, GROUPS);
-        options(builder);
+        options(builder, estimator);
         return builder.share(share).dim(dim).backend(backend).build();
     }
 

@@ -124,6 +124,68 @@ class KMeansTest {
     }
 
     @Test
+    void miniBatchesFindWellSeparatedClustersWithTheSameBitsOnAllBackends() {
+        float[] rows = clusters(4);
+        float[] first = null;
+        for (Backend backend : Backends.all()) {
+            KMeans kmeans = KMeans.builder(4).seed(1).batchSize(50).backend(backend).build();
+            try (KMeansResult result = kmeans.fit(Tensor.of(rows, LAYOUT.shape()), 1)) {
+                assertEquals(error(rows, codebook(result)), result.objective(), 1e-5 * result.objective());
+                assertTrue(result.objective() < 2e-4, "objective " + result.objective());
+                float[] codebook = result.codebook().toFloatArray();
+                first = first == null ? codebook : first;
+                assertArrayEquals(first, codebook);
+            }
+        }
+    }
+
+    @Test
+    void aMiniBatchMovesCodesToTheMeanOfTheRowsTheyWereGiven() {
+        // One code: after every batch it is the mean of all rows drawn, here each of three values.
+        float[] rows = new float[LAYOUT.size()];
+        for (int i = 0; i < rows.length; i++) {
+            rows[i] = i % 3 - 1;
+        }
+        KMeans kmeans = KMeans.builder(1)
+                .seed(4)
+                .batchSize(5000)
+                .maxIterations(3)
+                .tolerance(0)
+                .backend(Backend.cpu())
+                .build();
+        try (KMeansResult result = kmeans.fit(Tensor.of(rows, rows.length / 2, 2), 1)) {
+            for (float element : result.codebook().toFloatArray()) {
+                // A standard error of sqrt(2 / 3 / 15000) at most.
+                assertTrue(Math.abs(element) < 0.03, "mean " + element);
+                assertTrue(element != 0);
+            }
+        }
+    }
+
+    @Test
+    void miniBatchesStopAtTheirOptions() {
+        Tensor rows = Tensor.of(normal(11), LAYOUT.shape());
+        KMeans.Builder builder = KMeans.builder(5).seed(2).batchSize(100).backend(Backend.cpu());
+        try (KMeansResult none = builder.maxIterations(0).build().fit(rows, 1);
+                KMeansResult seven = builder.maxIterations(7).tolerance(0).build().fit(rows, 1);
+                KMeansResult loose = builder.maxIterations(1000).tolerance(1).build().fit(rows, 1)) {
+            assertEquals(0, none.iterations());
+            assertTrue(seven.iterations() <= 7);
+            assertTrue(seven.objective() < none.objective());
+            assertEquals(6, loose.iterations(), "two epochs of three batches of 100 for 300 rows");
+        }
+    }
+
+    @Test
+    void miniBatchesWorkOnFewerRowsThanCodes() {
+        KMeans kmeans = KMeans.builder(7).batchSize(4).maxIterations(5).backend(Backend.cpu()).build();
+        try (KMeansResult result = kmeans.fit(Tensor.of(new float[] {100, 0, 0, 0, 200, 0, 0, 0, 300}, 3, 3), -1)) {
+            assertEquals(21, result.codebook().toFloatArray().length);
+            assertTrue(result.objective() < 1, "objective " + result.objective());
+        }
+    }
+
+    @Test
     void badInputIsRefused() {
         KMeans kmeans = KMeans.builder(2).backend(Backend.cpu()).build();
         float[] bad = new float[12];
@@ -137,6 +199,10 @@ class KMeansTest {
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(0));
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).tolerance(-1));
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).maxIterations(-1));
+        assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).batchSize(-1));
+        assertThrows(
+                NotFiniteException.class,
+                () -> KMeans.builder(2).batchSize(3).backend(Backend.cpu()).build().fit(Tensor.of(bad, 4, 3), 1));
     }
 
     private static float[] fit(Tensor rows, long seed) {

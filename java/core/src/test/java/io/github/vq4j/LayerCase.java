@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
@@ -31,14 +32,21 @@ record LayerCase(long seed, Layout layout, int dim, int codes, ReferenceVectorQu
         // The variance of one or two codes may be tiny: the statistics affine is then as ill-conditioned in float64.
         int codes = groups * pick(random, statistics ? List.of(5, 13, 31) : List.of(1, 2, 5, 13, 31));
         double affineLr = statistics || random.nextBoolean() ? 0 : pick(random, List.of(0.5, 2.0, 10.0));
+        CodebookNorm codebookNorm = pick(random, List.of(CodebookNorm.values()));
+        double beta = pick(random, List.of(0.0, 0.25, 0.95, 1.0));
+        double syncNu = pick(random, List.of(0.0, 0.2, 2.0));
+        List<GradientEstimator> estimators = new ArrayList<>(List.of(GradientEstimator.STRAIGHT_THROUGH));
+        // A row of few features that its mean was taken from may be nearly zero: |e|/|z| is then as ill-conditioned.
+        if (features >= 7 || norm == Norm.NONE || norm == Norm.UNIT || norm == Norm.MAX_NORM) {
+            estimators.add(GradientEstimator.ROTATION);
+        }
+        // Along the one direction of one feature DIVEQ leaves nothing of the gradient, by cancellation.
+        if (features > 1 && syncNu == 0) {
+            estimators.add(GradientEstimator.DIVEQ);
+        }
+        GradientEstimator estimator = pick(random, estimators);
         ReferenceVectorQuant.Options options = new ReferenceVectorQuant.Options(
-                norm,
-                pick(random, List.of(CodebookNorm.values())),
-                affineLr,
-                statistics,
-                groups,
-                pick(random, List.of(0.0, 0.25, 0.95, 1.0)),
-                pick(random, List.of(0.0, 0.2, 2.0)));
+                norm, codebookNorm, affineLr, statistics, groups, beta, syncNu, estimator);
         int dim = random.nextBoolean() ? axis : axis - rank;
         return new LayerCase(seed, new Layout(shape, axis), dim, codes, options);
     }
@@ -52,7 +60,8 @@ record LayerCase(long seed, Layout layout, int dim, int codes, ReferenceVectorQu
                 .statisticsAffine(options.statisticsAffine())
                 .affineGroups(options.affineGroups())
                 .beta(options.beta())
-                .syncNu(options.syncNu());
+                .syncNu(options.syncNu())
+                .gradientEstimator(options.estimator());
     }
 
     /** Normal values; long enough for MAX_NORM to cut some rows and not others. */

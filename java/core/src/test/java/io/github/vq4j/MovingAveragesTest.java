@@ -61,8 +61,10 @@ class MovingAveragesTest {
             codebook = new double[sizes.length][];
             for (int k = 0; k < sizes.length; k++) {
                 double smoothed = (sizes[k] + EPSILON) / (total + sizes.length * EPSILON) * total;
-                double[] code = Arrays.stream(sums[k]).map(sum -> sum / smoothed).toArray();
-                double length = unit ? Math.sqrt(Arrays.stream(code).map(x -> x * x).sum()) : 1;
+                double[] code =
+                        Arrays.stream(sums[k]).map(sum -> sum / smoothed).toArray();
+                double length =
+                        unit ? Math.sqrt(Arrays.stream(code).map(x -> x * x).sum()) : 1;
                 codebook[k] = Arrays.stream(code).map(x -> x / length).toArray();
             }
         }
@@ -96,7 +98,8 @@ class MovingAveragesTest {
         for (int step = 0; step < STEPS; step++) {
             float[] z = normal(10 + step, ROWS * FEATURES);
             double[][] before = IntStream.range(0, layer.codebookCount())
-                    .mapToObj(i -> matrix(layer.codebook(i).toFloatArray(), (int) layer.codebook(i).size(1)))
+                    .mapToObj(i -> matrix(layer.codebook(i).toFloatArray(), (int)
+                            layer.codebook(i).size(1)))
                     .flatMap(Arrays::stream)
                     .toArray(double[][]::new);
             try (Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES))) {
@@ -127,7 +130,10 @@ class MovingAveragesTest {
                 String what = "step " + step + ", codebook " + i;
                 close(reference.codebook, layer.codebook(i).toFloatArray(), what);
                 close(new double[][] {reference.sizes}, read(layer, averages.sizes(), perCodebook), what + ", N");
-                close(reference.sums, read(layer, averages.sums(), reference.sums.length * reference.sums[0].length), "m");
+                close(
+                        reference.sums,
+                        read(layer, averages.sums(), reference.sums.length * reference.sums[0].length),
+                        "m");
             }
         }
     }
@@ -210,6 +216,50 @@ class MovingAveragesTest {
         }
     }
 
+    /** Codebooks, averages and counters after a few batches, with expiry, on every backend. */
+    @Test
+    void everyLayerHasTheSameBitsOnEveryBackend() {
+        for (ReplacementPolicy policy : ReplacementPolicy.values()) {
+            for (boolean share : new boolean[] {false, true}) {
+                float[][] group = new float[Backends.all().size()][];
+                float[][] residual = new float[Backends.all().size()][];
+                for (int i = 0; i < group.length; i++) {
+                    GroupVectorQuant.Builder groups = GroupVectorQuant.builder(FEATURES, 21, 3)
+                            .share(share)
+                            .kmeansInit(true);
+                    ResidualVectorQuant.Builder stages =
+                            ResidualVectorQuant.builder(FEATURES, 21, 3).share(share);
+                    group[i] = trained(groups, policy, Backends.all().get(i));
+                    residual[i] = trained(stages, policy, Backends.all().get(i));
+                    assertArrayEquals(group[0], group[i]);
+                    assertArrayEquals(residual[0], residual[i]);
+                }
+            }
+        }
+    }
+
+    private static float[] trained(Quantizer.Builder<?> builder, ReplacementPolicy policy, Backend backend) {
+        builder.dim(-1)
+                .ema(DECAY)
+                .emaExpiry(40)
+                .replaceFreq(2)
+                .replacementPolicy(policy)
+                .backend(backend);
+        try (Quantizer layer = builder instanceof GroupVectorQuant.Builder groups
+                ? groups.build()
+                : ((ResidualVectorQuant.Builder) builder).build()) {
+            int replaced = 0;
+            for (int step = 0; step < STEPS; step++) {
+                float[] z = normal(10 + step, ROWS * FEATURES);
+                try (Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES))) {
+                    replaced += q.replacedCodes();
+                }
+            }
+            assertTrue(replaced > 0, "some codes were replaced");
+            return state(layer);
+        }
+    }
+
     // ---- forward and backward ------------------------------------------------------------------------------------
 
     @ParameterizedTest
@@ -232,12 +282,16 @@ class MovingAveragesTest {
                         Quantized q = averaged.forward(z);
                         Gradients expectedGradients = plain.backward(g, 3);
                         Gradients gradients = averaged.backward(g, 3)) {
-                    assertArrayEquals(expected.output().toFloatArray(), q.output().toFloatArray());
+                    assertArrayEquals(
+                            expected.output().toFloatArray(), q.output().toFloatArray());
                     assertEquals(expected.loss(), q.loss());
                     assertTrue(q.replacedCodes() > 0, "some codes have expired");
-                    assertArrayEquals(expectedGradients.input().toFloatArray(), gradients.input().toFloatArray());
+                    assertArrayEquals(
+                            expectedGradients.input().toFloatArray(),
+                            gradients.input().toFloatArray());
                 }
-                assertFalse(Arrays.equals(plain.codebook().toFloatArray(), averaged.codebook().toFloatArray()));
+                assertFalse(Arrays.equals(
+                        plain.codebook().toFloatArray(), averaged.codebook().toFloatArray()));
             }
         }
     }
@@ -246,8 +300,18 @@ class MovingAveragesTest {
     @MethodSource("backends")
     void theCodebookIsNoParameter(Backend backend) {
         List<Supplier<Quantizer>> layers = List.of(
-                () -> VectorQuant.builder(FEATURES, 6).dim(-1).ema(DECAY).norm(Norm.BATCH).backend(backend).build(),
-                () -> GroupVectorQuant.builder(FEATURES, 6, 2).dim(-1).ema(DECAY).norm(Norm.BATCH).backend(backend).build(),
+                () -> VectorQuant.builder(FEATURES, 6)
+                        .dim(-1)
+                        .ema(DECAY)
+                        .norm(Norm.BATCH)
+                        .backend(backend)
+                        .build(),
+                () -> GroupVectorQuant.builder(FEATURES, 6, 2)
+                        .dim(-1)
+                        .ema(DECAY)
+                        .norm(Norm.BATCH)
+                        .backend(backend)
+                        .build(),
                 () -> ResidualVectorQuant.builder(FEATURES, 6, 2)
                         .stageLosses(true)
                         .dim(-1)
@@ -261,9 +325,11 @@ class MovingAveragesTest {
                 assertEquals(
                         List.of("norm.scale", "norm.shift"),
                         layer.parameters().stream().map(Parameter::name).toList());
-                layer.forward(Tensor.of(normal(1, ROWS * FEATURES), ROWS, FEATURES)).close();
+                layer.forward(Tensor.of(normal(1, ROWS * FEATURES), ROWS, FEATURES))
+                        .close();
                 float[] before = layer.codebook(0).toFloatArray();
-                layer.backward(Tensor.of(normal(2, ROWS * FEATURES), ROWS, FEATURES), 1).close();
+                layer.backward(Tensor.of(normal(2, ROWS * FEATURES), ROWS, FEATURES), 1)
+                        .close();
                 optimizer.step(layer);
                 assertArrayEquals(before, layer.codebook(0).toFloatArray());
                 assertArrayEquals(
@@ -294,8 +360,11 @@ class MovingAveragesTest {
     @ParameterizedTest
     @MethodSource("backends")
     void theErrorFalls(Backend backend) {
-        try (VectorQuant layer =
-                VectorQuant.builder(FEATURES, 13).dim(-1).ema(DECAY).backend(backend).build()) {
+        try (VectorQuant layer = VectorQuant.builder(FEATURES, 13)
+                .dim(-1)
+                .ema(DECAY)
+                .backend(backend)
+                .build()) {
             Tensor z = Tensor.of(normal(1, ROWS * FEATURES), ROWS, FEATURES);
             double first = Double.NaN;
             double last = Double.NaN;
@@ -352,7 +421,8 @@ class MovingAveragesTest {
             layer.forward(Tensor.of(normal(1, ROWS * FEATURES), ROWS, FEATURES)).close();
             for (VectorQuant each : List.of(layer, other)) {
                 each.setCodebook(Tensor.of(values, 13, FEATURES));
-                each.forward(Tensor.of(normal(2, ROWS * FEATURES), ROWS, FEATURES)).close();
+                each.forward(Tensor.of(normal(2, ROWS * FEATURES), ROWS, FEATURES))
+                        .close();
             }
             assertArrayEquals(state(other), state(layer));
         }
@@ -377,14 +447,16 @@ class MovingAveragesTest {
             }
             assertArrayEquals(new int[] {1, 2, 3}, layer.replacedCodes());
             assertArrayEquals(
-                    new float[] {2.5f, 2, 2, 2}, read(layer, layer.codebooks.get(0).averages().sizes(), 4), 1e-6f);
+                    new float[] {2.5f, 2, 2, 2},
+                    read(layer, layer.codebooks.get(0).averages().sizes(), 4),
+                    1e-6f);
             double[][] codebook = matrix(layer.codebook().toFloatArray(), 2);
             double[][] rows = matrix(z, 2);
             for (int k = 1; k < 4; k++) {
                 double[] code = codebook[k];
                 double least = Arrays.stream(rows)
-                        .mapToDouble(row -> Math.sqrt(
-                                ReferenceVectorQuant.squared(row, code) / ReferenceVectorQuant.squared(row, new double[2])))
+                        .mapToDouble(row -> Math.sqrt(ReferenceVectorQuant.squared(row, code)
+                                / ReferenceVectorQuant.squared(row, new double[2])))
                         .min()
                         .orElseThrow();
                 assertTrue(least < 0.05, "code " + k + " is a row with noise of a hundredth: " + Arrays.toString(code));
@@ -436,8 +508,7 @@ class MovingAveragesTest {
             layer.forward(Tensor.of(normal(1, 20), 10, 2)).close();
             float[] before = state(layer);
             assertThrows(
-                    NotFiniteException.class,
-                    () -> layer.forward(Tensor.of(new float[] {1, Float.NaN, 1, 1}, 2, 2)));
+                    NotFiniteException.class, () -> layer.forward(Tensor.of(new float[] {1, Float.NaN, 1, 1}, 2, 2)));
             assertArrayEquals(before, state(layer));
             // Finite rows whose sum is not.
             NotFiniteException overflow = assertThrows(
@@ -456,7 +527,8 @@ class MovingAveragesTest {
         refused(layer().alternated(Optimizer.sgd(1), 1, false), "alternated");
         refused(VectorQuant.builder(2, 3).emaExpiry(1), "emaExpiry = 1.0", "ema");
         for (double decay : new double[] {0, 1, -0.1, Double.NaN}) {
-            String message = assertThrows(IllegalArgumentException.class, () -> layer().ema(decay)).getMessage();
+            String message = assertThrows(IllegalArgumentException.class, () -> layer().ema(decay))
+                    .getMessage();
             assertTrue(message.contains("decay") && message.contains("" + decay), message);
         }
         assertThrows(IllegalArgumentException.class, () -> layer().emaExpiry(-1));
@@ -467,7 +539,8 @@ class MovingAveragesTest {
     }
 
     private static void refused(VectorQuant.Builder builder, String... parts) {
-        String message = assertThrows(IllegalArgumentException.class, builder::build).getMessage();
+        String message =
+                assertThrows(IllegalArgumentException.class, builder::build).getMessage();
         for (String part : parts) {
             assertTrue(message.contains(part), "\"" + part + "\" in: " + message);
         }

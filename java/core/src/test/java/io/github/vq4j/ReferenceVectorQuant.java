@@ -17,7 +17,8 @@ final class ReferenceVectorQuant {
             boolean statisticsAffine,
             int affineGroups,
             double beta,
-            double syncNu) {}
+            double syncNu,
+            GradientEstimator estimator) {}
 
     /** What a forward gives: the normalised rows, the effective codebook and the results. */
     record Forward(double[][] z, double[][] rows, double[][] effective, int[] codes, double loss, double[] sampleLosses) {}
@@ -113,10 +114,13 @@ final class ReferenceVectorQuant {
         double[][] rowsGradient = new double[count][features];
         double[][] effectiveGradient = new double[codebook.length][features];
         for (int n = 0; n < count; n++) {
+            double[] e = f.effective[f.codes[n]];
+            double[] ofRow = ReferenceEstimator.ofRow(options.estimator, f.rows[n], e, g[n]);
+            double[] ofCode = ReferenceEstimator.ofCode(options.estimator, options.syncNu, f.rows[n], e, g[n]);
             for (int d = 0; d < features; d++) {
-                double difference = f.rows[n][d] - f.effective[f.codes[n]][d];
-                rowsGradient[n][d] = g[n][d] + mean * (1 - options.beta) * difference;
-                effectiveGradient[f.codes[n]][d] += options.syncNu * g[n][d] - mean * options.beta * difference;
+                double difference = f.rows[n][d] - e[d];
+                rowsGradient[n][d] = ofRow[d] + mean * (1 - options.beta) * difference;
+                effectiveGradient[f.codes[n]][d] += ofCode[d] - mean * options.beta * difference;
             }
         }
         List<double[][]> parameters = new ArrayList<>();
@@ -152,9 +156,10 @@ final class ReferenceVectorQuant {
         for (int n = 0; n < z.length; n++) {
             double[] e = effective[at.codes[n]];
             double[] e0 = at.effective[at.codes[n]];
+            double[] output = ReferenceEstimator.frozen(options.estimator, options.syncNu, at.rows[n], e0, rows[n], e);
             for (int d = 0; d < features; d++) {
                 double z0 = at.rows[n][d];
-                task += g[n][d] * (rows[n][d] + (e0[d] - z0) + options.syncNu * (e[d] - e0[d]));
+                task += g[n][d] * output[d];
                 loss += (1 - options.beta) * (rows[n][d] - e0[d]) * (rows[n][d] - e0[d])
                         + options.beta * (z0 - e[d]) * (z0 - e[d]);
             }

@@ -25,7 +25,7 @@ class ReplacementPolicyTest {
         return Backends.all();
     }
 
-    /** A layer whose codes 0 and 1 get all rows near the origin and (10, 10, 10); the others lie far away and are dead. */
+    /** A layer whose codes 0 and 1 get the rows near the origin and (10, 10, 10); the others lie far away, dead. */
     private static VectorQuant layer(Backend backend, ReplacementPolicy policy) {
         VectorQuant layer = VectorQuant.builder(FEATURES, CODES)
                 .dim(-1)

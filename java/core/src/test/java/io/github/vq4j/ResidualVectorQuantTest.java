@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -17,14 +18,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The residual layer against its formulas in float64, stage by stage. */
 class ResidualVectorQuantTest {
-    private static final int ROWS = 300;
-    private static final int FEATURES = 12;
-    private static final int STAGES = 3;
-    private static final int CODES = 30;
-    private static final double ALPHA = 5;
-    private static final double BETA = 0.6;
+    static final int ROWS = 300;
+    static final int FEATURES = 12;
+    static final int STAGES = 3;
+    static final int CODES = 30;
+    static final double ALPHA = 5;
+    static final double BETA = 0.6;
     private static final double NU = 0.3;
-    private static final double RATE = 2;
+    static final double RATE = 2;
 
     static List<Backend> backends() {
         return Backends.all();
@@ -33,54 +34,83 @@ class ResidualVectorQuantTest {
     static Stream<Arguments> cases() {
         return backends().stream()
                 .flatMap(backend -> Stream.of(
-                        Arguments.of(backend, false, false),
-                        Arguments.of(backend, false, true),
-                        Arguments.of(backend, true, false),
-                        Arguments.of(backend, true, true)));
+                        Arguments.of(backend, false, false, GradientEstimator.STRAIGHT_THROUGH),
+                        Arguments.of(backend, false, true, GradientEstimator.ROTATION),
+                        Arguments.of(backend, false, false, GradientEstimator.DIVEQ),
+                        Arguments.of(backend, true, false, GradientEstimator.ROTATION),
+                        Arguments.of(backend, true, true, GradientEstimator.STRAIGHT_THROUGH),
+                        Arguments.of(backend, true, true, GradientEstimator.DIVEQ)));
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void valuesAndGradientsFollowTheFormulas(Backend backend, boolean share, boolean stageLosses) {
-        float[] z = normal(1, ROWS * FEATURES);
-        float[] g = normal(2, ROWS * FEATURES);
+    void valuesAndGradientsFollowTheFormulas(
+            Backend backend, boolean share, boolean stageLosses, GradientEstimator estimator) {
+        double nu = estimator == GradientEstimator.DIVEQ ? 0 : NU;
         try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, CODES, STAGES)
                 .share(share)
                 .stageLosses(stageLosses)
                 .dim(-1)
                 .beta(BETA)
-                .syncNu(NU)
+                .syncNu(nu)
+                .gradientEstimator(estimator)
                 .affineLr(RATE)
                 .backend(backend)
                 .build()) {
-            for (Parameter parameter : layer.parameters()) {
-                if (parameter.name().contains("affine")) {
-                    float[] start = normal(parameter.name().hashCode(), FEATURES);
-                    for (int d = 0; d < FEATURES; d++) {
-                        start[d] *= 0.1f;
-                    }
-                    Backends.write(parameter, start);
-                }
-            }
-            try (Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES));
-                    Gradients gradients = layer.backward(Tensor.of(g, ROWS, FEATURES), ALPHA)) {
-                Expected expected = new Expected(layer, z, g, q.codes().toIntArray(), share, stageLosses);
-                assertArrayEquals(new long[] {ROWS, STAGES}, q.codes().shape());
-                close(expected.output, q.output().toFloatArray());
-                close(expected.distances, q.distances().toFloatArray());
-                assertEquals(expected.loss, q.loss(), 1e-5);
-                close(expected.input, gradients.input().toFloatArray());
-                for (int c = 0; c < layer.codebookCount(); c++) {
-                    String prefix = share ? "" : c + ".";
-                    close(expected.codebooks.get(c), gradient(layer, prefix + "codebook"));
-                    close(expected.scales.get(c), gradient(layer, prefix + "affine.scale"));
-                    close(expected.biases.get(c), gradient(layer, prefix + "affine.bias"));
-                }
-            }
+            followsTheFormulas(layer, share, stageLosses, estimator, nu, true);
         }
     }
 
-    /** Forward and gradients for codes that are checked to be the nearest. */
+    /**
+     * One training step of a layer with the constants of this class.
+     *
+     * @param greedy whether each code is to be the nearest to what the codes before have left
+     * @return the codes
+     */
+    static int[] followsTheFormulas(
+            ResidualVectorQuant layer,
+            boolean share,
+            boolean stageLosses,
+            GradientEstimator estimator,
+            double nu,
+            boolean greedy) {
+        float[] z = normal(1, ROWS * FEATURES);
+        float[] g = normal(2, ROWS * FEATURES);
+        for (Parameter parameter : layer.parameters()) {
+            if (parameter.name().contains("affine")) {
+                float[] start = normal(parameter.name().hashCode(), FEATURES);
+                for (int d = 0; d < FEATURES; d++) {
+                    start[d] *= 0.1f;
+                }
+                Backends.write(parameter, start);
+            }
+        }
+        try (Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES));
+                Gradients gradients = layer.backward(Tensor.of(g, ROWS, FEATURES), ALPHA)) {
+            int[] codes = q.codes().toIntArray();
+            Expected expected = new Expected(layer, z, g, codes, share, stageLosses, estimator, nu, greedy);
+            assertArrayEquals(new long[] {ROWS, STAGES}, q.codes().shape());
+            close(expected.output, q.output().toFloatArray());
+            close(expected.distances, q.distances().toFloatArray());
+            assertEquals(expected.loss, q.loss(), 1e-5);
+            double mean = 0;
+            for (int n = 0; n < ROWS; n++) {
+                assertEquals(expected.rowLosses[n], q.sampleLosses()[n], 1e-5);
+                mean += expected.rowLosses[n] / ROWS;
+            }
+            assertEquals(mean, q.loss(), 1e-5);
+            close(expected.input, gradients.input().toFloatArray());
+            for (int c = 0; c < layer.codebookCount(); c++) {
+                String prefix = share ? "" : c + ".";
+                close(expected.codebooks.get(c), gradient(layer, prefix + "codebook"));
+                close(expected.scales.get(c), gradient(layer, prefix + "affine.scale"));
+                close(expected.biases.get(c), gradient(layer, prefix + "affine.bias"));
+            }
+            return codes;
+        }
+    }
+
+    /** Forward and gradients for codes; a stage of code -1 is not there for the row. */
     private static final class Expected {
         final double[] output = new double[ROWS * FEATURES];
         final double[] distances = new double[ROWS * STAGES];
@@ -88,9 +118,19 @@ class ResidualVectorQuantTest {
         final List<double[]> codebooks = new ArrayList<>();
         final List<double[]> scales = new ArrayList<>();
         final List<double[]> biases = new ArrayList<>();
+        final double[] rowLosses = new double[ROWS];
         double loss;
 
-        Expected(ResidualVectorQuant layer, float[] z, float[] g, int[] codes, boolean share, boolean stageLosses) {
+        Expected(
+                ResidualVectorQuant layer,
+                float[] z,
+                float[] g,
+                int[] codes,
+                boolean share,
+                boolean stageLosses,
+                GradientEstimator estimator,
+                double nu,
+                boolean greedy) {
             int books = layer.codebookCount();
             int size = CODES / books;
             double mean = 2 * ALPHA / (ROWS * FEATURES) / (stageLosses ? STAGES : 1);
@@ -113,9 +153,14 @@ class ResidualVectorQuantTest {
                 for (int i = 0; i < STAGES; i++) {
                     int c = share ? 0 : i;
                     int code = codes[n * STAGES + i] - c * size;
+                    if (codes[n * STAGES + i] < 0) {
+                        assertEquals(-1, codes[n * STAGES + i]);
+                        after[i] = left.clone();
+                        continue;
+                    }
                     float[] book = effective.get(c);
                     double distance = distance(left, book, code);
-                    for (int k = 0; k < size; k++) {
+                    for (int k = 0; greedy && k < size; k++) {
                         assertTrue(distance <= distance(left, book, k) + 1e-5, "row " + n + ", stage " + i);
                     }
                     distances[n * STAGES + i] = distance;
@@ -125,22 +170,29 @@ class ResidualVectorQuantTest {
                     }
                     after[i] = left.clone();
                 }
+                double[] row = row(z, n);
+                double[] sum = Arrays.copyOfRange(output, n * FEATURES, (n + 1) * FEATURES);
+                double[] ofRow = ReferenceEstimator.ofRow(estimator, row, sum, row(g, n));
+                double[] ofCodes = ReferenceEstimator.ofCode(estimator, nu, row, sum, row(g, n));
                 for (int i = 0; i < STAGES; i++) {
                     int c = share ? 0 : i;
                     int code = codes[n * STAGES + i] - c * size;
-                    boolean term = stageLosses || i == STAGES - 1;
+                    boolean used = codes[n * STAGES + i] >= 0;
+                    boolean term = stageLosses ? used : i == STAGES - 1;
                     for (int d = 0; d < FEATURES; d++) {
                         double own = stageLosses ? after[i][d] : after[STAGES - 1][d];
-                        effectiveGradients.get(c)[code * FEATURES + d] +=
-                                NU * g[n * FEATURES + d] - mean * BETA * own;
+                        if (used) {
+                            effectiveGradients.get(c)[code * FEATURES + d] += ofCodes[d] - mean * BETA * own;
+                        }
                         if (term) {
                             input[n * FEATURES + d] += mean * (1 - BETA) * after[i][d];
-                            loss += after[i][d] * after[i][d] / (ROWS * FEATURES) / (stageLosses ? STAGES : 1);
+                            rowLosses[n] += after[i][d] * after[i][d] / FEATURES / (stageLosses ? STAGES : 1);
                         }
                     }
                 }
+                loss += rowLosses[n] / ROWS;
                 for (int d = 0; d < FEATURES; d++) {
-                    input[n * FEATURES + d] += g[n * FEATURES + d];
+                    input[n * FEATURES + d] += ofRow[d];
                 }
             }
             for (int c = 0; c < books; c++) {
@@ -164,6 +216,14 @@ class ResidualVectorQuantTest {
             biases.add(bias);
         }
 
+        private static double[] row(float[] values, int n) {
+            double[] row = new double[FEATURES];
+            for (int d = 0; d < FEATURES; d++) {
+                row[d] = values[n * FEATURES + d];
+            }
+            return row;
+        }
+
         private static double distance(double[] row, float[] book, int code) {
             double sum = 0;
             for (int d = 0; d < FEATURES; d++) {
@@ -176,15 +236,22 @@ class ResidualVectorQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void oneStageIsAVectorQuantBitForBit(Backend backend) {
+        for (GradientEstimator estimator : GradientEstimator.values()) {
+            oneStageIsAVectorQuant(backend, estimator);
+        }
+    }
+
+    private static void oneStageIsAVectorQuant(Backend backend, GradientEstimator estimator) {
         float[] z = normal(3, ROWS * FEATURES);
         float[] g = normal(4, ROWS * FEATURES);
         try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, CODES, 1)
                         .dim(-1)
-                        .syncNu(0)
+                        .gradientEstimator(estimator)
                         .backend(backend)
                         .build();
                 VectorQuant single = VectorQuant.builder(FEATURES, CODES)
                         .dim(-1)
+                        .gradientEstimator(estimator)
                         .backend(backend)
                         .build();
                 Quantized a = layer.forward(Tensor.of(z, ROWS, FEATURES));
@@ -261,11 +328,11 @@ class ResidualVectorQuantTest {
                 "share = true");
     }
 
-    private static float[] gradient(Quantizer layer, String name) {
+    static float[] gradient(Quantizer layer, String name) {
         return Backends.parameter(layer, name).gradient().toFloatArray();
     }
 
-    private static void close(double[] expected, float[] found) {
+    static void close(double[] expected, float[] found) {
         assertEquals(expected.length, found.length);
         double largest = 0;
         for (double value : expected) {

@@ -48,6 +48,10 @@ class SameBitsTest {
         OPTIONS.put("unit rows, unit codes, affine", builder -> builder.norm(Norm.UNIT)
                 .codebookNorm(CodebookNorm.UNIT)
                 .affineLr(1));
+        OPTIONS.put("rotation under sync", builder -> builder.syncNu(0.5)
+                .norm(Norm.BATCH)
+                .gradientEstimator(GradientEstimator.ROTATION));
+        OPTIONS.put("directed gradients", builder -> builder.affineLr(1).gradientEstimator(GradientEstimator.DIVEQ));
         OPTIONS.put("rows and codes in the ball", builder -> builder.norm(Norm.MAX_NORM)
                 .codebookNorm(CodebookNorm.MAX_NORM)
                 .syncNu(0.2));

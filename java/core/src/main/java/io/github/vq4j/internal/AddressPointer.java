@@ -3,6 +3,7 @@ package io.github.vq4j.internal;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 
 /** Pointers to memory known by its address only. */
 public final class AddressPointer {
@@ -11,6 +12,11 @@ public final class AddressPointer {
     /** A pointer to fp32 numbers. */
     public static FloatPointer floats(long address, long count) {
         return new FloatPointer(new At(address)).capacity(count);
+    }
+
+    /** A pointer to 16-bit numbers. */
+    public static ShortPointer shorts(long address, long count) {
+        return new ShortPointer(new At(address)).capacity(count);
     }
 
     /** A pointer to int32 numbers. */

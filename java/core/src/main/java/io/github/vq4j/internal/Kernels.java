@@ -1,5 +1,6 @@
 package io.github.vq4j.internal;
 
+import io.github.vq4j.DataType;
 import io.github.vq4j.NotFiniteException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -8,6 +9,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -111,6 +113,18 @@ public final class Kernels {
     }
 
     /** Copies numbers of this implementation's memory to the heap. */
+    public void read(ShortPointer from, short[] to) {
+        if (!onCuda()) {
+            from.get(to);
+        } else if (to.length > 0) {
+            try (Memory<ShortPointer> host = Memory.shorts(ON_CPU, to.length)) {
+                copy(host.pointer(), from, (long) to.length * Short.BYTES);
+                host.pointer().get(to);
+            }
+        }
+    }
+
+    /** Copies numbers of this implementation's memory to the heap. */
     public void read(LongPointer from, long[] to) {
         if (!onCuda()) {
             from.get(to);
@@ -166,6 +180,18 @@ public final class Kernels {
             try (Memory<LongPointer> host = Memory.longs(ON_CPU, from.length)) {
                 host.pointer().put(from);
                 copy(to, host.pointer(), (long) from.length * Long.BYTES);
+            }
+        }
+    }
+
+    /** Copies numbers of the heap to this implementation's memory. */
+    public void write(short[] from, ShortPointer to) {
+        if (!onCuda()) {
+            to.put(from);
+        } else if (from.length > 0) {
+            try (Memory<ShortPointer> host = Memory.shorts(ON_CPU, from.length)) {
+                host.pointer().put(from);
+                copy(to, host.pointer(), (long) from.length * Short.BYTES);
             }
         }
     }
@@ -231,6 +257,41 @@ public final class Kernels {
                         stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out)
                 : CpuKernels.codeDistances(
                         z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
+    }
+
+    /** The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16. */
+    public void assignHalf(ShortPointer z, DataType type, Rows rows, Pointer packed, long codes, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.assignHalf(
+                        stream(),
+                        z,
+                        halfType(type),
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        packed,
+                        codes,
+                        out)
+                : CpuKernels.assignHalf(
+                        z, halfType(type), rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+    }
+
+    /** 16-bit numbers, FLOAT16 or BFLOAT16, as fp32. */
+    public void widen(ShortPointer values, DataType type, long count, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.widen(stream(), values, halfType(type), count, out)
+                : CpuKernels.widen(values, halfType(type), count, out));
+    }
+
+    /** fp32 numbers rounded to 16 bits, FLOAT16 or BFLOAT16. */
+    public void narrow(FloatPointer values, long count, DataType type, ShortPointer out) {
+        check(onCuda()
+                ? CudaKernels.narrow(stream(), values, count, halfType(type), out)
+                : CpuKernels.narrow(values, count, halfType(type), out));
+    }
+
+    private static int halfType(DataType type) {
+        return type == DataType.FLOAT16 ? CpuKernels.VQ4J_FLOAT16 : CpuKernels.VQ4J_BFLOAT16;
     }
 
     /** How often each code occurs. */
@@ -305,6 +366,70 @@ public final class Kernels {
         check(onCuda()
                 ? CudaKernels.putRows(stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
                 : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    /**
+     * Codes as a stream of bits.
+     *
+     * @param stages the codes' layout, its features being the stages
+     */
+    public void packCodes(IntPointer codes, Rows stages, long codesCount, IntPointer words, long wordsCount) {
+        check(onCuda()
+                ? CudaKernels.packCodes(
+                        stream(),
+                        codes,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        words,
+                        wordsCount)
+                : CpuKernels.packCodes(
+                        codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount));
+    }
+
+    /** The reverse of {@link #packCodes}. */
+    public void unpackCodes(IntPointer words, long wordsCount, Rows stages, long codesCount, IntPointer codes) {
+        check(onCuda()
+                ? CudaKernels.unpackCodes(
+                        stream(),
+                        words,
+                        wordsCount,
+                        stages.outer(),
+                        stages.features(),
+                        stages.inner(),
+                        codesCount,
+                        codes)
+                : CpuKernels.unpackCodes(
+                        words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes));
+    }
+
+    /** Numbers of the rows whose value is above a bound, ascending, and how many there are. */
+    public void rowsAbove(IntPointer values, long rows, int bound, LongPointer order, LongPointer count) {
+        check(onCuda()
+                ? CudaKernels.rowsAbove(stream(), values, rows, bound, order, count)
+                : CpuKernels.rowsAbove(values, rows, bound, order, count));
+    }
+
+    /** The codes of the rows with these numbers; {@code rows} has the codes of a row in the place of features. */
+    public void takeCodesOfRows(IntPointer codes, Rows rows, LongPointer order, long count, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.takeCodesOfRows(
+                        stream(), codes, rows.outer(), rows.inner(), rows.features(), order, count, out)
+                : CpuKernels.takeCodesOfRows(codes, rows.outer(), rows.inner(), rows.features(), order, count, out));
+    }
+
+    /** The reverse of {@link #takeCodesOfRows}. */
+    public void putCodesOfRows(IntPointer part, LongPointer order, long count, Rows rows, IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.putCodesOfRows(
+                        stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
+                : CpuKernels.putCodesOfRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+    }
+
+    /** Sets all codes to one. */
+    public void fillCodes(int code, long count, IntPointer out) {
+        check(onCuda() ? CudaKernels.fillCodes(stream(), code, count, out) : CpuKernels.fillCodes(code, count, out));
     }
 
     /** out = a x + b y; {@code out} may be either. */
@@ -382,6 +507,29 @@ public final class Kernels {
                         mean));
     }
 
+    /**
+     * Means of squared errors that some of the rows have, over each sample's and over all.
+     *
+     * @param order the rows' numbers, {@code count} of them; null for all
+     * @param distancesOfRow distances of each
+     */
+    public void meanDistances(
+            FloatPointer distances,
+            LongPointer order,
+            long count,
+            long distancesOfRow,
+            long rows,
+            long samples,
+            long features,
+            DoublePointer sampleMeans,
+            DoublePointer mean) {
+        check(onCuda()
+                ? CudaKernels.meanDistances(
+                        stream(), distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean)
+                : CpuKernels.meanDistances(
+                        distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean));
+    }
+
     /** Gradient of the input: gradient + coefficient * (z - e). A null gradient counts as zero. */
     public void inputGradient(
             FloatPointer z,
@@ -454,6 +602,42 @@ public final class Kernels {
                         out));
     }
 
+    /**
+     * Gradients through the replacement of vectors by {@code replacedBy}, of a kind of the C API. {@code ofCodes} is written by
+     * VQ4J_DIRECTED only.
+     */
+    public void estimateGradient(
+            FloatPointer z,
+            FloatPointer replacedBy,
+            FloatPointer gradient,
+            Rows rows,
+            int kind,
+            FloatPointer ofRows,
+            FloatPointer ofCodes) {
+        check(onCuda()
+                ? CudaKernels.estimateGradient(
+                        stream(),
+                        z,
+                        replacedBy,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        kind,
+                        ofRows,
+                        ofCodes)
+                : CpuKernels.estimateGradient(
+                        z,
+                        replacedBy,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        kind,
+                        ofRows,
+                        ofCodes));
+    }
+
     /** Sum of the rows of each code. */
     public void scatter(FloatPointer z, Rows rows, IntPointer codes, long codesCount, FloatPointer sums) {
         check(onCuda()
@@ -461,6 +645,83 @@ public final class Kernels {
                         stream(), z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums)
                 : CpuKernels.scatter(
                         z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums));
+    }
+
+    // ---- stages of a residual layer ---------------------------------------------------------------------------
+
+    /**
+     * How many stages each row uses, drawn by sample.
+     *
+     * @param order the rows' numbers, {@code count} of them; null for all
+     */
+    public void drawStages(
+            long seed,
+            long step,
+            LongPointer order,
+            long count,
+            long rows,
+            long samples,
+            int least,
+            int most,
+            IntPointer stages) {
+        check(onCuda()
+                ? CudaKernels.drawStages(stream(), seed, step, order, count, rows, samples, least, most, stages)
+                : CpuKernels.drawStages(seed, step, order, count, rows, samples, least, most, stages));
+    }
+
+    /** One stage of a beam search; sizes as in the C API. */
+    public void extendBeams(
+            FloatPointer distances,
+            IntPointer codes,
+            IntPointer paths,
+            long rows,
+            long beams,
+            long candidates,
+            long stages,
+            long stage,
+            long kept,
+            LongPointer parents,
+            IntPointer newCodes,
+            IntPointer newPaths,
+            FloatPointer newDistances) {
+        check(onCuda()
+                ? CudaKernels.extendBeams(
+                        stream(),
+                        distances,
+                        codes,
+                        paths,
+                        rows,
+                        beams,
+                        candidates,
+                        stages,
+                        stage,
+                        kept,
+                        parents,
+                        newCodes,
+                        newPaths,
+                        newDistances)
+                : CpuKernels.extendBeams(
+                        distances,
+                        codes,
+                        paths,
+                        rows,
+                        beams,
+                        candidates,
+                        stages,
+                        stage,
+                        kept,
+                        parents,
+                        newCodes,
+                        newPaths,
+                        newDistances));
+    }
+
+    /** Every row's path with the least distance. */
+    public void chooseBeams(
+            FloatPointer distances, IntPointer paths, long rows, long beams, long stages, IntPointer best) {
+        check(onCuda()
+                ? CudaKernels.chooseBeams(stream(), distances, paths, rows, beams, stages, best)
+                : CpuKernels.chooseBeams(distances, paths, rows, beams, stages, best));
     }
 
     // ---- norms ------------------------------------------------------------------------------------------------
@@ -876,11 +1137,60 @@ public final class Kernels {
                         z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out));
     }
 
-    /** Codes moved to the mean of their rows. */
-    public void updateCentroids(FloatPointer sums, LongPointer counts, long codes, long features, FloatPointer codebook) {
+    /** k-means by Lloyd's moves from the codebook given. */
+    public void lloyd(
+            FloatPointer z,
+            Rows rows,
+            long codesCount,
+            long maxIterations,
+            double tolerance,
+            FloatPointer codebook,
+            IntPointer codes,
+            DoublePointer objective,
+            LongPointer iterations) {
         check(onCuda()
-                ? CudaKernels.updateCentroids(stream(), sums, counts, codes, features, codebook)
-                : CpuKernels.updateCentroids(sums, counts, codes, features, codebook));
+                ? CudaKernels.lloyd(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codesCount,
+                        maxIterations,
+                        tolerance,
+                        codebook,
+                        codes,
+                        objective,
+                        iterations)
+                : CpuKernels.lloyd(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codesCount,
+                        maxIterations,
+                        tolerance,
+                        codebook,
+                        codes,
+                        objective,
+                        iterations));
+    }
+
+    /** Rows drawn uniformly, with repetition, into a row-major matrix. */
+    public void sampleRows(FloatPointer z, Rows rows, long count, long seed, long batch, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.sampleRows(
+                        stream(), z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out)
+                : CpuKernels.sampleRows(
+                        z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out));
+    }
+
+    /** Codes moved by a mini-batch; {@code totals} counts the rows that moved each. */
+    public void miniBatchUpdate(
+            FloatPointer sums, LongPointer counts, long codes, long features, LongPointer totals, FloatPointer codebook) {
+        check(onCuda()
+                ? CudaKernels.miniBatchUpdate(stream(), sums, counts, codes, features, totals, codebook)
+                : CpuKernels.miniBatchUpdate(sums, counts, codes, features, totals, codebook));
     }
 
     /** Counts the life of unused codes down and marks those at its end. */

@@ -7,6 +7,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 
 /**
  * Memory of a backend, given back by {@link #close}, or by the garbage collector once nobody holds the pointer. It belongs
@@ -31,6 +32,11 @@ public final class Memory<P extends Pointer> implements AutoCloseable {
     /** Room for fp32 numbers. */
     public static Memory<FloatPointer> floats(Kernels kernels, long count) {
         return new Memory<>(kernels, count, Float.BYTES, FloatPointer::new);
+    }
+
+    /** Room for 16-bit numbers. */
+    public static Memory<ShortPointer> shorts(Kernels kernels, long count) {
+        return new Memory<>(kernels, count, Short.BYTES, ShortPointer::new);
     }
 
     /** Room for int32 numbers. */

@@ -27,6 +27,15 @@ public record Rows(long outer, long features, long inner) {
         return new Rows(rows, features, 1);
     }
 
+    /**
+     * The row in which a vector lies.
+     *
+     * @param vectors these rows, or each of them cut in place into several of fewer features
+     */
+    public long rowOf(long vector, Rows vectors) {
+        return vector / inner / (features / vectors.features) * inner + vector % inner;
+    }
+
     /** The number of rows, N. */
     public long count() {
         return outer * inner;

@@ -6,6 +6,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.ShortPointer;
 
 /**
  * Memory that grows to what is asked for and is kept for the next time.
@@ -23,6 +24,11 @@ public final class Scratch<P extends Pointer> implements AutoCloseable {
     /** Scratch for fp32 numbers. */
     public static Scratch<FloatPointer> floats(Kernels kernels) {
         return new Scratch<>(count -> Memory.floats(kernels, count));
+    }
+
+    /** Scratch for 16-bit numbers. */
+    public static Scratch<ShortPointer> shorts(Kernels kernels) {
+        return new Scratch<>(count -> Memory.shorts(kernels, count));
     }
 
     /** Scratch for int32 numbers. */

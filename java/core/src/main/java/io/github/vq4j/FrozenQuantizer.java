@@ -1,0 +1,190 @@
+package io.github.vq4j;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * A layer that does not change any more: what {@link Quantizer#encode} and {@link Quantizer#decode} of the layer that
+ * it was frozen from gave, the same bits, from plain codebooks into which codebook norm and affine are folded. The norm
+ * of the input stays a step of its own; that of {@link Norm#BATCH} uses the running moments.
+ *
+ * <p>The codebooks are prepared once: encoding a single row costs little more than comparing it with the codes. Use
+ * {@link #encode(Tensor, Tensor)} with tensors of native memory where the cost of a call counts. Thread-safe, but for
+ * {@link #close}.
+ */
+public final class FrozenQuantizer implements AutoCloseable {
+    /** Options that have done their work: what they were for is folded into the codebooks, or is training. */
+    private static final Set<String> SPENT = Set.of(
+            "alternated",
+            "beta",
+            "kmeansInit",
+            "codebookNorm",
+            "affineLr",
+            "affineGroups",
+            "statisticsAffine",
+            "syncNu",
+            "gradientEstimator",
+            "replaceFreq",
+            "replacementPolicy",
+            "ema",
+            "emaExpiry",
+            "quantizerDropout",
+            "seed",
+            "stageLosses");
+
+    private final Quantizer layer;
+
+    FrozenQuantizer(Quantizer from) {
+        Map<String, String> options = new TreeMap<>(from.options());
+        options.keySet().removeIf(name -> SPENT.contains(name.replaceFirst("\\..*", "")));
+        layer = Quantizer.Builder.of(options).backend(from.backend()).build();
+        try {
+            for (int i = 0; i < layer.codebookCount(); i++) {
+                try (Tensor effective = from.effectiveCodebook(i)) {
+                    layer.setCodebook(i, effective);
+                }
+            }
+            layer.inputNorm().copyFrom(from.inputNorm());
+            layer.eval();
+            layer.codebooks.forEach(Codebook::freeze);
+        } catch (RuntimeException | Error failure) {
+            layer.close();
+            throw failure;
+        }
+    }
+
+    /**
+     * As {@link #load(Path, Backend)}, on {@link Backend#best}.
+     *
+     * @throws IOException if the file cannot be read, or is not a whole checkpoint
+     */
+    public static FrozenQuantizer load(Path path) throws IOException {
+        return load(path, Backend.best());
+    }
+
+    /**
+     * Reads what {@link #save} wrote, or freezes the layer of any other {@link Checkpoint}.
+     *
+     * @param backend where to compute
+     * @throws IOException if the file cannot be read, or is not a whole checkpoint; the message says why
+     */
+    public static FrozenQuantizer load(Path path, Backend backend) throws IOException {
+        try (Quantizer layer = Checkpoint.loadLayer(path, backend)) {
+            return layer.freeze();
+        }
+    }
+
+    /**
+     * Writes a {@link Checkpoint} of the plain layer: "codebook" is what rows are compared with, or "0.codebook" and so
+     * on.
+     *
+     * @throws IOException if the file cannot be written; one that was there is still there then
+     */
+    public void save(Path path) throws IOException {
+        Checkpoint.save(path, layer);
+    }
+
+    /**
+     * The nearest codes, as {@link Quantizer#encode(Tensor)}.
+     *
+     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @return INT32, where z lies
+     * @throws NotFiniteException if z has a NaN or an infinity
+     */
+    public Tensor encode(Tensor z) {
+        return layer.encode(z);
+    }
+
+    /**
+     * As {@link #encode(Tensor)}, with the codes written into memory of the caller's.
+     *
+     * @param codes INT32 of the shape of the codes; its contents are undefined after an error
+     */
+    public void encode(Tensor z, Tensor codes) {
+        layer.encode(z, codes);
+    }
+
+    /**
+     * The rows behind codes, as {@link Quantizer#decode}.
+     *
+     * @param codes INT32, each in the range of its codebook, at least one
+     * @return FLOAT32, where the codes lie
+     */
+    public Tensor decode(Tensor codes) {
+        return layer.decode(codes);
+    }
+
+    /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link Quantizer#encode(Tensor, RowMask)}. */
+    public Tensor encode(Tensor z, RowMask mask) {
+        return layer.encode(z, mask);
+    }
+
+    /**
+     * As {@link ResidualVectorQuant#encode(Tensor, int)}.
+     *
+     * @throws IllegalStateException if this is not of a residual layer
+     */
+    public Tensor encode(Tensor z, int stages) {
+        return residual().encode(z, stages);
+    }
+
+    /**
+     * As {@link ResidualVectorQuant#decode(Tensor, int)}.
+     *
+     * @throws IllegalStateException if this is not of a residual layer
+     */
+    public Tensor decode(Tensor codes, int stages) {
+        return residual().decode(codes, stages);
+    }
+
+    private ResidualVectorQuant residual() {
+        if (layer instanceof ResidualVectorQuant residual) {
+            return residual;
+        }
+        throw new IllegalStateException("need a residual quantizer for its first stages, this is " + this);
+    }
+
+    /** How the codes are packed into bits. */
+    public CodePacking packing() {
+        return layer.packing();
+    }
+
+    /** D. */
+    public int featureSize() {
+        return layer.featureSize();
+    }
+
+    /** K; the total over codebooks. */
+    public int numCodes() {
+        return layer.numCodes();
+    }
+
+    /** The number of codebooks. */
+    public int codebookCount() {
+        return layer.codebookCount();
+    }
+
+    /** A codebook, K / codebookCount codes, a copy. */
+    public Tensor codebook(int number) {
+        return layer.effectiveCodebook(number);
+    }
+
+    /** Where the codebooks lie. */
+    public Device device() {
+        return layer.device();
+    }
+
+    /** Gives all memory back; a second call does nothing. */
+    @Override
+    public void close() {
+        layer.close();
+    }
+
+    @Override
+    public String toString() {
+        return "frozen " + layer;
+    }
+}

@@ -1,0 +1,55 @@
+package io.github.vq4j;
+
+import java.util.Arrays;
+
+/**
+ * Which rows of a batch a layer works on: what is padding in a batch of sequences or images of different sizes stays out.
+ * A row that is masked out has code -1 and distance 0, passes through to the output and lets the task's gradient through,
+ * both unchanged, and takes no part in the loss, the statistics, the initialisation and the replacement of codes: all else
+ * is as if the batch had only the other rows, as a matrix. A sample's loss is the mean over its rows that take part, 0 if
+ * there are none. With all rows masked out nothing is trained, and the loss is 0.
+ */
+public final class RowMask {
+    private final Tensor rows;
+
+    private RowMask(Tensor rows) {
+        this.rows = rows;
+    }
+
+    /**
+     * A view of marks.
+     *
+     * @param rows INT32, of the shape of z without the feature axis: above 0 where the row takes part
+     */
+    public static RowMask of(Tensor rows) {
+        if (rows.dataType() != DataType.INT32) {
+            throw new IllegalArgumentException("need a mask of type INT32, got " + rows);
+        }
+        return new RowMask(rows);
+    }
+
+    /**
+     * A copy of marks.
+     *
+     * @param rows true where the row takes part; as many as the shape has elements
+     * @param shape of z without the feature axis
+     */
+    public static RowMask of(boolean[] rows, long... shape) {
+        int[] marks = new int[rows.length];
+        for (int n = 0; n < rows.length; n++) {
+            marks[n] = rows[n] ? 1 : 0;
+        }
+        return new RowMask(Tensor.of(marks, shape));
+    }
+
+    Tensor rows() {
+        return rows;
+    }
+
+    void checkShape(long[] needed) {
+        if (!rows.hasShape(needed)) {
+            throw new IllegalArgumentException("need a mask of z's shape without the feature axis, "
+                    + Arrays.toString(needed) + ", got " + rows);
+        }
+    }
+}

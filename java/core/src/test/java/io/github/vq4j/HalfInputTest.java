@@ -1,0 +1,139 @@
+package io.github.vq4j;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.ShortBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.bytedeco.javacpp.ShortPointer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Layers take 16-bit input, and give what they give for the same numbers in FLOAT32. */
+class HalfInputTest {
+    private static final long[] SHAPE = {3, 4, 7, 5};
+
+    static List<Arguments> backendsAndTypes() {
+        List<Arguments> all = new ArrayList<>();
+        for (Backend backend : Backends.all()) {
+            for (DataType type : List.of(DataType.FLOAT16, DataType.BFLOAT16)) {
+                all.add(Arguments.of(backend, type));
+            }
+        }
+        return all;
+    }
+
+    @ParameterizedTest
+    @MethodSource("backendsAndTypes")
+    void aPassGivesTheSameAsForFloats(Backend backend, DataType type) {
+        short[] bits = halves(type);
+        float[] gradient = new float[bits.length];
+        Random random = new Random(4);
+        for (int i = 0; i < gradient.length; i++) {
+            gradient[i] = (float) random.nextGaussian();
+        }
+        try (VectorQuant layer = VectorQuant.builder(4, 9).seed(3).backend(backend).build()) {
+            Tensor floats = Tensor.of(widened(bits, type), SHAPE);
+            Tensor z = Tensor.of(bits, type, SHAPE);
+            assertArrayEquals(layer.encode(floats).toIntArray(), layer.encode(z).toIntArray());
+            Quantized expected = layer.forward(floats);
+            float[] expectedGradient =
+                    layer.backward(Tensor.of(gradient, SHAPE), 1).input().toFloatArray();
+            Quantized result = layer.forward(z);
+            assertEquals(DataType.FLOAT32, result.output().dataType());
+            assertArrayEquals(expected.output().toFloatArray(), result.output().toFloatArray());
+            assertEquals(expected.loss(), result.loss());
+            assertArrayEquals(
+                    expectedGradient,
+                    layer.backward(Tensor.of(gradient, SHAPE), 1).input().toFloatArray());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("backendsAndTypes")
+    void theMemoryMayBeOfAnyKind(Backend backend, DataType type) {
+        short[] bits = halves(type);
+        ShortBuffer buffer =
+                ByteBuffer.allocateDirect(2 * bits.length).order(ByteOrder.nativeOrder()).asShortBuffer();
+        buffer.put(bits).flip();
+        try (VectorQuant layer = VectorQuant.builder(4, 9).seed(3).backend(backend).build();
+                ShortPointer pointer = new ShortPointer(bits)) {
+            int[] codes = layer.encode(Tensor.of(bits, type, SHAPE)).toIntArray();
+            List<Tensor> views = List.of(
+                    Tensor.of(buffer, type, SHAPE),
+                    Tensor.of(pointer, type, SHAPE),
+                    Tensor.halvesAtAddress(pointer.address(), type, Device.HOST, SHAPE));
+            for (Tensor view : views) {
+                assertArrayEquals(codes, layer.encode(view).toIntArray());
+                assertArrayEquals(bits, view.toShortArray());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("backendsAndTypes")
+    void theFirstBadRowIsNamed(Backend backend, DataType type) {
+        short[] bits = halves(type);
+        bits[bits.length - 1] = (short) 0x7fff;
+        try (VectorQuant layer = VectorQuant.builder(4, 9).backend(backend).build()) {
+            NotFiniteException failure = assertThrows(
+                    NotFiniteException.class, () -> layer.encode(Tensor.of(bits, type, SHAPE)));
+            assertTrue(failure.getMessage().contains("row 104"), failure.getMessage());
+        }
+    }
+
+    @Test
+    void otherTypesAndUsesAreRefused() {
+        short[] bits = new short[4];
+        refused(() -> Tensor.of(bits, DataType.FLOAT32, 4), "FLOAT16 or BFLOAT16", "FLOAT32");
+        refused(() -> Tensor.of(bits, DataType.FLOAT16, 5), "5", "4");
+        refused(() -> Tensor.of(bits, DataType.FLOAT16, 4).toFloatArray(), "FLOAT32", "FLOAT16");
+        refused(() -> Tensor.of(new float[4], 4).toShortArray(), "FLOAT16 or BFLOAT16", "FLOAT32");
+        try (VectorQuant layer = VectorQuant.builder(4, 4).backend(Backend.cpu()).build()) {
+            refused(() -> layer.encode(Tensor.of(new int[4], 1, 4)), "z", "FLOAT16", "INT32");
+            Tensor half = Tensor.allocate(DataType.BFLOAT16, 1, 4);
+            refused(() -> layer.forward(Tensor.of(new float[4], 1, 4), half), "output", "FLOAT32", "BFLOAT16");
+        }
+    }
+
+    private static void refused(org.junit.jupiter.api.function.Executable call, String... parts) {
+        String message = assertThrows(IllegalArgumentException.class, call).getMessage();
+        for (String part : parts) {
+            assertTrue(message.contains(part), message);
+        }
+    }
+
+    /** Random finite numbers between 2^-2 and 2^2 in magnitude. */
+    private static short[] halves(DataType type) {
+        int mantissa = type == DataType.FLOAT16 ? 10 : 7;
+        int bias = type == DataType.FLOAT16 ? 15 : 127;
+        Random random = new Random(2);
+        short[] bits = new short[3 * 4 * 7 * 5];
+        for (int i = 0; i < bits.length; i++) {
+            int exponent = bias - 2 + random.nextInt(4);
+            bits[i] = (short) (random.nextInt(2) << 15 | exponent << mantissa | random.nextInt(1 << mantissa));
+        }
+        return bits;
+    }
+
+    private static float[] widened(short[] bits, DataType type) {
+        int mantissa = type == DataType.FLOAT16 ? 10 : 7;
+        int bias = type == DataType.FLOAT16 ? 15 : 127;
+        float[] values = new float[bits.length];
+        for (int i = 0; i < bits.length; i++) {
+            int magnitude = bits[i] & 0x7fff;
+            int fraction = (1 << mantissa) + (magnitude & (1 << mantissa) - 1);
+            float value = Math.scalb((float) fraction, (magnitude >> mantissa) - bias - mantissa);
+            values[i] = bits[i] < 0 ? -value : value;
+        }
+        return values;
+    }
+}

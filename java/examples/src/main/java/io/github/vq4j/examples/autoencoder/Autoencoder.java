@@ -1,0 +1,84 @@
+package io.github.vq4j.examples.autoencoder;
+
+import io.github.vq4j.Backend;
+import io.github.vq4j.VectorQuant;
+import io.github.vq4j.torch.QuantizedTensors;
+import io.github.vq4j.torch.VectorQuantModule;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.pytorch.Conv2dImpl;
+import org.bytedeco.pytorch.Conv2dOptions;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.Module;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * A convolutional autoencoder whose code is one vector for every 4 x 4 pixels, quantized: two convolutions with
+ * max-pooling before the layer, two with upsampling after it.
+ */
+final class Autoencoder extends Module implements AutoCloseable {
+    /** How often an image's sides are halved. */
+    static final int DOWNSAMPLING = 4;
+
+    private static final int FEATURES = 32;
+    private static final int CODES = 256;
+    private static final double BETA = 0.95;
+
+    private final Conv2dImpl toFeatures = register_module("toFeatures", convolution(1, 16));
+    private final Conv2dImpl toCode = register_module("toCode", convolution(16, FEATURES));
+    private final VectorQuantModule quantizer;
+    private final Conv2dImpl fromCode = register_module("fromCode", convolution(FEATURES, 16));
+    private final Conv2dImpl toImage = register_module("toImage", convolution(16, 1));
+
+    /**
+     * Images after encoding and decoding, and what the layer says about their codes.
+     *
+     * @param images in [-1, 1]
+     * @param quantized of the encoded images
+     */
+    record Reconstruction(Tensor images, QuantizedTensors quantized) {}
+
+    /** Draws the weights: libtorch's with its own random numbers, the codebook's with the seed. */
+    Autoencoder(Method method, long seed) {
+        // On the CPU even where there is CUDA: the libtorch of the examples has none.
+        VectorQuant.Builder layer =
+                VectorQuant.builder(FEATURES, CODES).beta(BETA).seed(seed).backend(Backend.cpu());
+        quantizer = register_module(
+                "quantizer", new VectorQuantModule(method.configure(layer).build()));
+    }
+
+    /** K. */
+    int numCodes() {
+        return CODES;
+    }
+
+    /** Encodes and decodes images, B x 1 x H x W. */
+    Reconstruction forward(Tensor images) {
+        Tensor features = torch.gelu(torch.max_pool2d(toFeatures.forward(images), 2, 2));
+        QuantizedTensors quantized = quantizer.forward(torch.max_pool2d(toCode.forward(features), 2, 2));
+        Tensor decoded = torch.gelu(fromCode.forward(doubled(quantized.output())));
+        Tensor result = toImage.forward(doubled(decoded));
+        return new Reconstruction(
+                torch.clamp(result, new ScalarOptional(new Scalar(-1.0)), new ScalarOptional(new Scalar(1.0))),
+                quantized);
+    }
+
+    @Override
+    public void close() {
+        quantizer.close();
+        super.close();
+    }
+
+    private static Tensor doubled(Tensor images) {
+        long[] size = {2 * images.size(2), 2 * images.size(3)};
+        return torch.upsample_nearest2d(images, size, new DoubleOptional(), new DoubleOptional());
+    }
+
+    private static Conv2dImpl convolution(long from, long to) {
+        Conv2dOptions options = new Conv2dOptions(from, to, new LongPointer(3, 3));
+        options.padding().put(new LongPointer(1, 1));
+        return new Conv2dImpl(options);
+    }
+}

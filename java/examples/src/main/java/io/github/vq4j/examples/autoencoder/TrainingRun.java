@@ -1,0 +1,128 @@
+package io.github.vq4j.examples.autoencoder;
+
+import io.github.vq4j.examples.Progress;
+import io.github.vq4j.examples.data.ImageSet;
+import io.github.vq4j.examples.data.Images;
+import java.util.Locale;
+import me.tongfei.progressbar.ProgressBar;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.AdamW;
+import org.bytedeco.pytorch.AdamWOptions;
+import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** Trains one autoencoder and measures it. The same seed and number of threads give the same figures. */
+@SuppressWarnings("try") // Scopes and guards work by being there.
+final class TrainingRun {
+    /** Images of an iteration. */
+    static final int BATCH_SIZE = 256;
+
+    private static final double LEARNING_RATE = 3e-4;
+    private static final double COMMITMENT_WEIGHT = 10;
+    private static final int HELD_OUT_COUNT = 2_000;
+    private static final int HELD_OUT_BATCH = 250;
+
+    private final Method method;
+    private final ImageSet images;
+    private final int iterations;
+    private final long seed;
+
+    TrainingRun(Method method, ImageSet images, int iterations, long seed) {
+        this.method = method;
+        this.images = images;
+        this.iterations = iterations;
+        this.seed = seed;
+    }
+
+    /** Trains from the start, with a progress bar. */
+    RunResult run() {
+        torch.manual_seed(seed);
+        try (PointerScope scope = new PointerScope();
+                Autoencoder model = new Autoencoder(method, seed)) {
+            long start = System.nanoTime();
+            Curves curves = train(model);
+            double seconds = (System.nanoTime() - start) / 1e9;
+            model.eval();
+            RunSummary summary = new RunSummary(
+                    method.key(),
+                    seed,
+                    iterations,
+                    Curves.lastMean(curves.taskLoss),
+                    Curves.lastMean(curves.commitmentLoss),
+                    Curves.lastMean(curves.activePercent),
+                    Curves.lastMean(curves.perplexity),
+                    testLoss(model),
+                    seconds);
+            return new RunResult(method, summary, curves, reconstructions(model));
+        }
+    }
+
+    private Curves train(Autoencoder model) {
+        Curves curves = new Curves(iterations);
+        Batches batches = new Batches(images.training(), BATCH_SIZE, seed);
+        AdamW optimizer = new AdamW(model.parameters(), new AdamWOptions(LEARNING_RATE));
+        try (ProgressBar bar =
+                Progress.ofSteps(method.paddedTitle(), iterations).build()) {
+            for (int i = 0; i < iterations; i++) {
+                // Gives the tensors of a step back at its end instead of when the garbage collector comes by.
+                try (PointerScope step = new PointerScope()) {
+                    Tensor batch = tensor(images.training(), batches.next());
+                    Autoencoder.Reconstruction result = model.forward(batch);
+                    Tensor taskLoss = torch.l1_loss(result.images(), batch);
+                    Tensor commitmentLoss = result.quantized().loss();
+                    optimizer.zero_grad();
+                    taskLoss.add(commitmentLoss.mul(new Scalar(COMMITMENT_WEIGHT)))
+                            .backward();
+                    optimizer.step();
+                    curves.taskLoss[i] = taskLoss.item_float();
+                    curves.commitmentLoss[i] = commitmentLoss.item_float();
+                    curves.activePercent[i] = 100.0 * result.quantized().activeCodes() / model.numCodes();
+                    curves.perplexity[i] = result.quantized().perplexity();
+                    bar.setExtraMessage(String.format(
+                            Locale.ROOT,
+                            " loss %.4f  perplexity %.1f  active %d",
+                            curves.taskLoss[i],
+                            curves.perplexity[i],
+                            result.quantized().activeCodes()));
+                    bar.step();
+                }
+            }
+        }
+        return curves;
+    }
+
+    private double testLoss(Autoencoder model) {
+        Images heldOut = images.heldOut();
+        int count = Math.min(HELD_OUT_COUNT, heldOut.count());
+        double sum = 0;
+        for (int from = 0; from < count; from += HELD_OUT_BATCH) {
+            int to = Math.min(from + HELD_OUT_BATCH, count);
+            try (PointerScope scope = new PointerScope();
+                    NoGradGuard noGradients = new NoGradGuard()) {
+                Tensor batch = tensor(heldOut, heldOut.scaledRange(from, to));
+                sum += (to - from)
+                        * (double) torch.l1_loss(model.forward(batch).images(), batch)
+                                .item_float();
+            }
+        }
+        return sum / count;
+    }
+
+    private float[] reconstructions(Autoencoder model) {
+        Images heldOut = images.heldOut();
+        int count = Math.min(ReconstructionsPicture.COLUMNS, heldOut.count());
+        try (PointerScope scope = new PointerScope();
+                NoGradGuard noGradients = new NoGradGuard()) {
+            Tensor batch = tensor(heldOut, heldOut.scaledRange(0, count));
+            float[] values = new float[count * heldOut.size()];
+            model.forward(batch).images().contiguous().data_ptr_float().get(values);
+            return values;
+        }
+    }
+
+    private static Tensor tensor(Images images, float[] values) {
+        return Tensor.create(values, values.length / images.size(), 1, images.height(), images.width());
+    }
+}

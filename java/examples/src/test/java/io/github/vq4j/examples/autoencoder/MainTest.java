@@ -1,0 +1,183 @@
+package io.github.vq4j.examples.autoencoder;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.vq4j.examples.data.DrawnImages;
+import io.github.vq4j.examples.data.IdxBytes;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
+
+/** The command as a user gives it. */
+class MainTest {
+    private static final List<String> FIELDS = List.of(
+            "name",
+            "seed",
+            "iterations",
+            "taskLoss",
+            "commitmentLoss",
+            "activePercent",
+            "perplexity",
+            "testLoss",
+            "seconds");
+
+    @TempDir
+    private Path folder;
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    @Test
+    void trainsAndReports() throws IOException {
+        Path output = folder.resolve("new/results");
+        run(
+                "--drawn",
+                "--iterations=24",
+                "--seed=3",
+                "--threads=2",
+                "--only=replacement",
+                "--only=baseline",
+                "--output=" + output);
+        assertEquals("", err.toString());
+
+        JsonNode report =
+                new ObjectMapper().readTree(output.resolve("report.json").toFile());
+        assertEquals(2, report.size());
+        assertEquals("baseline", report.get(0).get("name").asText());
+        assertEquals("replacement", report.get(1).get("name").asText());
+        for (JsonNode summary : report) {
+            List<String> fields = new ArrayList<>();
+            summary.fieldNames().forEachRemaining(fields::add);
+            assertEquals(FIELDS, fields);
+            assertEquals(3, summary.get("seed").asInt());
+            assertEquals(24, summary.get("iterations").asInt());
+            checkBetween(summary, "taskLoss", 0.01, 2);
+            checkBetween(summary, "commitmentLoss", 0, 100);
+            checkBetween(summary, "activePercent", 100.0 / 256, 100);
+            checkBetween(summary, "perplexity", 1, 256);
+            checkBetween(summary, "testLoss", 0.01, 2);
+            checkBetween(summary, "seconds", 0, 600);
+        }
+        checkPicture(output.resolve("curves.png"));
+        checkPicture(output.resolve("reconstructions.png"));
+        for (String word : List.of("task loss", "+ replacement (20)", output.toString())) {
+            assertTrue(out.toString().contains(word), out.toString());
+        }
+    }
+
+    /** Twice the same seed, here on images of another size from files. */
+    @Test
+    void theSeedDecidesAboutAllFigures() throws IOException {
+        byte[] pixels = new DrawnImages().draw(300, 1).pixels();
+        Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
+        Files.write(folder.resolve("t10k-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
+        List<JsonNode> reports = new ArrayList<>();
+        for (String seed : List.of("5", "5", "6")) {
+            Path output = folder.resolve("output");
+            run("--data=" + folder, "--iterations=4", "--seed=" + seed, "--only=replacement", "--output=" + output);
+            reports.add(new ObjectMapper()
+                    .readTree(output.resolve("report.json").toFile())
+                    .get(0));
+        }
+        for (String field : List.of("taskLoss", "commitmentLoss", "activePercent", "perplexity", "testLoss")) {
+            assertEquals(reports.get(0).get(field), reports.get(1).get(field), field);
+        }
+        assertTrue(!reports.get(0).get("taskLoss").equals(reports.get(2).get("taskLoss")), "another seed");
+    }
+
+    @Test
+    void helpListsTheOptions() {
+        run("--help");
+        String help = out.toString().replaceAll("\\s+", " ");
+        for (String option : List.of(
+                "--iterations",
+                "--seed",
+                "--only",
+                "--threads",
+                "--data",
+                "--drawn",
+                "--output",
+                "--help",
+                "VQ4J_DATA")) {
+            assertTrue(help.contains(option), option + " in " + help);
+        }
+        assertTrue(help.contains(Method.keys()), Method.keys() + " in " + help);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--iterations 0 | need --iterations of at least 1, got 0",
+                "--iterations some | --iterations",
+                "--only best | need one of baseline, kmeans, sync, affine, replacement, got best",
+                "--threads 0 | need --threads between 1 and 1024, got 0",
+                "--threads 2000 | got 2000",
+                "--drawn --data here | need either --data or --drawn",
+                "--nonsense | --nonsense",
+            })
+    void wrongOptionsAreRefused(String example) {
+        String[] parts = example.split(" \\| ");
+        assertEquals(CommandLine.ExitCode.USAGE, execute(parts[0].split(" ")));
+        assertTrue(err.toString().contains(parts[1]), err.toString());
+        assertTrue(err.toString().contains("--help"), err.toString());
+    }
+
+    @Test
+    void dataThatCannotBeUsedIsRefusedInOneLine() throws IOException {
+        checkFails("need train-images-idx3-ubyte", "--data", folder.toString());
+        Files.write(folder.resolve("train-images-idx3-ubyte"), new byte[3]);
+        Files.write(folder.resolve("t10k-images-idx3-ubyte"), IdxBytes.images(300, 3, 2, new byte[1800]));
+        checkFails("need a header of 16 bytes, got 3", "--data", folder.toString());
+        Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(300, 3, 2, new byte[1800]));
+        checkFails("need images whose sides 4 divides, got 3 x 2", "--data", folder.toString());
+        Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(2, 4, 4, new byte[32]));
+        Files.write(folder.resolve("t10k-images-idx3-ubyte"), IdxBytes.images(2, 4, 4, new byte[32]));
+        checkFails("need at least 256 images to train on", "--data", folder.toString());
+        Path file = Files.createFile(folder.resolve("file"));
+        checkFails("--output", "--drawn", "--output", file.toString());
+    }
+
+    private void checkFails(String word, String... arguments) {
+        err.getBuffer().setLength(0);
+        assertEquals(CommandLine.ExitCode.SOFTWARE, execute(arguments));
+        assertTrue(err.toString().contains(word), err.toString());
+        assertEquals(1, err.toString().lines().count(), err.toString());
+    }
+
+    private void run(String... arguments) {
+        assertEquals(CommandLine.ExitCode.OK, execute(arguments), () -> err.toString());
+    }
+
+    private int execute(String... arguments) {
+        return Main.commandLine()
+                .setOut(new PrintWriter(out, true))
+                .setErr(new PrintWriter(err, true))
+                .execute(arguments);
+    }
+
+    private static void checkBetween(JsonNode summary, String field, double low, double high) {
+        double value = summary.get(field).asDouble(Double.NaN);
+        assertTrue(value >= low && value <= high, field + " = " + value);
+    }
+
+    private static void checkPicture(Path file) throws IOException {
+        BufferedImage picture = ImageIO.read(file.toFile());
+        assertNotNull(picture, file.toString());
+        assertTrue(picture.getWidth() > 800 && picture.getHeight() > 100, picture.toString());
+    }
+}

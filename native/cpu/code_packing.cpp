@@ -1,0 +1,42 @@
+// Codes into a stream of bits and back: words, or codes, in parallel. Reads or writes 4 bytes a code; bound by the
+// shifts.
+#include "core/code_packing.hpp"
+#include "cpu/first_bad.hpp"
+#include "cpu/thread_pool.hpp"
+#include "vq4j/cpu.h"
+
+using namespace vq4j;
+
+int32_t vq4j_cpu_pack_codes(const int32_t* codes, int64_t outer, int64_t stages, int64_t inner, int64_t codes_count,
+    int32_t* words, int64_t words_count) {
+    return guarded([&] {
+        const PackedCodes packed = checked_packed_codes(outer, stages, inner, codes_count, words_count);
+        check_present({codes, words});
+        FirstBad bad;
+        parallel_ranges(packed.words(), word_bits / packed.bits + 1, [&](int64_t begin, int64_t end) {
+            for (int64_t w = begin; w < end; ++w) {
+                words[w] = static_cast<int32_t>(packed_word(codes, packed, w, [&](int64_t i) { bad.note(i); }));
+            }
+        });
+        bad.require_none([&](int64_t i) { code_not_packable(codes[i], i, packed); });
+    });
+}
+
+int32_t vq4j_cpu_unpack_codes(const int32_t* words, int64_t words_count, int64_t outer, int64_t stages, int64_t inner,
+    int64_t codes_count, int32_t* codes) {
+    return guarded([&] {
+        const PackedCodes packed = checked_packed_codes(outer, stages, inner, codes_count, words_count);
+        check_present({words, codes});
+        FirstBad bad;
+        parallel_ranges(packed.count, 1, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
+                const int64_t code = unpacked_code(reinterpret_cast<const uint32_t*>(words), packed, i);
+                if (code >= packed.codes_count) {
+                    bad.note(i);
+                }
+                codes[i] = static_cast<int32_t>(code + packed.first_code(i));
+            }
+        });
+        bad.require_none([&](int64_t i) { code_not_packable(codes[i], i, packed); });
+    });
+}
