@@ -33,15 +33,19 @@ VQ4J_SHARED float from_fixed_point(int64_t sum, double scale, double divisor) {
     return static_cast<float>(static_cast<double>(sum) / scale / divisor);
 }
 
-// A number below 2^63 that depends on the row's bits, the code and the step alone.
-VQ4J_SHARED int64_t ticket(const float* row, int64_t stride, int64_t features, int64_t code, uint64_t seed, uint64_t step) {
+VQ4J_SHARED uint64_t hash_of_row(const float* row, int64_t stride, int64_t features) {
     uint64_t hash = 0xcbf29ce484222325ull;
     for (int64_t d = 0; d < features; ++d) {
         uint32_t bits;
         memcpy(&bits, row + d * stride, sizeof bits);
         hash = (hash ^ bits) * 0x100000001b3ull;
     }
-    const uint64_t drawn = random_64(seed ^ hash, static_cast<uint64_t>(code), purpose::worker_ticket + step);
+    return hash;
+}
+
+// A number below 2^63 that depends on the row's bits, the code and the step alone.
+VQ4J_SHARED int64_t ticket(uint64_t hash_of_row, int64_t code, uint64_t seed, uint64_t step) {
+    const uint64_t drawn = random_64(seed ^ hash_of_row, static_cast<uint64_t>(code), purpose::worker_ticket + step);
     return static_cast<int64_t>(drawn >> 1);
 }
 

@@ -8,7 +8,7 @@
 
 #include "core/arguments.hpp"
 #include "cpu/first_bad.hpp"
-#include "cpu/group_by_code.hpp"
+#include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 
@@ -75,15 +75,17 @@ int32_t vq4j_cpu_fixed_point_scatter(const float* rows, int64_t outer, int64_t i
             });
             return;
         }
-        const GroupedRows grouped(codes, layout.rows(), codes_count);
-        parallel_ranges(codes_count, std::max<int64_t>(1, layout.rows() / codes_count) * features,
-            [&](int64_t begin, int64_t end) {
-                for (int64_t k = begin; k < end; ++k) {
-                    for (int64_t i = grouped.starts()[k]; i < grouped.starts()[k + 1]; ++i) {
-                        add_row(grouped.order()[i], sums + k * features);
-                    }
+        // Each task adds up a part of the codes.
+        const int64_t parts = std::min<int64_t>(codes_count, pool_threads());
+        parallel_for(parts, [&](int64_t part) {
+            const int64_t first = part * codes_count / parts;
+            const int64_t end = (part + 1) * codes_count / parts;
+            for (int64_t n = 0; n < layout.rows(); ++n) {
+                if (codes[n] >= first && codes[n] < end) {
+                    add_row(n, sums + codes[n] * features);
                 }
-            });
+            }
+        });
     });
 }
 
@@ -105,12 +107,18 @@ int32_t vq4j_cpu_draw_rows(const float* rows, int64_t outer, int64_t inner, int6
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
         check_present({rows, mask, tickets, chosen});
-        parallel_ranges(codes_count, layout.rows() * (features + 32), [=](int64_t begin, int64_t end) {
+        const Scratch<uint64_t> hashes(layout.rows());
+        parallel_ranges(layout.rows(), features, [&](int64_t begin, int64_t end) {
+            for (int64_t n = begin; n < end; ++n) {
+                hashes.get()[n] = hash_of_row(rows + layout.offset(n), layout.stride(), features);
+            }
+        });
+        parallel_ranges(codes_count, layout.rows() * 32, [&](int64_t begin, int64_t end) {
             for (int64_t k = begin; k < end; ++k) {
                 tickets[k] = -1;
                 chosen[k] = -1;
                 for (int64_t n = 0; mask[k] != 0 && n < layout.rows(); ++n) {
-                    const int64_t drawn = ticket(rows + layout.offset(n), layout.stride(), features, k, seed, step);
+                    const int64_t drawn = ticket(hashes.get()[n], k, seed, step);
                     if (drawn > tickets[k]) {
                         tickets[k] = drawn;
                         chosen[k] = n;

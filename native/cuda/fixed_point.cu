@@ -53,9 +53,19 @@ struct Convert {
     __device__ void operator()(int64_t i) const { out[i] = from_fixed_point(sums[i], scale, divisor); }
 };
 
-struct Draw {
+struct Hash {
     const float* rows;
     Layout layout;
+    uint64_t* hashes;
+
+    __device__ void operator()(int64_t n) const {
+        hashes[n] = hash_of_row(rows + layout.offset(n), layout.stride(), layout.features);
+    }
+};
+
+struct Draw {
+    const uint64_t* hashes;
+    int64_t rows_count;
     const int32_t* mask;
     uint64_t seed;
     uint64_t step;
@@ -65,8 +75,8 @@ struct Draw {
     __device__ void operator()(int64_t k) const {
         int64_t best = -1;
         int64_t row = -1;
-        for (int64_t n = 0; mask[k] != 0 && n < layout.rows(); ++n) {
-            const int64_t drawn = ticket(rows + layout.offset(n), layout.stride(), layout.features, k, seed, step);
+        for (int64_t n = 0; mask[k] != 0 && n < rows_count; ++n) {
+            const int64_t drawn = ticket(hashes[n], k, seed, step);
             if (drawn > best) {
                 best = drawn;
                 row = n;
@@ -128,7 +138,10 @@ int32_t vq4j_cuda_draw_rows(void* stream, const float* rows, int64_t outer, int6
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
         check_present({rows, mask, tickets, chosen});
-        for_each(codes_count, static_cast<cudaStream_t>(stream),
-            fixed_point_sums::Draw{rows, layout, mask, seed, step, tickets, chosen});
+        const auto s = static_cast<cudaStream_t>(stream);
+        const Scratch<uint64_t> hashes(layout.rows(), s);
+        for_each(layout.rows(), s, fixed_point_sums::Hash{rows, layout, hashes.get()});
+        for_each(codes_count, s,
+            fixed_point_sums::Draw{hashes.get(), layout.rows(), mask, seed, step, tickets, chosen});
     });
 }

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import java.time.Duration;
 import java.util.List;
 
 /**
@@ -37,6 +38,6 @@ public interface AllReduce {
      *     {@link IllegalStateException}
      */
     static List<AllReduce> inProcess(int workers) {
-        return InProcessAllReduce.group(workers);
+        return InProcessAllReduce.group(workers, Duration.ofMinutes(1));
     }
 }

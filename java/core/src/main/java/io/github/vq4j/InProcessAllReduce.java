@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
@@ -10,14 +11,14 @@ import java.util.stream.IntStream;
 
 /** {@link AllReduce} among threads of one process: everybody brings an array, one folds them, everybody takes the result. */
 final class InProcessAllReduce implements AllReduce {
-    private static final long PATIENCE_SECONDS = 60;
-
     /** What the workers of a group share. */
     private static final class Meeting {
         final CyclicBarrier barrier;
+        final Duration patience;
         final long[][] brought;
 
-        Meeting(int workers) {
+        Meeting(int workers, Duration patience) {
+            this.patience = patience;
             barrier = new CyclicBarrier(workers);
             brought = new long[workers][];
         }
@@ -31,8 +32,8 @@ final class InProcessAllReduce implements AllReduce {
         this.number = number;
     }
 
-    static List<AllReduce> group(int workers) {
-        Meeting meeting = new Meeting(Arguments.atLeastOne("workers", workers));
+    static List<AllReduce> group(int workers, Duration patience) {
+        Meeting meeting = new Meeting(Arguments.atLeastOne("workers", workers), patience);
         return IntStream.range(0, workers)
                 .<AllReduce>mapToObj(number -> new InProcessAllReduce(meeting, number))
                 .toList();
@@ -75,14 +76,14 @@ final class InProcessAllReduce implements AllReduce {
 
     private void await() {
         try {
-            meeting.barrier.await(PATIENCE_SECONDS, TimeUnit.SECONDS);
+            meeting.barrier.await(meeting.patience.toMillis(), TimeUnit.MILLISECONDS);
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while waiting for the other workers", interrupted);
         } catch (BrokenBarrierException | TimeoutException failure) {
             throw new IllegalStateException(
-                    "one of the " + workers() + " workers did not come within " + PATIENCE_SECONDS
-                            + " seconds; did it fail, or not call the same method?",
+                    "one of the " + workers() + " workers did not come within " + meeting.patience.toMillis()
+                            + " ms; did it fail, or not call the same method?",
                     failure);
         }
     }

@@ -4,6 +4,7 @@ import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
@@ -11,46 +12,70 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Sums over the rows of all workers. A value x travels as x * 2^exponent in 64 bits: 40 bits below the largest magnitude
- * of all workers, fewer where more than 2^22 rows would not fit.
+ * of all workers, fewer where more than 2^22 rows would not fit. Rows are drawn by their bits alone.
  */
-final class WorkerSums {
+final class WorkerSums extends RowSums {
     private static final int BITS_BELOW_LARGEST = 40;
     private static final int BITS_OF_SUM = 62;
 
-    private final Kernels kernels;
     private final AllReduce workers;
 
     WorkerSums(Kernels kernels, AllReduce workers) {
-        this.kernels = kernels;
+        super(kernels);
         this.workers = workers;
     }
 
-    /** The sum of one number of each worker. */
-    long total(long own) {
-        long[] value = {own};
+    @Override
+    long count(Rows rows) {
+        long[] value = {rows.count()};
         workers.sum(value);
         return value[0];
     }
 
-    /** Histograms added up. */
-    void addUp(long[] counts) {
-        workers.sum(counts);
+    @Override
+    void checkMayBeEmpty() {
+        throw new IllegalArgumentException(
+                "need at least one row on each of the " + workers.workers() + " workers, got a mask that leaves none");
     }
 
-    /**
-     * Sum of the rows of each code, of all workers.
-     *
-     * @param rowsOfAll the number of rows of all workers
-     * @param sums codes x features, overwritten
-     */
-    void scatter(FloatPointer z, Rows rows, IntPointer codes, int codesCount, long rowsOfAll, FloatPointer sums) {
-        int exponent = exponent(largest(z, rows), rowsOfAll);
+    @Override
+    void countCodes(IntPointer codes, long count, int codesCount, LongPointer counts) {
+        super.countCodes(codes, count, codesCount, counts);
+        long[] values = new long[codesCount];
+        kernels.read(counts, values);
+        workers.sum(values);
+        kernels.write(values, counts);
+    }
+
+    @Override
+    void scatter(FloatPointer z, Rows rows, IntPointer codes, int codesCount, FloatPointer sums) {
+        int exponent = exponent(largest(z, rows), count(rows));
         reduce(z, rows, codes, codesCount, null, 1, exponent, 1, sums);
     }
 
-    /** Mean and population variance of every feature over the rows of all workers. */
+    @Override
+    void codebookGradient(
+            FloatPointer z,
+            @Nullable FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            int codesCount,
+            float coefficient,
+            float nu,
+            FloatPointer out) {
+        try (Memory<FloatPointer> ofRows = Memory.floats(kernels, rows.elements())) {
+            kernels.inputGradient(z, null, rows, codebook, codes, -coefficient, ofRows.pointer());
+            if (gradient != null && nu != 0) {
+                kernels.weightedSum(1f, ofRows.pointer(), nu, gradient, rows.elements(), ofRows.pointer());
+            }
+            scatter(ofRows.pointer(), rows, codes, codesCount, out);
+        }
+    }
+
+    @Override
     void moments(FloatPointer z, Rows rows, FloatPointer mean, FloatPointer variance) {
-        long rowsOfAll = total(rows.count());
+        long rowsOfAll = count(rows);
         double largest = largest(z, rows);
         reduce(z, rows, null, 1, null, 1, exponent(largest, rowsOfAll), rowsOfAll, mean);
         // Twice the largest magnitude is the most that a value can be away from the mean.
@@ -58,49 +83,64 @@ final class WorkerSums {
         reduce(z, rows, null, 1, mean, 2, exponentOfSquares, rowsOfAll, variance);
     }
 
+    @Override
+    void replaceCodes(
+            FloatPointer z, Rows rows, ReplacementVectors.Target target, float noise, long seed, FloatPointer codebook) {
+        float[] drawn = drawRows(z, rows, target.mask(), target.codes(), seed, target.step());
+        try (Memory<FloatPointer> vectors = Memory.floats(kernels, drawn.length)) {
+            kernels.write(drawn, vectors.pointer());
+            kernels.placeCodes(
+                    vectors.pointer(),
+                    target.marked(),
+                    target.mask(),
+                    target.codes(),
+                    rows.features(),
+                    target.effective().scale(),
+                    target.effective().shift(),
+                    target.affineGroups(),
+                    0,
+                    noise,
+                    seed,
+                    target.step(),
+                    codebook);
+        }
+    }
+
     /**
-     * The rows of all workers that take the place of marked codes, chosen by the rows' bits alone.
-     *
-     * @param mask codesCount, not 0 where a code is marked
-     * @return codesCount x features in the order of the codes; zeros for codes that are not marked
+     * A row of all workers for every marked code, in the order of the codes: the one with the largest ticket. Rows with the
+     * same ticket have the same bits, so that it does not matter who has it.
      */
-    float[] drawRows(FloatPointer z, Rows rows, IntPointer mask, int codesCount, long seed, long step) {
+    private float[] drawRows(FloatPointer z, Rows rows, IntPointer mask, int codesCount, long seed, long step) {
         int features = Math.toIntExact(rows.features());
-        long[] tickets = new long[codesCount];
-        long[] chosen = new long[codesCount];
-        try (Memory<LongPointer> drawn = Memory.longs(kernels, codesCount);
-                Memory<LongPointer> numbers = Memory.longs(kernels, codesCount)) {
-            kernels.drawRows(z, rows, mask, codesCount, seed, step, drawn.pointer(), numbers.pointer());
-            kernels.read(drawn.pointer(), tickets);
-            kernels.read(numbers.pointer(), chosen);
-        }
-        long[] best = tickets.clone();
-        workers.max(best);
-        // Rows with the winning ticket have the same bits: the maximum over those who have one is that row.
-        long[] bits = new long[codesCount * features];
-        Arrays.fill(bits, Long.MIN_VALUE);
         long[] own = new long[codesCount];
-        int count = 0;
-        for (int k = 0; k < codesCount; k++) {
-            if (tickets[k] >= 0 && tickets[k] == best[k]) {
-                own[count++] = chosen[k];
-            }
+        long[] numbers = new long[codesCount];
+        try (Memory<LongPointer> tickets = Memory.longs(kernels, codesCount);
+                Memory<LongPointer> chosen = Memory.longs(kernels, codesCount)) {
+            kernels.drawRows(z, rows, mask, codesCount, seed, step, tickets.pointer(), chosen.pointer());
+            kernels.read(tickets.pointer(), own);
+            kernels.read(chosen.pointer(), numbers);
         }
-        float[] values = takeRows(z, rows, Arrays.copyOf(own, count));
-        for (int k = 0, i = 0; k < codesCount; k++) {
-            if (tickets[k] >= 0 && tickets[k] == best[k]) {
+        long[] best = own.clone();
+        workers.max(best);
+        int[] marked = IntStream.range(0, codesCount).filter(k -> best[k] >= 0).toArray();
+        int[] won = Arrays.stream(marked).filter(k -> own[k] == best[k]).toArray();
+        float[] values = takeRows(z, rows, Arrays.stream(won).mapToLong(k -> numbers[k]).toArray());
+        long[] bits = new long[marked.length * features];
+        Arrays.fill(bits, Long.MIN_VALUE);
+        for (int i = 0, w = 0; i < marked.length; i++) {
+            if (w < won.length && won[w] == marked[i]) {
                 for (int d = 0; d < features; d++) {
-                    bits[k * features + d] = Float.floatToRawIntBits(values[i * features + d]);
+                    bits[i * features + d] = Float.floatToRawIntBits(values[w * features + d]);
                 }
-                i++;
+                w++;
             }
         }
         workers.max(bits);
-        float[] result = new float[bits.length];
+        float[] drawn = new float[bits.length];
         for (int i = 0; i < bits.length; i++) {
-            result[i] = bits[i] == Long.MIN_VALUE ? 0 : Float.intBitsToFloat((int) bits[i]);
+            drawn[i] = Float.intBitsToFloat((int) bits[i]);
         }
-        return result;
+        return drawn;
     }
 
     private float[] takeRows(FloatPointer z, Rows rows, long[] numbers) {

@@ -449,10 +449,39 @@ public final class Kernels {
     }
 
     /** Fixed-point sum of the rows of each code; null codes for one code that has all rows. */
-    public void fixedPointScatter(FloatPointer z, Rows rows, @Nullable IntPointer codes, long codesCount, @Nullable FloatPointer shift, int power, int exponent, LongPointer sums) {
+    public void fixedPointScatter(
+            FloatPointer z,
+            Rows rows,
+            @Nullable IntPointer codes,
+            long codesCount,
+            @Nullable FloatPointer shift,
+            int power,
+            int exponent,
+            LongPointer sums) {
         check(onCuda()
-                ? CudaKernels.fixedPointScatter(stream(), z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, shift, power, exponent, sums)
-                : CpuKernels.fixedPointScatter(z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, shift, power, exponent, sums));
+                ? CudaKernels.fixedPointScatter(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codes,
+                        codesCount,
+                        shift,
+                        power,
+                        exponent,
+                        sums)
+                : CpuKernels.fixedPointScatter(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codes,
+                        codesCount,
+                        shift,
+                        power,
+                        exponent,
+                        sums));
     }
 
     /** sums / 2^exponent / divisor. */
@@ -463,10 +492,30 @@ public final class Kernels {
     }
 
     /** This worker's candidates for the places of marked codes. */
-    public void drawRows(FloatPointer z, Rows rows, IntPointer mask, long codesCount, long seed, long step, LongPointer tickets, LongPointer chosen) {
+    public void drawRows(
+            FloatPointer z,
+            Rows rows,
+            IntPointer mask,
+            long codesCount,
+            long seed,
+            long step,
+            LongPointer tickets,
+            LongPointer chosen) {
         check(onCuda()
-                ? CudaKernels.drawRows(stream(), z, rows.outer(), rows.inner(), rows.features(), mask, codesCount, seed, step, tickets, chosen)
-                : CpuKernels.drawRows(z, rows.outer(), rows.inner(), rows.features(), mask, codesCount, seed, step, tickets, chosen));
+                ? CudaKernels.drawRows(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        mask,
+                        codesCount,
+                        seed,
+                        step,
+                        tickets,
+                        chosen)
+                : CpuKernels.drawRows(
+                        z, rows.outer(), rows.inner(), rows.features(), mask, codesCount, seed, step, tickets, chosen));
     }
 
     // ---- loss and gradients -----------------------------------------------------------------------------------
