@@ -1,6 +1,7 @@
 // The nearest code of every row: blocks of rows in parallel; isa/assign.hpp has the kernel.
 #include "core/arguments.hpp"
 #include "cpu/assign_blocks.hpp"
+#include "cpu/codebook_filter.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
@@ -19,6 +20,7 @@ int32_t vq4j_cpu_assign(const float* rows, int64_t outer, int64_t inner, int64_t
         const PackedCodebook<const float> view =
             packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);
         const int64_t block = rows_in_block(features, table.panel.rows);
+        make_filter_for(layout.rows(), view, codes_count, features);
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
             const Scratch<float> workspace(block * features);

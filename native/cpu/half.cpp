@@ -2,6 +2,7 @@
 // any other: the N x D numbers never stand in memory as fp32.
 #include "core/arguments.hpp"
 #include "cpu/assign_blocks.hpp"
+#include "cpu/codebook_filter.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
@@ -21,6 +22,7 @@ int32_t vq4j_cpu_assign_half(const uint16_t* rows, int32_t type, int64_t outer, 
         const PackedCodebook<const float> view =
             packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);
         const int64_t block = rows_in_block(features, table.panel.rows);
+        make_filter_for(layout.rows(), view, codes_count, features);
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
             const int64_t begin = i * block;

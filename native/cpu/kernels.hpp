@@ -67,13 +67,12 @@ struct NormalizedColumns {
     const float* mean_product;  // normalize_gradient
 };
 
-// The assignment's filter of an instruction set that has one (isa/filtered_assign.hpp).
+// The assignment's filter of an instruction set that has one (isa/filtered_assign.hpp); codebook_filter.hpp has what it
+// keeps of a codebook.
 struct FilterKernels {
-    int64_t (*floats)(int64_t codes_count, int64_t features);  // that a packed codebook takes more
-    int64_t group_panels;
-    void (*pack_group)(const float* codebook, int64_t codes_count, int64_t features, int64_t group,
-        PackedCodebook<float> packed);
-    void (*finish)(int64_t codes_count, int64_t features, PackedCodebook<float> packed);
+    int64_t (*floats)(int64_t codes_count, int64_t features);  // of its memory; 0 where it would not pay
+    void (*pack_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
+    void (*finish)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features);  // after all panels
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
 };

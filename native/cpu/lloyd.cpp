@@ -10,6 +10,7 @@
 #include "core/clustering.hpp"
 #include "cpu/assign_blocks.hpp"
 #include "cpu/chunks.hpp"
+#include "cpu/codebook_filter.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
@@ -102,7 +103,7 @@ public:
         const PackedCodebook<float> packed = packed_view(packed_.get(), codes_count_, features_, panel_codes_);
         centre_codebook(codebook_.get(), codes_count_, features_, packed.centre);
         pack_panels(codebook_.get(), codes_count_, features_, packed);
-        pack_filter(codebook_.get(), codes_count_, features_, packed);
+        clear_filter(packed, codes_count_, features_);
         return {packed.centre, packed.negative_h, packed.codes, packed.filter};
     }
 
@@ -160,6 +161,7 @@ public:
         const int64_t features = rows_.layout.features;
         const Kernels& table = kernels();
         const PackedCodebook<const float> packed = codebook.pack();
+        const bool filtered = !everywhere_ && make_filter_for(rows_.layout.rows(), packed, codes_count_, features);
         const BoundedCodebook bounded = codebook.pack_groups();
         const int64_t plain_block = rows_in_block(features, table.panel.rows);
         std::atomic<int64_t> open_pairs{0};
@@ -190,7 +192,7 @@ public:
             }
         });
         bad.require_finite("z");
-        const int64_t pairs_for_an_open_one = has_filter(packed) ? 5 : 2;
+        const int64_t pairs_for_an_open_one = filtered ? 5 : 2;
         everywhere_ = everywhere_ || pairs_for_an_open_one * open_pairs < tested_rows * groups_;
     }
 

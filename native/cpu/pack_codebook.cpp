@@ -1,5 +1,6 @@
 // Prepares a codebook for assignment: centre, centred codes in panels, half squared lengths. Reads the codebook twice.
 #include "core/arguments.hpp"
+#include "cpu/codebook_filter.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
@@ -38,39 +39,6 @@ void pack_panels(const float* codebook, int64_t codes_count, int64_t features, P
         });
 }
 
-int64_t packed_floats(int64_t codes_count, int64_t features) {
-    const Kernels& table = kernels();
-    return packed_centre_floats(features)
-        + panels_of(codes_count, table.panel.codes) * table.panel.codes * (features + 1)
-        + (table.filter == nullptr ? 0 : table.filter->floats(codes_count, features));
-}
-
-void pack_without_filter(PackedCodebook<float> packed) {
-    if (kernels().filter != nullptr) {
-        packed.filter[0] = 0.0f;
-    }
-}
-
-bool has_filter(PackedCodebook<const float> packed) {
-    return kernels().filter != nullptr && packed.filter[0] != 0.0f;
-}
-
-void pack_filter(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed) {
-    const FilterKernels* const filter = kernels().filter;
-    if (filter == nullptr || filter->floats(codes_count, features) <= filter_header_floats) {
-        pack_without_filter(packed);
-        return;
-    }
-    const int64_t group_codes = filter->group_panels * kernels().panel.codes;
-    parallel_ranges((codes_count + group_codes - 1) / group_codes, group_codes * features,
-        [&](int64_t begin, int64_t end) {
-            for (int64_t group = begin; group < end; ++group) {
-                filter->pack_group(codebook, codes_count, features, group, packed);
-            }
-        });
-    filter->finish(codes_count, features, packed);
-}
-
 }  // namespace vq4j
 
 using namespace vq4j;
@@ -95,6 +63,6 @@ int32_t vq4j_cpu_pack_codebook(const float* codebook, int64_t codes_count, int64
             packed_view(static_cast<float*>(packed), codes_count, features, kernels().panel.codes);
         centre_codebook(codebook, codes_count, features, view.centre);
         pack_panels(codebook, codes_count, features, view);
-        pack_filter(codebook, codes_count, features, view);
+        clear_filter(view, codes_count, features);
     });
 }

@@ -4,6 +4,7 @@
 
 #include "core/arguments.hpp"
 #include "core/lengths.hpp"
+#include "cpu/codebook_filter.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/thread_pool.hpp"
@@ -27,6 +28,6 @@ int32_t vq4j_cpu_pack_directions(const float* codebook, int64_t codes_count, int
                 }
             });
         bad.require_finite("codebook");
-        pack_without_filter(view);
+        clear_filter(view, codes_count, features);
     });
 }

@@ -19,7 +19,7 @@ struct PackedCodebook {
     Float* centre;      // D
     Float* negative_h;  // panels * panel codes
     Float* codes;       // [panels][D][panel codes]
-    Float* filter;      // what the filter of the instruction set keeps, where it has one
+    float* filter;      // codebook_filter.hpp
 };
 
 VQ4J_SHARED int64_t panels_of(int64_t codes_count, int64_t panel_codes) {
@@ -35,25 +35,16 @@ template <typename Float>
 VQ4J_SHARED PackedCodebook<Float> packed_view(Float* memory, int64_t codes_count, int64_t features, int64_t panel_codes) {
     const int64_t codes = panels_of(codes_count, panel_codes) * panel_codes;
     Float* negative_h = memory + packed_centre_floats(features);
-    return {memory, negative_h, negative_h + codes, negative_h + codes + codes * features};
+    // A packed codebook is complete without its filter, which assign adds to one that is const.
+    float* const filter = const_cast<float*>(negative_h + codes + codes * features);
+    return {memory, negative_h, negative_h + codes, filter};
 }
-
-// In front of a filter: first whether the rest is there.
-constexpr int64_t filter_header_floats = 16;
-
-// How many floats a packed codebook is, its filter included.
-int64_t packed_floats(int64_t codes_count, int64_t features);
 
 // The centre of a codebook, D. Throws when a code is not finite.
 void centre_codebook(const float* codebook, int64_t codes_count, int64_t features, float* centre);
 
 // Fills the panels from a codebook and the centre that stands in `packed`.
 void pack_panels(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed);
-
-// Fills the filter of a codebook with panels, or notes that it has none.
-void pack_filter(const float* codebook, int64_t codes_count, int64_t features, PackedCodebook<float> packed);
-void pack_without_filter(PackedCodebook<float> packed);
-bool has_filter(PackedCodebook<const float> packed);
 
 }  // namespace vq4j
 

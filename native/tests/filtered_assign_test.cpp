@@ -1,12 +1,24 @@
-// Assignment at sizes for which an implementation may filter codes before it scores them, on data that is hard on a
-// filter: the codes are those of the definition, bit for bit.
+// Assignment with codebooks for which an implementation may filter codes before it scores them, on data that is hard on
+// a filter: the codes are those of the definition, bit for bit.
 #include "assignment.hpp"
 
 namespace vq4j::testing {
 namespace {
 
+constexpr int64_t rows_before_filter = 256;  // that a codebook has been used for
+
 void check_canonical(Implementation& on, const Floats& rows, Shape shape, const Floats& codebook) {
-    CHECK(assign(on, rows, shape, codebook) == canonical_codes(rows, shape, codebook));
+    const int64_t codes_count = static_cast<int64_t>(codebook.size()) / shape.features;
+    const std::vector<int32_t> expected = canonical_codes(rows, shape, codebook);
+    const Array<float> z(on, rows);
+    const Array<float> c(on, codebook);
+    const Array<unsigned char> packed(on, on->packed_codebook_bytes(codes_count, shape.features));
+    CHECK_OK(on->pack_codebook(c, codes_count, shape.features, packed));
+    for (int64_t assigned = 0; assigned < rows_before_filter; assigned += shape.rows()) {
+        const Array<int32_t> codes(on, shape.rows());
+        CHECK_OK(on->assign(z, shape.outer, shape.inner, shape.features, packed, codes_count, codes));
+        CHECK(codes.read() == expected);
+    }
 }
 
 // Rows around the codes, which are around a common mean.
@@ -23,16 +35,16 @@ Floats rows_around(const Floats& codebook, Shape shape, unsigned seed, float dev
 
 void random_rows_of_all_sizes(Implementation& on) {
     for (const Shape shape : {Shape{23, 1, 64}, Shape{24, 1, 64}, Shape{97, 1, 64}, Shape{300, 1, 33},
-             Shape{2, 101, 16}, Shape{60, 1, 511}, Shape{60, 1, 512}, Shape{60, 1, 513}}) {
-        for (const int64_t codes_count : {128, 513}) {
+             Shape{2, 101, 16}, Shape{5, 1, 32}, Shape{60, 1, 1023}, Shape{60, 1, 1024}, Shape{60, 1, 1025}}) {
+        for (const int64_t codes_count : {128, 257}) {
             check_canonical(on, random_floats(shape.size(), 1), shape, random_floats(codes_count * shape.features, 2));
         }
     }
 }
 
 void codebooks_of_several_pieces(Implementation& on) {
-    const Shape shape{70, 1, 18};
-    for (const int64_t codes_count : {1023, 1024, 1025, 2500}) {
+    const Shape shape{256, 1, 18};
+    for (const int64_t codes_count : {511, 512, 513, 1100}) {
         check_canonical(on, random_floats(shape.size(), 3), shape, random_floats(codes_count * shape.features, 4));
     }
 }
@@ -45,7 +57,7 @@ void clustered_rows(Implementation& on) {
 }
 
 void equal_codes_and_ties(Implementation& on) {
-    const Shape shape{200, 1, 32};
+    const Shape shape{260, 1, 32};
     const Floats distinct = random_floats(64 * shape.features, 8);
     Floats codebook;
     for (int copy = 0; copy < 5; ++copy) {
@@ -95,7 +107,7 @@ void rows_and_codes_with_a_feature_out_of_scale(Implementation& on) {
 }
 
 void very_small_and_very_large_values(Implementation& on) {
-    const Shape shape{120, 1, 32};
+    const Shape shape{256, 1, 32};
     for (const float scale : {1e-12f, 1e-20f, 1e-40f, 1e15f, 1e18f, 1e19f}) {
         Floats rows = random_floats(shape.size(), 17);
         Floats codebook = random_floats(256 * shape.features, 18);
@@ -109,18 +121,86 @@ void very_small_and_very_large_values(Implementation& on) {
     check_canonical(on, Floats(static_cast<size_t>(shape.size())), shape, Floats(256 * 32));
 }
 
+// Rows and codes of magnitudes that differ, each by itself and within one.
+void magnitudes_far_apart(Implementation& on) {
+    const Shape shape{256, 1, 32};
+    const Floats rows = random_floats(shape.size(), 19);
+    const Floats codebook = random_floats(256 * shape.features, 20);
+    for (const auto& [of_rows, of_codes] : {std::pair{1e18f, 1e-38f}, {1e-38f, 1e18f}, {1e-20f, 1.0f}, {1.0f, 1e-20f}}) {
+        Floats scaled_rows = rows;
+        Floats scaled_codebook = codebook;
+        for (size_t i = 0; i < rows.size(); ++i) {
+            scaled_rows[i] *= i / 32 % 2 == 0 ? of_rows : 1.0f;
+        }
+        for (size_t i = 0; i < codebook.size(); ++i) {
+            scaled_codebook[i] *= i / 32 % 3 == 0 ? 1.0f : of_codes;
+        }
+        check_canonical(on, scaled_rows, shape, scaled_codebook);
+    }
+}
+
+// What tests choose by hand, mixed: sizes, offsets, spreads, clusters, grids, copies, outliers.
+void mixtures(Implementation& on) {
+    std::mt19937 generator(21);
+    const auto draw = [&](std::initializer_list<float> values) {
+        return values.begin()[generator() % values.size()];
+    };
+    for (unsigned seed = 0; seed < 48; ++seed) {
+        const auto features = static_cast<int64_t>(draw({16, 17, 23, 32, 47, 64}));
+        const int64_t codes_count = 8192 / features + 100 + static_cast<int64_t>(generator() % 80);
+        const Shape shape{16, 16, features};
+        Floats codebook = random_floats(codes_count * features, 100 + seed, draw({0.0f, 0.0f, 1.0f, 1000.0f}));
+        Floats rows = generator() % 2 == 0 ? random_floats(shape.size(), 200 + seed, draw({0.0f, 1000.0f}))
+                                           : rows_around(codebook, shape, 200 + seed, draw({0.0f, 1e-4f, 0.1f, 1.0f}));
+        const float grid = draw({0.0f, 0.0f, 0.5f, 4.0f});
+        const float outlier = draw({1.0f, 1.0f, 30.0f, 1e4f});
+        const auto copied_codes = static_cast<size_t>(draw({0.0f, 0.0f, 40.0f, 100.0f}) * static_cast<float>(features));
+        std::copy_n(codebook.begin(), copied_codes, codebook.end() - static_cast<int64_t>(copied_codes));
+        for (Floats* const values : {&rows, &codebook}) {
+            for (float& value : *values) {
+                value = grid > 0.0f ? std::round(value / grid) * grid : value;
+                value = generator() % 500 == 0 ? value * outlier : value;
+            }
+        }
+        check_canonical(on, rows, shape, codebook);
+    }
+}
+
+// With too many candidates in the first rows, an implementation may stop filtering, and start again.
+void rows_that_a_filter_cannot_decide_and_rows_that_it_can(Implementation& on) {
+    const Shape shape{2000, 1, 16};
+    Floats codebook(512 * 16, 1.0f);
+    const Floats distinct = random_floats(64 * 16, 22, 5.0f);
+    std::copy(distinct.begin(), distinct.end(), codebook.end() - 64 * 16);
+    Floats rows(static_cast<size_t>(shape.size()), 0.0f);
+    const Floats decidable = random_floats(shape.size() / 2, 23, 5.0f);
+    std::copy(decidable.begin(), decidable.end(), rows.end() - shape.size() / 2);
+    check_canonical(on, rows, shape, codebook);
+}
+
+void directions(Implementation& on) {
+    const Shape shape{256, 1, 48};
+    const Array<float> z(on, random_floats(shape.size(), 24));
+    const Array<float> codebook(on, random_floats(300 * shape.features, 25));
+    const Array<unsigned char> packed(on, on->packed_codebook_bytes(300, shape.features));
+    const Array<int32_t> codes(on, shape.rows());
+    CHECK_OK(on->pack_directions(codebook, 300, shape.features, packed));
+    CHECK_OK(on->assign(z, shape.outer, shape.inner, shape.features, packed, 300, codes));
+    codes.read();  // the same on all implementations
+}
+
 void the_first_bad_row_is_named(Implementation& on) {
-    const Shape shape{3, 50, 32};
-    Floats rows = random_floats(shape.size(), 19);
-    rows[shape.at(141, 31)] = nan;
-    rows[shape.at(101, 0)] = -infinity;
+    const Shape shape{6, 50, 32};
+    Floats rows = random_floats(shape.size(), 26);
+    rows[shape.at(241, 31)] = nan;
+    rows[shape.at(201, 0)] = -infinity;
     const Array<float> z(on, rows);
-    const Array<float> codebook(on, random_floats(256 * shape.features, 20));
+    const Array<float> codebook(on, random_floats(256 * shape.features, 27));
     const Array<unsigned char> packed(on, on->packed_codebook_bytes(256, shape.features));
     const Array<int32_t> codes(on, shape.rows());
     CHECK_OK(on->pack_codebook(codebook, 256, shape.features, packed));
     CHECK_FAILS(on->assign(z, shape.outer, shape.inner, shape.features, packed, 256, codes), VQ4J_NOT_FINITE, "z",
-        "row 101");
+        "row 201");
 }
 
 const std::vector<Test> tests = {
@@ -132,6 +212,10 @@ const std::vector<Test> tests = {
     TEST(rows_far_from_the_origin),
     TEST(rows_and_codes_with_a_feature_out_of_scale),
     TEST(very_small_and_very_large_values),
+    TEST(magnitudes_far_apart),
+    TEST(mixtures),
+    TEST(rows_that_a_filter_cannot_decide_and_rows_that_it_can),
+    TEST(directions),
     TEST(the_first_bad_row_is_named),
 };
 

@@ -83,6 +83,17 @@ using ScoreTile = void (*)(const float*, int64_t, PackedCodebook<const float>, i
 constexpr ScoreTile score_tiles[tile_rows] = {
     score_tile<1>, score_tile<2>, score_tile<3>, score_tile<4>, score_tile<5>, score_tile<6>};
 
+// Centres a row with elements row[d * stride]. False where one is not finite.
+template <typename Stride>
+VQ4J_SHARED bool centre_row(const float* row, Stride stride, int64_t features, const float* centre, float* centred) {
+    bool finite = true;
+    for (int64_t d = 0; d < features; ++d) {
+        finite &= is_finite(row[d * stride]);
+        centred[d] = row[d * stride] - centre[d];
+    }
+    return finite;
+}
+
 // Centres `count` rows into a tile, [D][count]. Returns the first bad one, or no_bad_row.
 int64_t pack_tile(Rows rows, const float* centre, int64_t first, int64_t count, float* tile) {
     const int64_t features = rows.layout.features;

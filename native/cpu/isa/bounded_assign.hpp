@@ -179,12 +179,7 @@ bool open_rows(Rows rows, const BoundedCodebook& codebook, bool first, int64_t b
                 }
                 groups |= 1u << codebook.group_of[codes[n]];
             }
-            const float* const row = rows.row(n);
-            float* const centred = open.centred + open.rows * features;
-            for (int64_t d = 0; d < features; ++d) {
-                finite &= is_finite(row[d * stride]);
-                centred[d] = row[d * stride] - centre[d];
-            }
+            finite &= centre_row(rows.row(n), stride, features, centre, open.centred + open.rows * features);
             open.add(n - begin, groups);
         }
         return finite;
