@@ -44,7 +44,7 @@ using namespace vq4j::testing;
 namespace {
 
 constexpr Shape shape{30, 49, 40};  // several tasks of every operation
-constexpr int64_t codes_count = 40;
+constexpr int64_t codes_count = 210;  // enough for a filter of the assignment
 
 // One training step and what may come with it.
 class Step {

@@ -5,7 +5,7 @@
 namespace vq4j::testing {
 namespace {
 
-constexpr int64_t rows_before_filter = 256;  // that a codebook has been used for
+constexpr int64_t rows_before_filter = 512;  // that a codebook has been used for
 
 void check_canonical(Implementation& on, const Floats& rows, Shape shape, const Floats& codebook) {
     const int64_t codes_count = static_cast<int64_t>(codebook.size()) / shape.features;
@@ -35,15 +35,15 @@ Floats rows_around(const Floats& codebook, Shape shape, unsigned seed, float dev
 
 void random_rows_of_all_sizes(Implementation& on) {
     for (const Shape shape : {Shape{23, 1, 64}, Shape{24, 1, 64}, Shape{97, 1, 64}, Shape{300, 1, 33},
-             Shape{2, 101, 16}, Shape{5, 1, 32}, Shape{60, 1, 1023}, Shape{60, 1, 1024}, Shape{60, 1, 1025}}) {
-        for (const int64_t codes_count : {128, 257}) {
+             Shape{2, 101, 24}, Shape{5, 1, 32}, Shape{60, 1, 1023}, Shape{60, 1, 1024}, Shape{60, 1, 1025}}) {
+        for (const int64_t codes_count : {64, 257}) {
             check_canonical(on, random_floats(shape.size(), 1), shape, random_floats(codes_count * shape.features, 2));
         }
     }
 }
 
 void codebooks_of_several_pieces(Implementation& on) {
-    const Shape shape{256, 1, 18};
+    const Shape shape{512, 1, 26};
     for (const int64_t codes_count : {511, 512, 513, 1100}) {
         check_canonical(on, random_floats(shape.size(), 3), shape, random_floats(codes_count * shape.features, 4));
     }
@@ -145,16 +145,16 @@ void mixtures(Implementation& on) {
     const auto draw = [&](std::initializer_list<float> values) {
         return values.begin()[generator() % values.size()];
     };
-    for (unsigned seed = 0; seed < 48; ++seed) {
-        const auto features = static_cast<int64_t>(draw({16, 17, 23, 32, 47, 64}));
-        const int64_t codes_count = 8192 / features + 100 + static_cast<int64_t>(generator() % 80);
-        const Shape shape{16, 16, features};
+    for (unsigned seed = 0; seed < 24; ++seed) {
+        const auto features = static_cast<int64_t>(draw({24, 25, 31, 32, 47, 64}));
+        const int64_t codes_count = 8192 / features + 1 + static_cast<int64_t>(generator() % 80);
+        const Shape shape{32, 16, features};
         Floats codebook = random_floats(codes_count * features, 100 + seed, draw({0.0f, 0.0f, 1.0f, 1000.0f}));
         Floats rows = generator() % 2 == 0 ? random_floats(shape.size(), 200 + seed, draw({0.0f, 1000.0f}))
                                            : rows_around(codebook, shape, 200 + seed, draw({0.0f, 1e-4f, 0.1f, 1.0f}));
         const float grid = draw({0.0f, 0.0f, 0.5f, 4.0f});
         const float outlier = draw({1.0f, 1.0f, 30.0f, 1e4f});
-        const auto copied_codes = static_cast<size_t>(draw({0.0f, 0.0f, 40.0f, 100.0f}) * static_cast<float>(features));
+        const auto copied_codes = static_cast<size_t>(draw({0.0f, 0.0f, 40.0f, 60.0f}) * static_cast<float>(features));
         std::copy_n(codebook.begin(), copied_codes, codebook.end() - static_cast<int64_t>(copied_codes));
         for (Floats* const values : {&rows, &codebook}) {
             for (float& value : *values) {
@@ -168,10 +168,10 @@ void mixtures(Implementation& on) {
 
 // With too many candidates in the first rows, an implementation may stop filtering, and start again.
 void rows_that_a_filter_cannot_decide_and_rows_that_it_can(Implementation& on) {
-    const Shape shape{2000, 1, 16};
-    Floats codebook(512 * 16, 1.0f);
-    const Floats distinct = random_floats(64 * 16, 22, 5.0f);
-    std::copy(distinct.begin(), distinct.end(), codebook.end() - 64 * 16);
+    const Shape shape{2000, 1, 24};
+    Floats codebook(512 * 24, 1.0f);
+    const Floats distinct = random_floats(64 * 24, 22, 5.0f);
+    std::copy(distinct.begin(), distinct.end(), codebook.end() - 64 * 24);
     Floats rows(static_cast<size_t>(shape.size()), 0.0f);
     const Floats decidable = random_floats(shape.size() / 2, 23, 5.0f);
     std::copy(decidable.begin(), decidable.end(), rows.end() - shape.size() / 2);
@@ -179,7 +179,7 @@ void rows_that_a_filter_cannot_decide_and_rows_that_it_can(Implementation& on) {
 }
 
 void directions(Implementation& on) {
-    const Shape shape{256, 1, 48};
+    const Shape shape{512, 1, 48};
     const Array<float> z(on, random_floats(shape.size(), 24));
     const Array<float> codebook(on, random_floats(300 * shape.features, 25));
     const Array<unsigned char> packed(on, on->packed_codebook_bytes(300, shape.features));
@@ -190,7 +190,7 @@ void directions(Implementation& on) {
 }
 
 void the_first_bad_row_is_named(Implementation& on) {
-    const Shape shape{6, 50, 32};
+    const Shape shape{12, 50, 32};
     Floats rows = random_floats(shape.size(), 26);
     rows[shape.at(241, 31)] = nan;
     rows[shape.at(201, 0)] = -infinity;

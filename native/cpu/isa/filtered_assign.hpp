@@ -35,15 +35,15 @@ namespace {
 constexpr int64_t filter_piece = 16;  // panels
 constexpr int64_t most_filtered_features = 1024;
 
-// Whether the filter is faster than scoring everything; measured on word vectors, image patches and normal data. With
-// fewer codes or features, rounding the rows and sorting out the candidates costs more than it saves.
+// Whether the filter is faster than scoring everything; measured on normal data, which has the most candidates. With
+// fewer codes or features, rounding the rows and finding the candidates costs more than it saves.
 bool filter_pays(int64_t codes_count, int64_t features) {
-    return features >= 16 && features <= most_filtered_features && codes_count >= 128 && codes_count * features >= 8192;
+    return features >= 24 && features <= most_filtered_features && codes_count >= 64 && codes_count * features >= 8192;
 }
 
-// A row costs about as much with so many candidates as without the filter.
-int32_t most_candidates(int64_t codes_count) {
-    return static_cast<int32_t>(8 + codes_count / 64);
+// With so many candidates a row costs at most about what it costs without the filter.
+int64_t most_candidates(int64_t codes_count) {
+    return 8 + codes_count / 64;
 }
 
 // The filter's memory, behind the panels.
@@ -160,7 +160,7 @@ struct FilteredRow {
     float least = -std::numeric_limits<float>::infinity();  // no canonical score below it is the largest
     float score = -std::numeric_limits<float>::infinity();  // s' of the best code so far
     int32_t code = -1;                                      // that code
-    int32_t candidates = 0;
+    int64_t candidates = 0;                                 // scored, or work of the same time
 };
 
 struct FilteredBlock {
@@ -257,19 +257,33 @@ public:
     // Whether the row's code is known; else it is open.
     bool decide(const FilteredRow& row) const { return row.candidates <= most_ && is_finite(row.doubt); }
 
+    // Whether the rows of a block took longer than without the filter, or nearly.
+    bool cost_too_much(const FilteredRow* rows, int64_t count) const {
+        int64_t spent = 0;
+        for (int64_t r = 0; r < count; ++r) {
+            spent += decide(rows[r]) ? rows[r].candidates : 8 * most_;
+        }
+        return 2 * spent > count * most_;
+    }
+
     void take(const float* z, int32_t k, FilteredRow& row) const {
         if (k == row.code || ++row.candidates > most_) {
             return;
         }
         const float score = fast_score(z, k);
         const float f = row.rounding;
-        const bool surely = score - f > row.score + f;
-        const bool maybe = score + f >= row.score - f;
-        if (surely || (maybe && beats(canonical_score(z, k), k, canonical_score(z, row.code), row.code))) {
-            row.score = score;
-            row.code = k;
-            row.least = score - f > row.least ? score - f : row.least;
+        if (score + f < row.score - f) {
+            return;
         }
+        if (score - f <= row.score + f) {
+            row.candidates += features_ / lanes;  // one sum after the other
+            if (!beats(canonical_score(z, k), k, canonical_score(z, row.code), row.code)) {
+                return;
+            }
+        }
+        row.score = score;
+        row.code = k;
+        row.least = score - f > row.least ? score - f : row.least;
     }
 
 private:
@@ -293,7 +307,7 @@ private:
 
     const float* codes_;
     const float* negative_h_;
-    int32_t most_;
+    int64_t most_;
     int64_t features_;
 };
 
@@ -335,7 +349,7 @@ VQ4J_SHARED void take_candidates(const PieceScores& scores, int r, int64_t begin
 // As assign.
 int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
     float* workspace, int32_t* codes) {
-    constexpr int32_t blocks_after_failure = 64;
+    constexpr int32_t blocks_after_failure = 256;
     const int64_t features = rows.layout.features;
     const int64_t count = end - begin;
     if (!filter_pays(codes_count, features)) {
@@ -385,7 +399,6 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
         }
     }
 
-    int64_t open_rows = 0;
     for (int64_t r = 0; r < count; ++r) {
         codes[begin + r] = block.row[r].code;
         int64_t open = 0;
@@ -394,11 +407,10 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
         }
         if (open > 0) {
             assign(rows, packed, codes_count, begin + r, begin + r + open, workspace, codes);
-            open_rows += open;
             r += open - 1;
         }
     }
-    if (4 * open_rows > count) {
+    if (candidates.cost_too_much(block.row, count)) {
         state.blocks_without.store(blocks_after_failure, std::memory_order_relaxed);
     }
     return no_bad_row;
