@@ -45,7 +45,6 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
             filter.pack_panel(packed, codes_count, features, panel);
         }
     });
-    filter.finish(packed, codes_count, features);
     state.ready.store(true, std::memory_order_release);
     return true;
 }

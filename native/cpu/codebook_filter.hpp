@@ -20,8 +20,6 @@ struct FilterState {
     std::atomic<bool> begun{false};
     std::atomic<bool> ready{false};
     std::atomic<int32_t> blocks_without{0};  // to be assigned without the filter, which did not help before
-    float radius = 0.0f;                     // at least the length of every centred code
-    float residual = 0.0f;                   // at least the distance of every centred code from its rounded one
 };
 constexpr int64_t filter_state_floats = 16;
 static_assert(sizeof(FilterState) <= filter_state_floats * sizeof(float), "the state has its place");

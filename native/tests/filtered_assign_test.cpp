@@ -108,7 +108,7 @@ void rows_and_codes_with_a_feature_out_of_scale(Implementation& on) {
 
 void very_small_and_very_large_values(Implementation& on) {
     const Shape shape{256, 1, 32};
-    for (const float scale : {1e-12f, 1e-20f, 1e-40f, 1e15f, 1e18f, 1e19f}) {
+    for (const float scale : {1e-12f, 1e-20f, 1e-40f, 1e15f, 1e18f, 2e18f, 3e18f, 4e18f, 1e19f}) {
         Floats rows = random_floats(shape.size(), 17);
         Floats codebook = random_floats(256 * shape.features, 18);
         for (Floats* const values : {&rows, &codebook}) {

@@ -14,7 +14,7 @@
 //    |s - t| <= d = r (C + E) + Z E + f, and |s - s'| <= f for the fp32 score s' in any order.
 // So a code with t + d < s'_j - f for some j loses to j. Lengths are measured with a relative error below that of a
 // sum of D products and taken from above (bounded_codebook.hpp: 2^-50 is added where squares underflow, more than
-// anything that underflows here, as a scale below 2^-107 is not used but 0). What overflows makes f infinite: then the
+// anything that underflows here, as a scale below 2^-107 is not used but 0). What may overflow makes f infinite: then the
 // row goes to the kernel of assign.hpp, as do rows with too many candidates.
 //
 // A tile is 6 rows x 32 codes in 12 accumulators; its scores of a piece of 512 codes stay in the first-level cache until
@@ -52,8 +52,8 @@ struct CodebookFilter {
     int32_t* starts;  // panels * 32: takes the 128 that is added to the rows' bytes out of a.b
     float* rows;      // [panels * 32][D], the centred codes
     int8_t* bytes;    // [panels][D / 4][32][4]
-    float* radii;     // panels; the largest goes to the state
-    float* residuals;  // panels, as radii
+    float* radii;      // panels: at least the length of every centred code
+    float* residuals;  // panels: at least its distance from what it is rounded to
     int64_t floats;
 };
 
@@ -80,7 +80,7 @@ class Rounding {
 public:
     explicit Rounding(Floats largest) {
         // Its inverse is finite.
-        const __mmask16 usable = _mm512_cmp_ps_mask(largest.v, _mm512_set1_ps(7.8886091e-31f), _CMP_GT_OQ);
+        const __mmask16 usable = _mm512_cmp_ps_mask(largest.v, _mm512_set1_ps(0x1p-100f), _CMP_GT_OQ);
         scale_ = _mm512_maskz_div_ps(usable, largest.v, _mm512_set1_ps(127.0f));
         inverse_ = _mm512_maskz_div_ps(usable, _mm512_set1_ps(1.0f), scale_);
     }
@@ -144,15 +144,18 @@ void pack_filter_panel(PackedCodebook<const float> packed, int64_t codes_count, 
     filter.residuals[panel] = distance_from_above(residuals, score_slack(features));
 }
 
-// After all panels.
-void finish_filter(PackedCodebook<const float> packed, int64_t codes_count, int64_t features) {
-    const CodebookFilter filter = codebook_filter(packed.filter, codes_count, features);
-    FilterState& state = filter_state(packed);
-    for (int64_t panel = 0; panel < panels_of(codes_count, tile_codes); ++panel) {
-        state.radius = filter.radii[panel] > state.radius ? filter.radii[panel] : state.radius;
-        state.residual = filter.residuals[panel] > state.residual ? filter.residuals[panel] : state.residual;
+// C and E.
+struct CodeBounds {
+    float radius = 0.0f;
+    float residual = 0.0f;
+
+    CodeBounds(const CodebookFilter& filter, int64_t panels) {
+        for (int64_t panel = 0; panel < panels; ++panel) {
+            radius = filter.radii[panel] > radius ? filter.radii[panel] : radius;
+            residual = filter.residuals[panel] > residual ? filter.residuals[panel] : residual;
+        }
     }
-}
+};
 
 struct FilteredRow {
     float doubt;     // d
@@ -174,7 +177,7 @@ VQ4J_SHARED int64_t bytes_of_row(int64_t features) {
 }
 
 // Rounds centred rows, [count][D].
-void round_rows(const float* centred, int64_t count, int64_t features, const FilterState& codes, FilteredBlock& block) {
+void round_rows(const float* centred, int64_t count, int64_t features, CodeBounds codes, FilteredBlock& block) {
     const float slack = score_slack(features);
     for (int64_t r = 0; r < count; ++r) {
         const float* const z = centred + r * features;
@@ -190,7 +193,9 @@ void round_rows(const float* centred, int64_t count, int64_t features, const Fil
         const float residual = distance_from_above(add_lanes(rounding.residuals()), slack);
         FilteredRow& row = block.row[r];
         row = {};
-        row.rounding = slack * codes.radius * (codes.radius + length) * round_up + underflow_slack;
+        // Infinite where a score may overflow: their terms sum up to less than half of it.
+        const float scores = 2.0f * codes.radius * (codes.radius + length);
+        row.rounding = 0.5f * slack * scores * round_up + underflow_slack;
         row.doubt = (residual * (codes.radius + codes.residual) + length * codes.residual) * round_up + row.rounding;
         block.scale[r] = largest_lane(rounding.scale());
     }
@@ -375,10 +380,10 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
     }
     const CodebookFilter filter = codebook_filter(packed.filter, codes_count, features);
     FilteredBlock block;
-    round_rows(workspace, count, features, state, block);
+    const int64_t panels = panels_of(codes_count, tile_codes);
+    round_rows(workspace, count, features, CodeBounds(filter, panels), block);
 
     const Candidates candidates(filter, packed.negative_h, codes_count, features);
-    const int64_t panels = panels_of(codes_count, tile_codes);
     PieceScores scores;
     for (int64_t first = 0; first < panels; first += filter_piece) {
         const int64_t last = first + filter_piece < panels ? first + filter_piece : panels;
