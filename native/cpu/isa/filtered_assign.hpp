@@ -41,9 +41,10 @@ bool filter_pays(int64_t codes_count, int64_t features) {
     return features >= 24 && features <= most_filtered_features && codes_count >= 64 && codes_count * features >= 8192;
 }
 
-// With so many candidates a row costs at most about what it costs without the filter.
-int64_t most_candidates(int64_t codes_count) {
-    return 8 + codes_count / 64;
+// With so many candidates a row costs at most about what it costs without the filter: half of its K D products, against
+// a start of about 500 and two for each feature that a candidate costs.
+int64_t most_candidates(int64_t codes_count, int64_t features) {
+    return 8 + codes_count * features / (4 * features + 2048);
 }
 
 // The filter's memory, behind the panels.
@@ -257,7 +258,8 @@ __attribute__((noinline)) void filter_tile(const CodebookFilter& filter, const f
 class Candidates {
 public:
     Candidates(const CodebookFilter& filter, const float* negative_h, int64_t codes_count, int64_t features)
-        : codes_(filter.rows), negative_h_(negative_h), most_(most_candidates(codes_count)), features_(features) {}
+        : codes_(filter.rows), negative_h_(negative_h), most_(most_candidates(codes_count, features)),
+          features_(features) {}
 
     // Whether the row's code is known; else it is open.
     bool decide(const FilteredRow& row) const { return row.candidates <= most_ && is_finite(row.doubt); }
@@ -266,7 +268,7 @@ public:
     bool cost_too_much(const FilteredRow* rows, int64_t count) const {
         int64_t spent = 0;
         for (int64_t r = 0; r < count; ++r) {
-            spent += decide(rows[r]) ? rows[r].candidates : 8 * most_;
+            spent += decide(rows[r]) ? rows[r].candidates : 5 * most_;  // scored alone, in twice the time
         }
         return 2 * spent > count * most_;
     }
@@ -281,7 +283,7 @@ public:
             return;
         }
         if (score - f <= row.score + f) {
-            row.candidates += features_ / lanes;  // one sum after the other
+            row.candidates += 2 + features_ / 32;  // the time that sums in one chain take
             if (!beats(canonical_score(z, k), k, canonical_score(z, row.code), row.code)) {
                 return;
             }
