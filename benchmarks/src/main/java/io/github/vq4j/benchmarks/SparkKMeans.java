@@ -2,6 +2,7 @@ package io.github.vq4j.benchmarks;
 
 import dev.ludovic.netlib.blas.BLAS;
 import dev.ludovic.netlib.blas.NativeBLAS;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.apache.spark.ml.clustering.KMeans;
@@ -15,6 +16,8 @@ import org.apache.spark.sql.RowFactory;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.openblas.global.openblas_nolapack;
 import org.jspecify.annotations.Nullable;
 
 /** Spark ML's k-means in this process, on rows that lie in its cache. */
@@ -25,6 +28,7 @@ final class SparkKMeans implements AutoCloseable {
 
     /** Starts Spark with as many threads. */
     SparkKMeans(int threads) {
+        shareOpenBlas();
         session = SparkSession.builder()
                 .master("local[" + threads + "]")
                 .appName("vq4j benchmarks")
@@ -36,6 +40,15 @@ final class SparkKMeans implements AutoCloseable {
                 .getOrCreate();
     }
 
+    /**
+     * Has Spark multiply matrices by the OpenBLAS that libtorch has brought into this process. The system's, which it would
+     * look for, would take functions of that one for its own.
+     */
+    private static void shareOpenBlas() {
+        Path library = Path.of(Loader.load(openblas_nolapack.class)).resolveSibling("libopenblas_nolapack.so.0");
+        System.setProperty("dev.ludovic.netlib.blas.nativeLibPath", library.toString());
+    }
+
     /** Its version, and the linear algebra of its block solver. */
     String description() {
         return session.version() + " in this process, " + linearAlgebra();
@@ -43,7 +56,7 @@ final class SparkKMeans implements AutoCloseable {
 
     private static String linearAlgebra() {
         try {
-            return NativeBLAS.getInstance().getClass().getSimpleName();
+            return NativeBLAS.getInstance().getClass().getSimpleName() + " with libtorch's OpenBLAS";
         } catch (RuntimeException notThere) {
             return BLAS.getInstance().getClass().getSimpleName();
         }
@@ -122,9 +135,16 @@ final class SparkKMeans implements AutoCloseable {
                 return name;
             }
 
+            /** Every task of Spark is a thread already, so that each multiplies matrices alone, as Spark's guide asks. */
             @Override
             public void run() {
-                model = kmeans.fit(cached);
+                int before = openblas_nolapack.blas_get_num_threads();
+                openblas_nolapack.blas_set_num_threads(1);
+                try {
+                    model = kmeans.fit(cached);
+                } finally {
+                    openblas_nolapack.blas_set_num_threads(before);
+                }
             }
 
             /** The heap grows as the garbage collector likes. */
