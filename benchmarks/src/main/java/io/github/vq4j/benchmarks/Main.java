@@ -14,7 +14,7 @@ import picocli.CommandLine.Command;
             "Any other arguments go to JMH. It knows every operation that Java calls:",
             "  java -jar benchmarks.jar -l                          lists the benchmarks",
             "  java -jar benchmarks.jar AssignmentBenchmark         runs a class of them",
-            "  java -jar benchmarks.jar KernelsBenchmark.scatter    runs one",
+            "  java -jar benchmarks.jar GradientsBenchmark.scatter  runs one",
             "  java -jar benchmarks.jar scatter -p rows=65536 -p features=32 -f 1 -wi 2 -i 5",
             "                                                       with parameters, forks and iterations",
             "  java -jar benchmarks.jar -h                          tells JMH's options"
