@@ -48,7 +48,10 @@ public class AssignmentBenchmark {
         torchRows = torch.randn(rows, features);
         libtorch = new LibtorchQuantizer(torch.randn(codes, features));
         input = Tensor.of(new FloatPointer(torchRows.data_ptr_float()), rows, features);
-        layer = VectorQuant.builder(features, codes).dim(-1).backend(Backend.cpu()).build();
+        layer = VectorQuant.builder(features, codes)
+                .dim(-1)
+                .backend(Backend.cpu())
+                .build();
         layer.setCodebook(Tensor.of(new FloatPointer(libtorch.codebook().data_ptr_float()), codes, features));
         layer.eval();
     }

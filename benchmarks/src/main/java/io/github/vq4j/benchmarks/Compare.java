@@ -37,7 +37,10 @@ final class Compare implements Callable<Integer> {
     @Option(names = "--full", description = "The full grid.")
     private boolean full;
 
-    @Option(names = "--json", paramLabel = "FILE", description = "Write the figures to this file, too; after every row.")
+    @Option(
+            names = "--json",
+            paramLabel = "FILE",
+            description = "Write the figures to this file, too; after every row.")
     private @Nullable Path json;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads of every contender (default: all cores).")
@@ -163,44 +166,51 @@ final class Compare implements Callable<Integer> {
             steps.add(new Step("assignment, real data", () -> trained(comparison, peers, real, grid.realCodes())));
         }
         if (parts.contains(Part.TRAINING)) {
-            grid.trainingSteps().forEach(size -> steps.add(new Step("training step " + size, () -> {
-                try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
-                        Matrix codebook = Matrix.normal(2, size.codes(), size.features())) {
-                    return List.of(TrainingRows.measure(comparison, peers, rows, codebook, "normal"));
-                }
-            })));
+            grid.trainingSteps()
+                    .forEach(size -> steps.add(new Step("training step " + size, () -> {
+                        try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
+                                Matrix codebook = Matrix.normal(2, size.codes(), size.features())) {
+                            return List.of(TrainingRows.measure(comparison, peers, rows, codebook, "normal"));
+                        }
+                    })));
         }
         if (parts.contains(Part.MEMORY)) {
-            grid.memory().forEach(size -> steps.add(new Step("memory " + size, () -> {
-                try (MemoryRows rows =
-                        new MemoryRows(comparison, peers, size.rows(), size.codes(), size.features())) {
-                    return List.of(rows.scatter(), rows.moments(), rows.lookup(), rows.loss(), rows.optimizer());
-                }
-            })));
+            grid.memory()
+                    .forEach(size -> steps.add(new Step("memory " + size, () -> {
+                        try (MemoryRows rows =
+                                new MemoryRows(comparison, peers, size.rows(), size.codes(), size.features())) {
+                            return List.of(
+                                    rows.scatter(), rows.moments(), rows.lookup(), rows.loss(), rows.optimizer());
+                        }
+                    })));
         }
         if (parts.contains(Part.CODES)) {
-            grid.productCodes().forEach(size -> steps.add(new Step("encode, decode " + size, () -> {
-                try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
-                        Matrix codebooks = Matrix.normal(
-                                2, size.codes() * Grid.PRODUCT_GROUPS, size.features() / Grid.PRODUCT_GROUPS)) {
-                    return ProductCodesRows.measure(comparison, peers, rows, codebooks, Grid.PRODUCT_GROUPS);
-                }
-            })));
+            grid.productCodes()
+                    .forEach(size -> steps.add(new Step("encode, decode " + size, () -> {
+                        try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
+                                Matrix codebooks = Matrix.normal(
+                                        2, size.codes() * Grid.PRODUCT_GROUPS, size.features() / Grid.PRODUCT_GROUPS)) {
+                            return ProductCodesRows.measure(comparison, peers, rows, codebooks, Grid.PRODUCT_GROUPS);
+                        }
+                    })));
         }
         if (parts.contains(Part.LATENCY)) {
             grid.latency().forEach(size -> steps.add(assignment(comparison, peers, Operation.LATENCY, size)));
         }
         if (parts.contains(Part.KMEANS)) {
-            grid.kmeans().forEach(size -> steps.add(new Step("k-means " + size, () -> {
-                try (Matrix rows = Matrix.normal(1, size.rows(), size.features())) {
-                    return List.of(KMeansRows.measure(
-                            comparison, peers, rows, (int) size.codes(), grid.kmeansMoves(), "normal"));
-                }
-            })));
+            grid.kmeans()
+                    .forEach(size -> steps.add(new Step("k-means " + size, () -> {
+                        try (Matrix rows = Matrix.normal(1, size.rows(), size.features())) {
+                            return List.of(KMeansRows.measure(
+                                    comparison, peers, rows, (int) size.codes(), grid.kmeansMoves(), "normal"));
+                        }
+                    })));
         }
-        if (parts.contains(Part.KMEANS) && real != null) {
-            steps.add(new Step("k-means, real data", () -> List.of(KMeansRows.measure(
-                    comparison, peers, real, grid.realCodes() / 4, grid.kmeansMoves(), realName()))));
+        if (parts.contains(Part.KMEANS) && real != null && grid.realFits()) {
+            steps.add(new Step(
+                    "k-means, real data",
+                    () -> List.of(KMeansRows.measure(
+                            comparison, peers, real, grid.realCodes() / 4, grid.kmeansMoves(), realName()))));
         }
         return steps;
     }
@@ -214,8 +224,7 @@ final class Compare implements Callable<Integer> {
         });
     }
 
-    private List<Report.Row> trained(Comparison comparison, Peers peers, Matrix real, int codes)
-            throws IOException {
+    private List<Report.Row> trained(Comparison comparison, Peers peers, Matrix real, int codes) throws IOException {
         try (KMeansFit fit = new KMeansFit(real, codes, REAL_DATA_MOVES, 1);
                 Matrix codebook = new Matrix(codes, real.columns())) {
             fit.run();

@@ -28,23 +28,28 @@ record ConsoleTable(Report report) {
                 report.threads(),
                 report.rounds()));
         if (report.flopsPeak() != null) {
-            text.append("fused multiply-adds: ").append(Figures.flops(report.flopsPeak())).append('\n');
+            text.append("fused multiply-adds: ")
+                    .append(Figures.flops(report.flopsPeak()))
+                    .append('\n');
         }
         if (report.copyRate() != null) {
-            text.append("copy, read and written: ").append(Figures.bytesRate(report.copyRate())).append('\n');
+            text.append("copy, read and written: ")
+                    .append(Figures.bytesRate(report.copyRate()))
+                    .append('\n');
         }
-        report.contenders().forEach((name, description) -> text.append(name)
-                .append(": ")
-                .append(description)
-                .append('\n'));
+        report.contenders()
+                .forEach((name, description) ->
+                        text.append(name).append(": ").append(description).append('\n'));
         text.append('\n');
         text.append(String.format(
-                LINE, "", "time", "rate", "limit", "vq4j", "memory", "float64", "same bits", "objective", ""));
+                LINE, "", "time", "rate", "limit", "ratio", "memory", "float64", "same bits", "objective", ""));
         report.rows().forEach(row -> append(text, row));
         text.append('\n')
-                .append("limit: share of the fused multiply-adds, or of the copy's rate, in the same rounds. vq4j: time over")
+                .append(
+                        "limit: share of the fused multiply-adds, or of the copy's rate, in the same rounds. ratio: time over")
                 .append(" vq4j's.\n")
-                .append("memory: growth of the resident memory by the first call. float64: codes equal to those of exact")
+                .append(
+                        "memory: growth of the resident memory by the first call. float64: codes equal to those of exact")
                 .append(" distances.\n")
                 .append("Training steps count the operations of their assignment, k-means those of plain moves.\n");
         return text.toString();

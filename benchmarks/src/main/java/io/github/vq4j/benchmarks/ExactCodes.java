@@ -16,7 +16,9 @@ final class ExactCodes {
     ExactCodes(Matrix rows, Matrix codebook) {
         long affordable = Math.max(LEAST_ROWS, WORK / (codebook.rows() * codebook.columns()));
         int count = Math.toIntExact(Math.min(rows.rows(), affordable));
-        sample = IntStream.range(0, count).mapToLong(i -> i * rows.rows() / count).toArray();
+        sample = IntStream.range(0, count)
+                .mapToLong(i -> i * rows.rows() / count)
+                .toArray();
         float[][] vectors = IntStream.range(0, Math.toIntExact(codebook.rows()))
                 .mapToObj(codebook::row)
                 .toArray(float[][]::new);

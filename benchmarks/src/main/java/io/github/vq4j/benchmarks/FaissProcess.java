@@ -39,8 +39,7 @@ final class FaissProcess implements AutoCloseable {
         }
         ProcessBuilder builder = new ProcessBuilder(interpreter, script.toString());
         builder.redirectError(ProcessBuilder.Redirect.INHERIT);
-        builder.environment()
-                .putAll(Map.of("OMP_NUM_THREADS", "" + threads, "OPENBLAS_NUM_THREADS", "" + threads));
+        builder.environment().putAll(Map.of("OMP_NUM_THREADS", "" + threads, "OPENBLAS_NUM_THREADS", "" + threads));
         process = builder.start();
         commands = process.outputWriter();
         answers = process.inputReader();
@@ -215,7 +214,9 @@ final class FaissProcess implements AutoCloseable {
 
         @Override
         public double seconds(double atLeast) {
-            return ask(Map.of("do", "seconds", "atLeast", atLeast)).get("seconds").asDouble();
+            return ask(Map.of("do", "seconds", "atLeast", atLeast))
+                    .get("seconds")
+                    .asDouble();
         }
 
         @Override

@@ -15,6 +15,7 @@ import java.util.List;
  * @param kmeans whole fits
  * @param kmeansMoves moves of each fit
  * @param realCodes codes of a codebook trained on real data
+ * @param realFits whether k-means is also fitted to real data
  */
 record Grid(
         String name,
@@ -25,7 +26,8 @@ record Grid(
         List<Size> latency,
         List<Size> kmeans,
         int kmeansMoves,
-        int realCodes) {
+        int realCodes,
+        boolean realFits) {
     /** Codebooks of product codes. */
     static final int PRODUCT_GROUPS = 8;
 
@@ -45,9 +47,10 @@ record Grid(
             List.of(new Size(1 << 20, 1024, 64)),
             List.of(new Size(65536, 256, 64)),
             List.of(new Size(1, 1024, 64), new Size(64, 1024, 64), new Size(1024, 1024, 64)),
-            List.of(new Size(50_000, 256, 32)),
+            List.of(new Size(30_000, 256, 32)),
             5,
-            1024);
+            1024,
+            false);
 
     /** Everything; hours. */
     static final Grid FULL = new Grid(
@@ -63,7 +66,8 @@ record Grid(
             SHORT.latency,
             List.of(new Size(200_000, 256, 32), new Size(1_000_000, 1024, 64)),
             10,
-            1024);
+            1024,
+            true);
 
     private static List<Size> fullAssignments() {
         List<Size> sizes = new ArrayList<>();

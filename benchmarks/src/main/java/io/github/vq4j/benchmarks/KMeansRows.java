@@ -13,11 +13,9 @@ final class KMeansRows {
     private KMeansRows() {}
 
     /** Measures a size. */
-    static Report.Row measure(
-            Comparison comparison, Peers peers, Matrix rows, int codes, int iterations, String data) {
+    static Report.Row measure(Comparison comparison, Peers peers, Matrix rows, int codes, int iterations, String data) {
         List<Contender> contenders = new ArrayList<>();
-        SparkKMeans.Rows cached =
-                peers.spark() == null ? null : peers.spark().rows(rows, peers.threads());
+        SparkKMeans.Rows cached = peers.spark() == null ? null : peers.spark().rows(rows, peers.threads());
         try {
             contenders.add(new KMeansFit(rows, codes, iterations, SEED));
             if (cached != null) {

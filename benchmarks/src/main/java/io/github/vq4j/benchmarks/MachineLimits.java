@@ -21,7 +21,8 @@ final class MachineLimits {
     static native double multiplyAddRate(int threads);
 
     /** Bytes read and written in a second by a copy of {@code bytes} bytes on some threads. */
-    static native double copyRate(Pointer to, @Cast("const void*") Pointer from, @Cast("int64_t") long bytes, int threads);
+    static native double copyRate(
+            Pointer to, @Cast("const void*") Pointer from, @Cast("int64_t") long bytes, int threads);
 
     /** Gives the system back what the C allocator keeps for later. */
     static native void releaseFreeMemory();

@@ -76,8 +76,7 @@ final class Matrix implements AutoCloseable {
     /** Writes the numbers one after another, in the byte order of the machine, for other processes. */
     void write(Path file) throws IOException {
         long size = rows * columns;
-        try (FileChannel channel =
-                FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             for (long begin = 0; begin < size; begin += FLOATS_AT_ONCE) {
                 FloatPointer part = new FloatPointer(floats()).position(begin);
                 part.limit(Math.min(size, begin + FLOATS_AT_ONCE));

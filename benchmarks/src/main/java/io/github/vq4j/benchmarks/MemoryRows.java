@@ -46,16 +46,12 @@ final class MemoryRows implements AutoCloseable {
                     () -> KERNELS.scatter(
                             rows.floats(), rows.layout(), codes.pointer(), codebook.rows(), sums.floats()),
                     () -> Bits.of(sums.floats(), sums.rows() * sums.columns()));
-            return measure(
-                    Operation.SCATTER,
-                    bytes(rows) + codeBytes() + bytes(codebook),
-                    ours,
-                    (z, c, q) -> {
-                        // An operation in place returns a view of its object, not an owner.
-                        Tensor zeros = torch.zeros(codebook.rows(), rows.columns());
-                        zeros.index_add_(0, q, z);
-                        return zeros;
-                    });
+            return measure(Operation.SCATTER, bytes(rows) + codeBytes() + bytes(codebook), ours, (z, c, q) -> {
+                // An operation in place returns a view of its object, not an owner.
+                Tensor zeros = torch.zeros(codebook.rows(), rows.columns());
+                zeros.index_add_(0, q, z);
+                return zeros;
+            });
         }
     }
 
@@ -68,10 +64,7 @@ final class MemoryRows implements AutoCloseable {
                             "rows", rows.floats(), rows.layout(), 1, rows.columns(), mean.floats(), variance.floats()),
                     () -> Bits.of(variance.floats(), rows.columns()));
             return measure(
-                    Operation.MOMENTS,
-                    bytes(rows),
-                    ours,
-                    (z, c, q) -> torch.var_mean(z, new long[] {0}, false, false)
+                    Operation.MOMENTS, bytes(rows), ours, (z, c, q) -> torch.var_mean(z, new long[] {0}, false, false)
                             .get0()
                             // A part of a tuple is a view, not an owner.
                             .clone());
@@ -178,7 +171,9 @@ final class MemoryRows implements AutoCloseable {
 
     private Tensor torchCodes() {
         return torch.from_blob(
-                        codes.pointer(), new long[] {rows.rows()}, new org.bytedeco.pytorch.TensorOptions(torch.ScalarType.Int))
+                        codes.pointer(),
+                        new long[] {rows.rows()},
+                        new org.bytedeco.pytorch.TensorOptions(torch.ScalarType.Int))
                 .to(torch.ScalarType.Long);
     }
 

@@ -65,8 +65,7 @@ record ReadmeTable(Report report, String source) {
                     " Its fused multiply-adds reach %s, measured in the same run.", Figures.flops(report.flopsPeak())));
         }
         if (report.copyRate() != null) {
-            text.append(String.format(
-                    " A copy of memory reads and writes %s.", Figures.bytesRate(report.copyRate())));
+            text.append(String.format(" A copy of memory reads and writes %s.", Figures.bytesRate(report.copyRate())));
         }
         text.append('\n');
         for (Set<Operation> table : TABLES) {
@@ -79,11 +78,17 @@ record ReadmeTable(Report report, String source) {
                 return;
             }
             (description.startsWith("not measured") ? missing : measured)
-                    .add(description.equals("not measured") ? name : name + " " + description.replace("not measured: ", ": "));
+                    .add(
+                            description.equals("not measured")
+                                    ? name
+                                    : name + " " + description.replace("not measured: ", ": "));
         });
         text.append('\n').append("Peers: ").append(String.join("; ", measured)).append(".\n");
         text.append("Not measured: ")
-                .append(missing.isEmpty() ? "nothing" : String.join("; ", missing).replace(" : ", ": "))
+                .append(
+                        missing.isEmpty()
+                                ? "nothing"
+                                : String.join("; ", missing).replace(" : ", ": "))
                 .append(".\n");
         return text.toString();
     }

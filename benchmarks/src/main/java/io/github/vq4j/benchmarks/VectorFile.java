@@ -68,8 +68,8 @@ final class VectorFile {
         }
         int columns = ByteBuffer.wrap(size).order(ByteOrder.LITTLE_ENDIAN).getInt();
         if (columns < 1 || !before.isEmpty() && columns != before.get(0).length) {
-            throw new IOException("need rows of one size, at least 1, got " + columns + " in row " + before.size()
-                    + " of " + file);
+            throw new IOException(
+                    "need rows of one size, at least 1, got " + columns + " in row " + before.size() + " of " + file);
         }
         byte[] bytes = in.readNBytes(Math.multiplyExact(columns, Float.BYTES));
         if (bytes.length < columns * Float.BYTES) {

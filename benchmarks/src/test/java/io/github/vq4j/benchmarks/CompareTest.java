@@ -29,7 +29,8 @@ class CompareTest {
             List.of(new Grid.Size(1, 16, 8)),
             List.of(new Grid.Size(500, 4, 8)),
             3,
-            8);
+            8,
+            true);
 
     private static int threadsBefore;
 
@@ -48,7 +49,18 @@ class CompareTest {
         new CommandLine(compare)
                 .setCaseInsensitiveEnumValuesAllowed(true)
                 .parseArgs(
-                        "--threads", "2", "--rounds", "3", "--sample", "0", "--peers", "libtorch,faiss", "--data", vectors.toString(), "--json", json.toString());
+                        "--threads",
+                        "2",
+                        "--rounds",
+                        "3",
+                        "--sample",
+                        "0",
+                        "--peers",
+                        "libtorch,faiss",
+                        "--data",
+                        vectors.toString(),
+                        "--json",
+                        json.toString());
         compare.run(TINY);
         report = Report.read(json);
     }
@@ -60,7 +72,8 @@ class CompareTest {
 
     @Test
     void everyOperationIsMeasured() {
-        Set<String> operations = report.rows().stream().map(Report.Row::operation).collect(Collectors.toSet());
+        Set<String> operations =
+                report.rows().stream().map(Report.Row::operation).collect(Collectors.toSet());
         for (Operation operation : Operation.values()) {
             assertTrue(operations.contains(operation.label()), () -> operation + " in " + operations);
         }
@@ -136,7 +149,8 @@ class CompareTest {
         assertEquals(2, report.threads());
         assertEquals(3, report.rounds());
         try (var files = Files.list(folder)) {
-            assertEquals(0, files.filter(file -> file.toString().endsWith(".part")).count());
+            assertEquals(
+                    0, files.filter(file -> file.toString().endsWith(".part")).count());
         } catch (IOException failure) {
             throw new java.io.UncheckedIOException(failure);
         }

@@ -27,7 +27,17 @@ import org.openjdk.jmh.runner.options.VerboseMode;
 class JmhTest {
     /** Methods of Kernels that compute nothing. */
     private static final Set<String> NO_OPERATIONS = Set.of(
-            "cpu", "cuda", "onCuda", "device", "allocate", "release", "copy", "clear", "read", "write", "packedCodebookBytes");
+            "cpu",
+            "cuda",
+            "onCuda",
+            "device",
+            "allocate",
+            "release",
+            "copy",
+            "clear",
+            "read",
+            "write",
+            "packedCodebookBytes");
 
     private static final String PACKAGE = OperationData.class.getPackageName();
 

@@ -29,10 +29,10 @@ class ReadmeTableTest {
     @Test
     void aRowHasOurRateItsShareOfThePeakAndTheRatioToEachPeer() {
         String table = table(example(8.0e9));
+        assertTrue(table.contains("| N x K x D | vq4j | libtorch, matmul + argmin | FAISS |\n"), table);
         assertTrue(
-                table.contains("| N x K x D | vq4j | libtorch, matmul + argmin | FAISS |\n"), table);
-        assertTrue(
-                table.contains("| assignment, 1000 x 1000 x 2 | 1.00 ms (4.00 GFLOP/s, 50 % of the peak) | 20.0 ms, 20.0 x | – |\n"),
+                table.contains(
+                        "| assignment, 1000 x 1000 x 2 | 1.00 ms (4.00 GFLOP/s, 50 % of the peak) | 20.0 ms, 20.0 x | – |\n"),
                 table);
         assertTrue(
                 table.contains("| scatter, 1000 x 10 x 25 | 0.10 ms (1.00 GB/s, 50 % of a copy) |\n")

@@ -1,6 +1,5 @@
 package io.github.vq4j.benchmarks;
 
-import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -17,12 +16,8 @@ class SparkKMeansTest {
             assertTrue(spark.description().startsWith("4."), spark.description());
             Objective objective = new Objective(rows, 4);
             block.run();
-            int[] first = block.result();
-            block.run();
-            assertArrayEquals(first, block.result());
-            assertEquals(4 * 8, first.length);
             ours.run();
-            double sparks = objective.of(Bits.numbers(first));
+            double sparks = objective.of(Bits.numbers(block.result()));
             assertEquals(objective.of(Bits.numbers(ours.result())), sparks, 0.2 * sparks);
         }
     }

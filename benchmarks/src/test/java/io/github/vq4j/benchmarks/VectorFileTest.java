@@ -36,7 +36,10 @@ class VectorFileTest {
         try (GZIPOutputStream out = new GZIPOutputStream(Files.newOutputStream(packed))) {
             out.write(TWO_ROWS);
         }
-        for (Path file : new Path[] {VectorFile.find(plain).orElseThrow(), VectorFile.find(folder.resolve("below")).orElseThrow()}) {
+        for (Path file : new Path[] {
+            VectorFile.find(plain).orElseThrow(),
+            VectorFile.find(folder.resolve("below")).orElseThrow()
+        }) {
             try (Matrix matrix = VectorFile.read(file)) {
                 assertEquals(2, matrix.rows());
                 assertEquals(2, matrix.columns());

@@ -103,23 +103,27 @@ public class LayersBenchmark extends OperationData {
     private Layer make() {
         return switch (layer) {
             case VECTOR -> withCodebooks(vector().build());
-            case VECTOR_AFFINE_SYNC -> withCodebooks(
-                    vector().affineLr(2).syncNu(2).build());
-            case VECTOR_STATISTICS_AFFINE -> withCodebooks(
-                    vector().statisticsAffine(true).build());
+            case VECTOR_AFFINE_SYNC ->
+                withCodebooks(vector().affineLr(2).syncNu(2).build());
+            case VECTOR_STATISTICS_AFFINE ->
+                withCodebooks(vector().statisticsAffine(true).build());
             case VECTOR_EMA -> withCodebooks(vector().ema(0.99).build());
-            case VECTOR_ROTATION -> withCodebooks(
-                    vector().gradientEstimator(GradientEstimator.ROTATION).build());
+            case VECTOR_ROTATION ->
+                withCodebooks(
+                        vector().gradientEstimator(GradientEstimator.ROTATION).build());
             case VECTOR_UNIT_NORM -> withCodebooks(vector().norm(Norm.UNIT).build());
-            case VECTOR_ALTERNATED -> withCodebooks(
-                    vector().alternated(Optimizer.sgd(LEARNING_RATE), 1, false).build());
-            case VECTOR_REPLACEMENT -> withCodebooks(vector().replaceFreq(20)
-                    .replacementPolicy(ReplacementPolicy.RANDOM_INPUT)
-                    .build());
-            case GROUP -> withCodebooks(GroupVectorQuant.builder(features, codes * PARTS, PARTS)
-                    .dim(-1)
-                    .backend(Backend.cpu())
-                    .build());
+            case VECTOR_ALTERNATED ->
+                withCodebooks(vector().alternated(Optimizer.sgd(LEARNING_RATE), 1, false)
+                        .build());
+            case VECTOR_REPLACEMENT ->
+                withCodebooks(vector().replaceFreq(20)
+                        .replacementPolicy(ReplacementPolicy.RANDOM_INPUT)
+                        .build());
+            case GROUP ->
+                withCodebooks(GroupVectorQuant.builder(features, codes * PARTS, PARTS)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build());
             case RESIDUAL -> withCodebooks(residual().build());
             case RESIDUAL_BEAM -> withCodebooks(residual().beamWidth(4).build());
             case FINITE_SCALAR -> finiteScalar();

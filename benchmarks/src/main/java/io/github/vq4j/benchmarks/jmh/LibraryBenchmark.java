@@ -71,7 +71,8 @@ public class LibraryBenchmark extends OperationData {
                 .tolerance(0)
                 .backend(Backend.cpu())
                 .build();
-        pooling = NormWeightedPooling.softmax(2).stride(2).backend(Backend.cpu()).build();
+        pooling =
+                NormWeightedPooling.softmax(2).stride(2).backend(Backend.cpu()).build();
         int batch = Math.max(1, rows / (SIDE * SIDE));
         long pixels = (long) batch * features * SIDE * SIDE;
         images = Tensor.of(normal(21, pixels), batch, features, SIDE, SIDE);

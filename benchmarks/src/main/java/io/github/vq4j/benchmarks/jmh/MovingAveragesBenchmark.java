@@ -31,7 +31,8 @@ public class MovingAveragesBenchmark extends OperationData {
     /** A step. */
     @Benchmark
     public void movingAverages() {
-        kernels.movingAverages(counts, sums, codes, features, 0.01f, 1e-5, sizes, averages, nextSizes, nextAverages, codebookOut);
+        kernels.movingAverages(
+                counts, sums, codes, features, 0.01f, 1e-5, sizes, averages, nextSizes, nextAverages, codebookOut);
     }
 
     /** Of every 64th code. */

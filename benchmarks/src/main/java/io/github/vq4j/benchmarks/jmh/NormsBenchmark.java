@@ -1,6 +1,5 @@
 package io.github.vq4j.benchmarks.jmh;
 
-import io.github.vq4j.internal.Rows;
 import org.bytedeco.javacpp.FloatPointer;
 import org.openjdk.jmh.annotations.Benchmark;
 
@@ -37,7 +36,20 @@ public class NormsBenchmark extends OperationData {
     /** Through it, in training. */
     @Benchmark
     public void normalizeGradient() {
-        kernels.normalizeGradient(z, gradient, layout, 1, features, mean, variance, EPSILON, ones, true, out, scaleGradient, shiftGradient);
+        kernels.normalizeGradient(
+                z,
+                gradient,
+                layout,
+                1,
+                features,
+                mean,
+                variance,
+                EPSILON,
+                ones,
+                true,
+                out,
+                scaleGradient,
+                shiftGradient);
     }
 
     /** Rows of length 1. */

@@ -29,7 +29,8 @@ public class OptimizerBenchmark extends OperationData {
     /** AdamW. */
     @Benchmark
     public void adamStep() {
-        kernels.adamStep(codebook, codebookGradient, first, second, count, 1, LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, true);
+        kernels.adamStep(
+                codebook, codebookGradient, first, second, count, 1, LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, true);
     }
 
     /** State of every 64th code. */

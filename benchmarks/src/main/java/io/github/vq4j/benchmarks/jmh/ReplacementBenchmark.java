@@ -21,8 +21,7 @@ public class ReplacementBenchmark extends OperationData {
         marks = ints((long) codes);
         replaced = longs(1);
         distances = floats(rows);
-        kernels.commitmentLoss(
-                z, layout, codebook, codesOfRows, 1, distances, doubles(1), doubles(1));
+        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, doubles(1), doubles(1));
         farthest = longs(rows);
         tickets = longs(codes);
         chosen = longs(codes);

@@ -52,7 +52,20 @@ public class StagesBenchmark extends OperationData {
     /** Four beams of four candidates each. */
     @Benchmark
     public void extendBeams() {
-        kernels.extendBeams(distances, candidates, paths, rows, BEAMS, CANDIDATES, STAGES, STAGES - 1, BEAMS, parents, newCodes, newPaths, newDistances);
+        kernels.extendBeams(
+                distances,
+                candidates,
+                paths,
+                rows,
+                BEAMS,
+                CANDIDATES,
+                STAGES,
+                STAGES - 1,
+                BEAMS,
+                parents,
+                newCodes,
+                newPaths,
+                newDistances);
     }
 
     /** The best of four beams. */
