@@ -84,8 +84,8 @@ final class Compare implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "FILE",
-            description = "Real vectors for a trained codebook: a file .fvecs or .fvecs.gz, or a folder that has one"
-                    + " (default: the environment variable VQ4J_DATA).")
+            description = "Real vectors for a trained codebook: a file of a format that the command line vq4j reads, also gzipped,"
+                    + " or a folder with such .fvecs or .npy (default: the environment variable VQ4J_DATA).")
     private @Nullable Path data;
 
     @Option(names = "--commit", description = "Commit to note in the file (default: that of the working folder).")
@@ -241,7 +241,7 @@ final class Compare implements Callable<Integer> {
         }
         Optional<Path> file = VectorFile.find(place);
         if (file.isEmpty()) {
-            throw new IOException("need a file .fvecs or .fvecs.gz, got " + place);
+            throw new IOException("need a file of vectors, .fvecs or .npy, in " + place);
         }
         return VectorFile.read(file.get());
     }

@@ -1,32 +1,29 @@
 package io.github.vq4j.benchmarks;
 
-import java.io.BufferedInputStream;
-import java.io.DataInputStream;
-import java.io.EOFException;
+import io.github.vq4j.cli.vectors.VectorReader;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.nio.file.StandardCopyOption;
 import java.util.Optional;
 import java.util.stream.Stream;
 import java.util.zip.GZIPInputStream;
 
-/** Real vectors from a file in the fvecs format of nearest-neighbour benchmarks: each row its int32 size, then fp32 values. */
+/** Real vectors from a file of one of the formats of {@link VectorReader}, also gzipped. */
 final class VectorFile {
-    private static final int BUFFER = 1 << 16;
     private static final int MOST_FOLDERS_DOWN = 3;
+    private static final String GZIPPED = ".gz";
 
     private VectorFile() {}
 
-    /** The file itself, or the first .fvecs or .fvecs.gz in a folder. */
+    /** The file itself, or the first .fvecs, .npy, .fvecs.gz or .npy.gz in a folder. */
     static Optional<Path> find(Path place) throws IOException {
+        if (Files.isRegularFile(place)) {
+            return Optional.of(place);
+        }
         try (Stream<Path> files = Files.walk(place, MOST_FOLDERS_DOWN)) {
-            return files.filter(Files::isRegularFile)
-                    .filter(file -> file.getFileName().toString().matches(".*\\.fvecs(\\.gz)?"))
+            return files.filter(file -> file.getFileName().toString().matches(".*\\.(fvecs|npy)(\\.gz)?"))
                     .sorted()
                     .findFirst();
         }
@@ -35,48 +32,38 @@ final class VectorFile {
     /**
      * Reads all rows.
      *
-     * @throws IOException if the file is not of this format, has rows of different sizes, or none
+     * @throws IOException if the file is not of its format, or has no rows
      */
     static Matrix read(Path file) throws IOException {
-        List<float[]> rows = new ArrayList<>();
-        try (DataInputStream in = new DataInputStream(new BufferedInputStream(open(file), BUFFER))) {
-            for (byte[] size = in.readNBytes(Integer.BYTES); size.length > 0; size = in.readNBytes(Integer.BYTES)) {
-                rows.add(row(file, in, size, rows));
+        String name = file.getFileName().toString();
+        if (!name.endsWith(GZIPPED)) {
+            return readPlain(file);
+        }
+        String plainName = name.substring(0, name.length() - GZIPPED.length());
+        Path folder = Files.createTempDirectory("vq4j-vectors");
+        Path plain = folder.resolve(plainName);
+        try (InputStream in = new GZIPInputStream(Files.newInputStream(file))) {
+            Files.copy(in, plain, StandardCopyOption.REPLACE_EXISTING);
+            return readPlain(plain);
+        } finally {
+            Files.deleteIfExists(plain);
+            Files.delete(folder);
+        }
+    }
+
+    private static Matrix readPlain(Path file) throws IOException {
+        try (VectorReader reader = VectorReader.open(file, null)) {
+            if (reader.rows() < 1) {
+                throw new IOException("need at least one vector, got none in " + file);
             }
+            float[] values = new float[Math.toIntExact(Math.multiplyExact(reader.rows(), reader.features()))];
+            int read = reader.read(values);
+            if (read < reader.rows()) {
+                throw new IOException("need " + reader.rows() + " vectors, got " + read + " in " + file);
+            }
+            Matrix matrix = new Matrix(reader.rows(), reader.features());
+            matrix.put(values);
+            return matrix;
         }
-        if (rows.isEmpty()) {
-            throw new IOException(file + " has no vectors");
-        }
-        int columns = rows.get(0).length;
-        float[] values = new float[Math.multiplyExact(rows.size(), columns)];
-        for (int n = 0; n < rows.size(); n++) {
-            System.arraycopy(rows.get(n), 0, values, n * columns, columns);
-        }
-        Matrix matrix = new Matrix(rows.size(), columns);
-        matrix.put(values);
-        return matrix;
-    }
-
-    private static InputStream open(Path file) throws IOException {
-        InputStream in = Files.newInputStream(file);
-        return file.toString().endsWith(".gz") ? new GZIPInputStream(in, BUFFER) : in;
-    }
-
-    private static float[] row(Path file, DataInputStream in, byte[] size, List<float[]> before) throws IOException {
-        if (size.length < Integer.BYTES) {
-            throw new EOFException(file + " ends within the size of row " + before.size());
-        }
-        int columns = ByteBuffer.wrap(size).order(ByteOrder.LITTLE_ENDIAN).getInt();
-        if (columns < 1 || !before.isEmpty() && columns != before.get(0).length) {
-            throw new IOException(
-                    "need rows of one size, at least 1, got " + columns + " in row " + before.size() + " of " + file);
-        }
-        byte[] bytes = in.readNBytes(Math.multiplyExact(columns, Float.BYTES));
-        if (bytes.length < columns * Float.BYTES) {
-            throw new EOFException(file + " ends within row " + before.size());
-        }
-        float[] row = new float[columns];
-        ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(row);
-        return row;
     }
 }

@@ -3,7 +3,6 @@ package io.github.vq4j.benchmarks;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -53,25 +52,6 @@ class VectorFileTest {
     void aFolderWithoutVectorsHasNone() throws IOException {
         Files.writeString(folder.resolve("other.txt"), "");
         assertEquals(Optional.empty(), VectorFile.find(folder));
-    }
-
-    @Test
-    void aFileThatEndsEarlyIsRefused() throws IOException {
-        Path file = folder.resolve("a.fvecs");
-        for (int length : new int[] {2, 6, 13, 20}) {
-            Files.write(file, java.util.Arrays.copyOf(TWO_ROWS, length));
-            IOException failure = assertThrows(IOException.class, () -> VectorFile.read(file));
-            assertTrue(failure.getMessage().contains("ends within"), failure::getMessage);
-        }
-    }
-
-    @Test
-    void rowsOfDifferentSizesAreRefused() throws IOException {
-        byte[] bytes = TWO_ROWS.clone();
-        bytes[12] = 1;
-        Path file = Files.write(folder.resolve("a.fvecs"), bytes);
-        IOException failure = assertThrows(IOException.class, () -> VectorFile.read(file));
-        assertTrue(failure.getMessage().contains("got 1 in row 1"), failure::getMessage);
     }
 
     @Test
