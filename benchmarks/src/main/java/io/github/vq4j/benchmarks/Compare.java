@@ -1,5 +1,6 @@
 package io.github.vq4j.benchmarks;
 
+import io.github.vq4j.benchmarks.Grid.Part;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.LocalDate;
@@ -34,8 +35,14 @@ final class Compare implements Callable<Integer> {
     private static final int LOG_WIDTH = 120;
     private static final int REAL_DATA_MOVES = 10;
 
-    @Option(names = "--full", description = "The full grid.")
-    private boolean full;
+    @Option(
+            names = "--full",
+            arity = "0..1",
+            fallbackValue = "ASSIGNMENT,TRAINING,MEMORY,CODES,LATENCY,KMEANS",
+            split = ",",
+            paramLabel = "NAMES",
+            description = "The full grid, or the full sizes of some of its parts: --full=kmeans.")
+    private Set<Part> full = EnumSet.noneOf(Part.class);
 
     @Option(
             names = "--json",
@@ -84,41 +91,31 @@ final class Compare implements Callable<Integer> {
     @Option(
             names = "--data",
             paramLabel = "FILE",
-            description = "Real vectors for a trained codebook: a file of a format that the command line vq4j reads, also gzipped,"
-                    + " or a folder with such .fvecs or .npy (default: the environment variable VQ4J_DATA).")
+            description =
+                    "Real vectors for a trained codebook: a file of a format that the command line vq4j reads, also gzipped,"
+                            + " or a folder with such .fvecs or .npy (default: the environment variable VQ4J_DATA).")
     private @Nullable Path data;
 
     @Option(names = "--commit", description = "Commit to note in the file (default: that of the working folder).")
     private @Nullable String commit;
-
-    /** Parts of the grid. */
-    enum Part {
-        /** Nearest codes. */
-        ASSIGNMENT,
-        /** Training steps. */
-        TRAINING,
-        /** Kernels whose bound is the memory. */
-        MEMORY,
-        /** Encoding and decoding. */
-        CODES,
-        /** One small call. */
-        LATENCY,
-        /** Fits of k-means. */
-        KMEANS
-    }
 
     /** A part of the work that the progress bar counts. */
     private record Step(String name, Callable<List<Report.Row>> work) {}
 
     @Override
     public Integer call() throws Exception {
-        Report report = run(full ? Grid.FULL : Grid.SHORT);
+        Report report = run(grid());
         System.out.println();
         System.out.print(new ConsoleTable(report));
         if (json != null) {
             System.out.println("written: " + json.toAbsolutePath());
         }
         return CommandLine.ExitCode.OK;
+    }
+
+    /** The grid that was asked for. */
+    Grid grid() {
+        return Grid.of(full);
     }
 
     /** Measures a grid. */

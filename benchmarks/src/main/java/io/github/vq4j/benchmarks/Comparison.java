@@ -78,7 +78,7 @@ final class Comparison {
             double bytes,
             @Nullable ExactCodes exact,
             @Nullable Objective objective) {
-        /** What grows with the time of a call, at the same features. */
+        /** What the time of a call grows with. */
         double work() {
             return Math.max(1, Math.max(flops, bytes));
         }
@@ -162,14 +162,14 @@ final class Comparison {
                 result.note());
     }
 
-    /** At the rate of the last size with as many features; 0 if there was none. */
+    /** At the rate of the last size that was measured; 0 if there was none. */
     private double expectedSeconds(Task task, Contender contender) {
         Double rate = workRates.get(rateKey(task, contender));
         return rate == null ? 0 : task.work() / rate;
     }
 
     private static String rateKey(Task task, Contender contender) {
-        return contender.name() + " " + task.operation() + " " + task.features();
+        return contender.name() + " " + task.operation();
     }
 
     private static double calm(DoubleSupplier measurement) {

@@ -1,7 +1,10 @@
 package io.github.vq4j.benchmarks;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
 
 /**
  * The sizes that are measured.
@@ -47,7 +50,7 @@ record Grid(
             List.of(new Size(1 << 20, 1024, 64)),
             List.of(new Size(65536, 256, 64)),
             List.of(new Size(1, 1024, 64), new Size(64, 1024, 64), new Size(1024, 1024, 64)),
-            List.of(new Size(30_000, 256, 32)),
+            List.of(new Size(20_000, 128, 32)),
             5,
             1024,
             false);
@@ -68,6 +71,44 @@ record Grid(
             10,
             1024,
             true);
+
+    /** Parts of a grid. */
+    enum Part {
+        /** Nearest codes. */
+        ASSIGNMENT,
+        /** Training steps. */
+        TRAINING,
+        /** Kernels whose bound is the memory. */
+        MEMORY,
+        /** Encoding and decoding. */
+        CODES,
+        /** One small call. */
+        LATENCY,
+        /** Fits of k-means. */
+        KMEANS
+    }
+
+    /** The short grid, with these parts of the full one in place of its own. */
+    static Grid of(Set<Part> fullParts) {
+        if (fullParts.isEmpty()) {
+            return SHORT;
+        }
+        if (fullParts.equals(EnumSet.allOf(Part.class))) {
+            return FULL;
+        }
+        Function<Part, Grid> from = part -> fullParts.contains(part) ? FULL : SHORT;
+        return new Grid(
+                "short, full " + EnumSet.copyOf(fullParts),
+                from.apply(Part.ASSIGNMENT).assignments,
+                from.apply(Part.TRAINING).trainingSteps,
+                from.apply(Part.MEMORY).memory,
+                from.apply(Part.CODES).productCodes,
+                from.apply(Part.LATENCY).latency,
+                from.apply(Part.KMEANS).kmeans,
+                from.apply(Part.KMEANS).kmeansMoves,
+                SHORT.realCodes,
+                from.apply(Part.KMEANS).realFits);
+    }
 
     private static List<Size> fullAssignments() {
         List<Size> sizes = new ArrayList<>();

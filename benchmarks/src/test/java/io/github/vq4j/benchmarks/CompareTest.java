@@ -143,6 +143,22 @@ class CompareTest {
     }
 
     @Test
+    void partsOfTheFullGridReplaceThoseOfTheShortOne() {
+        assertEquals(Grid.SHORT, gridOf());
+        assertEquals(Grid.FULL, gridOf("--full"));
+        Grid mixed = gridOf("--full=kmeans");
+        assertEquals(Grid.FULL.kmeans(), mixed.kmeans());
+        assertEquals(Grid.FULL.kmeansMoves(), mixed.kmeansMoves());
+        assertEquals(Grid.SHORT.assignments(), mixed.assignments());
+    }
+
+    private static Grid gridOf(String... arguments) {
+        Compare compare = new Compare();
+        new CommandLine(compare).setCaseInsensitiveEnumValuesAllowed(true).parseArgs(arguments);
+        return compare.grid();
+    }
+
+    @Test
     void theMachineIsDescribed() {
         assertTrue(report.machine().cores() > 0);
         assertTrue(report.machine().memoryBytes() > 0);
