@@ -62,7 +62,8 @@ record ReadmeTable(Report report, String source) {
         text.append(String.format("(`%s`, %s, commit %s).", source, report.date(), report.commit()));
         if (report.flopsPeak() != null) {
             text.append(String.format(
-                    "%nIts fused multiply-adds reach %s, measured in the same run.", Figures.flops(report.flopsPeak())));
+                    "%nIts fused multiply-adds reach %s, measured in the same run.",
+                    Figures.flops(report.flopsPeak())));
         }
         if (report.copyRate() != null) {
             text.append(String.format("%nA copy of memory reads and writes %s.", Figures.bytesRate(report.copyRate())));
