@@ -1,13 +1,13 @@
 package io.github.vq4j.examples.autoencoder;
 
 import io.github.vq4j.Backend;
+import io.github.vq4j.examples.Program;
 import io.github.vq4j.examples.data.DrawnImages;
 import io.github.vq4j.examples.data.ImageSearch;
 import io.github.vq4j.examples.data.ImageSet;
 import io.github.vq4j.examples.data.Images;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -101,21 +101,7 @@ public final class Main implements Callable<Integer> {
 
     /** The command, for tests too. */
     static CommandLine commandLine() {
-        return new CommandLine(new Main())
-                .setParameterExceptionHandler((wrong, arguments) -> {
-                    PrintWriter err = wrong.getCommandLine().getErr();
-                    err.println("error: " + wrong.getMessage());
-                    err.println("--help lists the options");
-                    return CommandLine.ExitCode.USAGE;
-                })
-                .setExecutionExceptionHandler((failure, line, parsed) -> {
-                    if (!(failure instanceof IOException)) {
-                        throw failure;
-                    }
-                    // A file that is missing, wrong or not writable: the message says it all.
-                    line.getErr().println("error: " + failure.getMessage());
-                    return CommandLine.ExitCode.SOFTWARE;
-                });
+        return Program.of(new Main());
     }
 
     @Override
@@ -124,7 +110,7 @@ public final class Main implements Callable<Integer> {
         PrintWriter out = command.commandLine().getOut();
         ImageSet images = findImages(out);
         out.println(images);
-        createOutputFolder();
+        Program.createOutputFolder(output);
         if (threads != null) {
             torch.set_num_threads(threads);
             Backend.setCpuThreads(threads);
@@ -141,14 +127,6 @@ public final class Main implements Callable<Integer> {
         ReconstructionsPicture.write(images.heldOut(), runs, output.resolve("reconstructions.png"));
         out.println("report.json, curves.png and reconstructions.png are in " + output);
         return CommandLine.ExitCode.OK;
-    }
-
-    private void createOutputFolder() throws IOException {
-        try {
-            Files.createDirectories(output);
-        } catch (IOException failure) {
-            throw new IOException("need a folder for results, --output, that can be made, got " + output, failure);
-        }
     }
 
     private void checkOptions() {
