@@ -60,10 +60,16 @@ final class CurvesPicture {
                     IntStream.rangeClosed(1, curve.length).asDoubleStream().toArray();
             XYSeries series = chart.addSeries(run.method().title(), iterations, curve);
             series.setMarker(SeriesMarkers.NONE);
-            series.setLineColor(COLOURS.get(run.method().ordinal()));
+            series.setLineColor(colour(run.method()));
             series.setLineStyle(new BasicStroke(2));
         }
         return chart;
+    }
+
+    /** Of those without one of their own, the hue goes on by the golden ratio, so that neighbours differ. */
+    private static Color colour(Method method) {
+        int number = method.ordinal();
+        return number < COLOURS.size() ? COLOURS.get(number) : Color.getHSBColor(0.618034f * number, 0.8f, 0.75f);
     }
 
     private static double[] logarithms(double[] values) {

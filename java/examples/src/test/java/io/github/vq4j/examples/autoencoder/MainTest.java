@@ -48,8 +48,8 @@ class MainTest {
                 "--iterations=24",
                 "--seed=3",
                 "--threads=2",
-                "--only=replacement",
-                "--only=baseline",
+                "--method=replacement",
+                "--method=baseline",
                 "--output=" + output);
         assertEquals("", err.toString());
 
@@ -78,16 +78,41 @@ class MainTest {
         }
     }
 
+    /** With losses that are numbers, codes that are used, and rows to look at. */
+    @Test
+    void everyMethodTrains() throws IOException {
+        writeImages();
+        String all = Method.keys().replace(" ", "");
+        run("--data=" + folder, "--iterations=3", "--method=" + all, "--output=" + folder);
+        JsonNode report =
+                new ObjectMapper().readTree(folder.resolve("report.json").toFile());
+        assertEquals(Method.values().length, report.size());
+        for (JsonNode summary : report) {
+            checkBetween(summary, "taskLoss", 0.01, 2);
+            checkBetween(summary, "commitmentLoss", -100, 100);
+            checkBetween(summary, "activePercent", 100.0 / 256, 100);
+            checkBetween(summary, "perplexity", 1, 256);
+            checkBetween(summary, "testLoss", 0.01, 2);
+        }
+        Pictures.check(folder.resolve("curves.png"));
+        Pictures.check(folder.resolve("reconstructions.png"));
+    }
+
+    @Test
+    void theMethodsComparedByDefaultAreTheFive() {
+        assertEquals(
+                List.of("baseline", "kmeans", "sync", "affine", "replacement"),
+                Method.compared().stream().map(Method::key).toList());
+    }
+
     /** Twice the same seed, here on images of another size from files. */
     @Test
     void theSeedDecidesAboutAllFigures() throws IOException {
-        byte[] pixels = new DrawnImages().draw(300, 1).pixels();
-        Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
-        Files.write(folder.resolve("t10k-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
+        writeImages();
         List<JsonNode> reports = new ArrayList<>();
         for (String seed : List.of("5", "5", "6")) {
             Path output = folder.resolve("output");
-            run("--data=" + folder, "--iterations=4", "--seed=" + seed, "--only=replacement", "--output=" + output);
+            run("--data=" + folder, "--iterations=4", "--seed=" + seed, "--method=replacement", "--output=" + output);
             reports.add(new ObjectMapper()
                     .readTree(output.resolve("report.json").toFile())
                     .get(0));
@@ -105,7 +130,7 @@ class MainTest {
         for (String option : List.of(
                 "--iterations",
                 "--seed",
-                "--only",
+                "--method",
                 "--threads",
                 "--data",
                 "--drawn",
@@ -122,7 +147,8 @@ class MainTest {
             strings = {
                 "--iterations 0 | need --iterations of at least 1, got 0",
                 "--iterations some | --iterations",
-                "--only best | need one of baseline, kmeans, sync, affine, replacement, got best",
+                "--method baseline,best | need one of baseline, kmeans, sync, affine, replacement, alternated,",
+                "--method best | got best",
                 "--threads 0 | need --threads between 1 and 1024, got 0",
                 "--threads 2000 | got 2000",
                 "--drawn --data here | need either --data or --drawn",
@@ -148,6 +174,13 @@ class MainTest {
         checkFails("need at least 256 images to train on", "--data", folder.toString());
         Path file = Files.createFile(folder.resolve("file"));
         checkFails("--output", "--drawn", "--output", file.toString());
+    }
+
+    /** Drawn images cut into smaller ones. */
+    private void writeImages() throws IOException {
+        byte[] pixels = new DrawnImages().draw(300, 1).pixels();
+        Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
+        Files.write(folder.resolve("t10k-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
     }
 
     private void checkFails(String word, String... arguments) {
