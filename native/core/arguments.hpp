@@ -39,6 +39,19 @@ inline void check_part(int64_t first, int64_t count, const char* whole_name, int
     }
 }
 
+// The range in which 2^exponent times a sum of fp32 numbers can be used.
+inline void check_exponent(int32_t exponent) {
+    if (exponent < -200 || exponent > 200) {
+        invalid("need -200 <= exponent <= 200, got " + std::to_string(exponent));
+    }
+}
+
+inline void check_power(int32_t power) {
+    if (power != 1 && power != 2) {
+        invalid("need power 1 or 2, got " + std::to_string(power));
+    }
+}
+
 inline void check_nearest(int64_t k, int64_t codes_count) {
     if (k < 1 || k > codes_count) {
         invalid("need 1 <= k <= codes_count = " + std::to_string(codes_count) + ", got k = " + std::to_string(k));

@@ -37,18 +37,19 @@ struct Operations {
 
 // All but those without a stream: last_error, allocate, release, packed_codebook_bytes.
 #define VQ4J_STREAM_OPERATIONS(X) \
-    X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(assign_half) X(widen) X(narrow) X(count_codes) \
-    X(lookup) X(commitment_loss) X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) \
-    X(normalize_gradient) X(row_norm) X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) \
-    X(affine_gradient) X(running_average) X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) \
-    X(update_centroids) X(count_down) X(replace_codes) X(residual) X(add_lookup) X(take_features) \
-    X(put_features) X(put_codes) X(take_codes) X(take_rows) X(put_rows) X(weighted_sum) \
-    X(finite_scalar_quantize) X(finite_scalar_decode) X(finite_scalar_gradient) X(sign_quantize) X(sign_decode) \
-    X(sign_losses) X(sign_gradient) X(code_usage) X(pack_directions) X(assign_top_k) X(code_distances) \
-    X(match_norms) X(norm_pooling) X(norm_pooling_gradient) X(estimate_gradient) X(rows_above) \
-    X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) X(mean_distances) X(draw_stages) X(extend_beams) \
-    X(choose_beams) X(place_codes) X(farthest_rows) X(moving_averages) X(restart_averages) X(expire_codes) \
-    X(lloyd) X(sample_rows) X(mini_batch_update) X(pack_codes) X(unpack_codes)
+    X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(commitment_loss) \
+    X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
+    X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) X(running_average) \
+    X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
+    X(replace_codes) X(residual) X(add_lookup) X(take_features) X(put_features) X(put_codes) X(take_codes) \
+    X(take_rows) X(put_rows) X(weighted_sum) X(largest_magnitude) X(fixed_point_scatter) X(from_fixed_point) \
+    X(draw_rows) X(finite_scalar_quantize) X(finite_scalar_decode) X(finite_scalar_gradient) X(sign_quantize) \
+    X(sign_decode) X(sign_losses) X(sign_gradient) X(code_usage) X(pack_directions) X(assign_top_k) \
+    X(code_distances) X(match_norms) X(norm_pooling) X(norm_pooling_gradient) X(place_codes) X(farthest_rows) \
+    X(moving_averages) X(restart_averages) X(expire_codes) X(assign_half) X(widen) X(narrow) \
+    X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
+    X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(lloyd) X(sample_rows) \
+    X(mini_batch_update) X(pack_codes) X(unpack_codes)
 
 struct Implementation {
     std::string name;

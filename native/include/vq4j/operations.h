@@ -450,6 +450,44 @@ VQ4J_API int32_t VQ4J_OPERATION(adam_step)(VQ4J_STREAM float* parameter, const f
 VQ4J_API int32_t VQ4J_OPERATION(clear_rows)(VQ4J_STREAM float* values, int64_t codes_count, int64_t features,
     const int32_t* mask);
 
+/* ---- sums over workers --------------------------------------------------------------------------------------- */
+
+/*
+ * Workers that hold different rows of a batch add up 64-bit integers, whose sum does not depend on its order: a value x
+ * travels as x * 2^exponent, rounded to the nearest integer (to even on a tie). The exponent is agreed upon from the
+ * largest magnitude of all workers and their number of rows, so that 2^62 holds the sum.
+ */
+
+/** The largest |x|, 0 for none. VQ4J_NOT_FINITE names the first row with a NaN or an infinity. @param largest 1 */
+VQ4J_API int32_t VQ4J_OPERATION(largest_magnitude)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, float* largest);
+
+/**
+ * Fixed-point sum of the rows of each code: scatter for several workers.
+ * @param codes N, or NULL for one code that has all rows
+ * @param shift D, subtracted from every row first (rounded to fp32), or NULL
+ * @param power 1, or 2 for the squares of the shifted values (rounded to fp32)
+ * @param sums  K x D, overwritten
+ */
+VQ4J_API int32_t VQ4J_OPERATION(fixed_point_scatter)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* codes, int64_t codes_count, const float* shift, int32_t power, int32_t exponent,
+    int64_t* sums);
+
+/** out = sums / 2^exponent / divisor, computed in fp64 and rounded once to fp32. */
+VQ4J_API int32_t VQ4J_OPERATION(from_fixed_point)(VQ4J_STREAM const int64_t* sums, int64_t count, int32_t exponent,
+    double divisor, float* out);
+
+/**
+ * For every marked code, the worker's candidate for its place, chosen by the rows' bits alone: the row with the largest
+ * ticket, a number below 2^63 drawn by Philox from the row's elements, key seed, counter (k, step). Rows with equal bits
+ * have equal tickets.
+ * @param mask    K
+ * @param tickets K; -1 for codes that are not marked
+ * @param chosen  K, row numbers; -1 for codes that are not marked
+ */
+VQ4J_API int32_t VQ4J_OPERATION(draw_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const int32_t* mask, int64_t codes_count, uint64_t seed, uint64_t step, int64_t* tickets, int64_t* chosen);
+
 /* ---- initialisation and replacement -------------------------------------------------------------------------- */
 
 /**

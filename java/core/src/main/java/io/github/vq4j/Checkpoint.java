@@ -6,7 +6,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A layer and its optimisers as one safetensors file: all that training needs to go on, bit for bit, on whatever
@@ -137,14 +139,27 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
     public static Checkpoint load(Path path, Backend backend) throws IOException {
         try (SafetensorsFile file = open(path)) {
             List<Optimizer> optimizers = fromFile(file, () -> optimizers(file));
-            return new Checkpoint(loadLayer(file, backend, optimizers), optimizers);
+            return new Checkpoint(loadLayer(file, backend, null, optimizers), optimizers);
+        }
+    }
+
+    /**
+     * As {@link #load(Path, Backend)}, for a layer that goes on as one of several workers.
+     *
+     * @param workers as for {@link Quantizer.Builder#workers}
+     */
+    public static Checkpoint load(Path path, Backend backend, AllReduce workers) throws IOException {
+        Objects.requireNonNull(workers, "workers");
+        try (SafetensorsFile file = open(path)) {
+            List<Optimizer> optimizers = fromFile(file, () -> optimizers(file));
+            return new Checkpoint(loadLayer(file, backend, workers, optimizers), optimizers);
         }
     }
 
     /** Builds the layer alone. */
     static Quantizer loadLayer(Path path, Backend backend) throws IOException {
         try (SafetensorsFile file = open(path)) {
-            return loadLayer(file, backend, List.of());
+            return loadLayer(file, backend, null, List.of());
         }
     }
 
@@ -155,12 +170,14 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
         layer.close();
     }
 
-    private static Quantizer loadLayer(SafetensorsFile file, Backend backend, List<Optimizer> optimizers)
+    private static Quantizer loadLayer(
+            SafetensorsFile file, Backend backend, @Nullable AllReduce workers, List<Optimizer> optimizers)
             throws IOException {
         Quantizer layer = fromFile(file, () -> {
             Quantizer.Builder<?> builder = builder(file);
             checkSize(file, builder);
-            return builder.backend(backend).build();
+            builder.backend(backend);
+            return (workers == null ? builder : builder.workers(workers)).build();
         });
         try {
             restore(file, layer, optimizers);

@@ -31,11 +31,11 @@ final class CodeReplacement implements AutoCloseable {
     private long nextCount;
 
     /** @param lifetime training batches that a code may be unused; 0: any number */
-    CodeReplacement(Kernels kernels, int codes, int lifetime, ReplacementPolicy policy, long seed) {
-        this.kernels = kernels;
+    CodeReplacement(RowSums sums, int codes, int lifetime, ReplacementPolicy policy, long seed) {
+        kernels = sums.kernels;
         this.codes = codes;
         this.lifetime = lifetime;
-        vectors = new ReplacementVectors(kernels, policy, seed);
+        vectors = new ReplacementVectors(sums, policy, seed);
         marked = Memory.longs(kernels, 1);
         replaced = Scratch.floats(kernels);
         counters = Memory.ints(kernels, codes);

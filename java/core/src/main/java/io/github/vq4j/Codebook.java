@@ -21,6 +21,7 @@ final class Codebook implements AutoCloseable {
     private static final long CODEBOOK_PURPOSE = 0;
 
     private final Kernels kernels;
+    private final RowSums sums;
     private final int codes;
     private final int features;
     private final long seed;
@@ -80,8 +81,9 @@ final class Codebook implements AutoCloseable {
      * @param number of the codebook within its layer
      * @param prefix of the names of its parameters
      */
-    Codebook(Kernels kernels, Quantizer.Builder<?> options, int number, String prefix, int codes, int features) {
-        this.kernels = kernels;
+    Codebook(RowSums sums, Quantizer.Builder<?> options, int number, String prefix, int codes, int features) {
+        this.sums = sums;
+        kernels = sums.kernels;
         this.prefix = prefix;
         this.codes = codes;
         this.features = features;
@@ -90,7 +92,7 @@ final class Codebook implements AutoCloseable {
         parameter = new Parameter(kernels, prefix + "codebook", 0f, codes, features);
         kernels.fillNormal(seed, CODEBOOK_PURPOSE, parameter.value().size(), parameter.values());
         effective = new EffectiveCodebook(
-                kernels,
+                sums,
                 prefix,
                 options.codebookNorm,
                 options.affineLr,
@@ -99,10 +101,10 @@ final class Codebook implements AutoCloseable {
                 features,
                 options.affineGroups);
         MovingAverages.Options follows = options.averages();
-        averages = follows == null ? null : new MovingAverages(kernels, follows, codes, features, parameter.values());
+        averages = follows == null ? null : new MovingAverages(sums, follows, codes, features, parameter.values());
         boolean replaces = options.replaceFreq > 0 || (averages != null && averages.expires());
         replacement = replaces
-                ? new CodeReplacement(kernels, codes, options.replaceFreq, options.replacementPolicy, seed)
+                ? new CodeReplacement(sums, codes, options.replaceFreq, options.replacementPolicy, seed)
                 : null;
         inner = options.alternation == null ? null : new InnerOptimizer(options.alternation, parameter);
         awaitsKmeans = options.kmeansInit;
@@ -204,10 +206,11 @@ final class Codebook implements AutoCloseable {
             kernels.copy(working, state.transform.base(), bytes());
         }
         FloatPointer gradient = state.gradient.atLeast(parameter.value().size());
-        float coefficient = (float) (2.0 / assignment.rows.elements());
+        long rows = sums.count(assignment.rows);
+        float coefficient = (float) (2.0 / (rows * features));
         inner.begin();
         for (int step = 0; step < inner.steps(); step++) {
-            kernels.codebookGradient(
+            sums.codebookGradient(
                     assignment.z,
                     null,
                     assignment.rows,
@@ -240,9 +243,14 @@ final class Codebook implements AutoCloseable {
                 assignment.loss());
     }
 
-    /** How often each code occurs. */
-    long[] count(State state, IntPointer allCodes, long count) {
-        kernels.countCodes(allCodes, count, codes, state.counts.atLeast(codes));
+    /** How often each code occurs; in training, over the rows of all workers. */
+    long[] count(State state, IntPointer allCodes, long count, boolean training) {
+        LongPointer counts = state.counts.atLeast(codes);
+        if (training) {
+            sums.countCodes(allCodes, count, codes, counts);
+        } else {
+            kernels.countCodes(allCodes, count, codes, counts);
+        }
         return lastCounts(state);
     }
 

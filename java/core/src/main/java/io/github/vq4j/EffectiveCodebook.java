@@ -20,6 +20,7 @@ final class EffectiveCodebook implements AutoCloseable {
     }
 
     private final Kernels kernels;
+    private final RowSums sums;
     private final CodebookNorm norm;
     private final Affine affine;
     private final long codes;
@@ -95,7 +96,7 @@ final class EffectiveCodebook implements AutoCloseable {
 
     /** @param prefix of the names of the parameters */
     EffectiveCodebook(
-            Kernels kernels,
+            RowSums sums,
             String prefix,
             CodebookNorm norm,
             double affineLr,
@@ -103,7 +104,8 @@ final class EffectiveCodebook implements AutoCloseable {
             long codes,
             long features,
             long groups) {
-        this.kernels = kernels;
+        this.sums = sums;
+        kernels = sums.kernels;
         this.norm = norm;
         this.codes = codes;
         this.features = features;
@@ -143,7 +145,7 @@ final class EffectiveCodebook implements AutoCloseable {
         if (affine == Affine.STATISTICS) {
             FloatPointer mean = state.batchMean.atLeast(groups * features);
             FloatPointer variance = state.batchVariance.atLeast(groups * features);
-            kernels.moments("z", z, rows, 1, features, mean, variance);
+            sums.moments(z, rows, mean, variance);
             inputMoments.prepare(state.nextInput, mean, variance);
             kernels.moments("codebook", state.base, Rows.matrix(codes, features), groups, features, mean, variance);
             codebookMoments.prepare(state.nextCodebook, mean, variance);

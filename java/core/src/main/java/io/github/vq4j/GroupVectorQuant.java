@@ -1,6 +1,5 @@
 package io.github.vq4j;
 
-import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
@@ -20,10 +19,10 @@ public final class GroupVectorQuant extends Quantizer {
     private final int groups;
     private final boolean share;
 
-    private GroupVectorQuant(Builder options, Kernels kernels) {
+    private GroupVectorQuant(Builder options, RowSums sums) {
         super(
                 options,
-                kernels,
+                sums,
                 options.share ? 1 : options.groups,
                 options.codebookFeatures(),
                 options.share ? 1 : options.groups);
@@ -181,7 +180,7 @@ public final class GroupVectorQuant extends Quantizer {
                 Arguments.divides("groups", groups, "numCodes", numCodes);
             }
             check(share ? numCodes : numCodes / groups);
-            return new GroupVectorQuant(this, kernels());
+            return new GroupVectorQuant(this, sums());
         }
 
         @Override

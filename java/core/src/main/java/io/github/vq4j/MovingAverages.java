@@ -20,6 +20,7 @@ final class MovingAverages implements AutoCloseable {
     private static final double EPSILON = 1e-5;
 
     private final Kernels kernels;
+    private final RowSums rowSums;
     private final Options options;
     private final int codes;
     private final int features;
@@ -66,8 +67,9 @@ final class MovingAverages implements AutoCloseable {
         }
     }
 
-    MovingAverages(Kernels kernels, Options options, int codes, int features, FloatPointer codebook) {
-        this.kernels = kernels;
+    MovingAverages(RowSums rowSums, Options options, int codes, int features, FloatPointer codebook) {
+        this.rowSums = rowSums;
+        kernels = rowSums.kernels;
         this.options = options;
         this.codes = codes;
         this.features = features;
@@ -100,7 +102,7 @@ final class MovingAverages implements AutoCloseable {
     void add(State state, Assignment assignment, boolean first) {
         FloatPointer total = state.batchSums.atLeast(size());
         FloatPointer part = first ? total : state.partialSums.atLeast(size());
-        kernels.scatter(assignment.z, assignment.rows, assignment.codes, codes, part);
+        rowSums.scatter(assignment.z, assignment.rows, assignment.codes, codes, part);
         if (!first) {
             kernels.weightedSum(1f, total, 1f, part, size(), total);
         }

@@ -36,6 +36,7 @@ import org.jspecify.annotations.Nullable;
 public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
     final Kernels kernels;
+    final RowSums sums;
     final double beta;
     private final GradientEstimator estimator;
 
@@ -63,8 +64,9 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @param codebookFeatures features of each
      * @param assignmentCount how many assignments a pass makes
      */
-    Quantizer(Builder<?> options, Kernels kernels, int codebookCount, int codebookFeatures, int assignmentCount) {
-        this.kernels = kernels;
+    Quantizer(Builder<?> options, RowSums sums, int codebookCount, int codebookFeatures, int assignmentCount) {
+        this.sums = sums;
+        kernels = sums.kernels;
         this.options = options.named();
         this.assignmentCount = assignmentCount;
         featureSize = options.featureSize;
@@ -77,7 +79,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         List<Codebook> all = new ArrayList<>();
         for (int i = 0; i < codebookCount; i++) {
             String prefix = codebookCount == 1 ? "" : i + ".";
-            all.add(new Codebook(kernels, options, i, prefix, numCodes / codebookCount, codebookFeatures));
+            all.add(new Codebook(sums, options, i, prefix, numCodes / codebookCount, codebookFeatures));
         }
         codebooks = List.copyOf(all);
         List<Parameter> trained = new ArrayList<>();
@@ -170,7 +172,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (!codebookOf(number).learnsByGradient()) {
             return;
         }
-        kernels.codebookGradient(
+        sums.codebookGradient(
                 assignment.z,
                 ofCodes,
                 assignment.rows,
@@ -555,6 +557,8 @@ public abstract sealed class Quantizer implements AutoCloseable
             start(pass, z, axis, mask);
             if (!isEnabled()) {
                 pass.leaveAllOut(Rows.of(z.shape(), axis));
+            } else if (pass.isEmpty() && training) {
+                sums.checkMayBeEmpty();
             }
             normaliseAndAssign(pass, training);
 
@@ -813,7 +817,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             for (int other = 1; codebooks.size() == 1 && other < assignmentCount; other++) {
                 count += pass.assignment(other).rows.count();
             }
-            all.add(codebooks.get(i).count(pass.codebook(i), pass.assignment(i).codes, count));
+            all.add(codebooks.get(i).count(pass.codebook(i), pass.assignment(i).codes, count, training));
         }
         return all;
     }
@@ -873,7 +877,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         boolean apart = !inputNorm.isIdentity() || overlaps;
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
         estimate(pass, gradient);
-        differentiate(pass, pass.taskGradient, 2 * alpha / pass.rows.elements(), normalised);
+        double elements = (double) sums.count(pass.rows) * featureSize;
+        differentiate(pass, pass.taskGradient, 2 * alpha / elements, normalised);
         if (!inputNorm.isIdentity()) {
             inputNorm.gradient(pass.z, normalised, pass.rows, pass.norm, out);
         } else if (apart) {
@@ -1076,6 +1081,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         long seed;
         InnerOptimizer.@Nullable Options alternation;
         private @Nullable Backend backend;
+        private @Nullable AllReduce workers;
 
         Builder(int featureSize, int numCodes) {
             this.featureSize = Arguments.atLeastOne("featureSize", featureSize);
@@ -1222,6 +1228,28 @@ public abstract sealed class Quantizer implements AutoCloseable
             return self();
         }
 
+        /**
+         * Trains one layer by several workers, each with a copy of it and a part of every batch: counts, moments, sums for
+         * moving averages, replacement and the gradients of the parameters are those of the batch of all workers, and the
+         * parameters of all copies stay equal, bit for bit, whatever rows each worker has and however many workers there
+         * are. Every worker needs at least one row, which takes part, in every batch. The loss and the gradient of z are
+         * those of a worker's own rows, z's with the commitment's mean over all; the gradient that the task gives to
+         * {@link Quantizer#backward} is to be that of the task of the batch of all, so that a mean is one over all rows.
+         * Perplexity and active codes are those of all. Inference is each worker's own.
+         *
+         * <p>Excludes what looks at single rows of other workers: kmeansInit, replacementPolicy KMEANS_INPUT and
+         * FARTHEST_INPUT, norm BATCH and GROUP, quantizer dropout by sample. None by default.
+         */
+        public B workers(AllReduce workers) {
+            this.workers = Objects.requireNonNull(workers, "workers");
+            return self();
+        }
+
+        /** Whether rows are spread over workers. */
+        final boolean hasWorkers() {
+            return workers != null;
+        }
+
         abstract B self();
 
         /** The layer described. */
@@ -1291,9 +1319,10 @@ public abstract sealed class Quantizer implements AutoCloseable
             return featureSize;
         }
 
-        /** Where to compute. */
-        final Kernels kernels() {
-            return (backend == null ? Backend.best() : backend).kernels();
+        /** Where to compute, and over whose rows to sum. */
+        final RowSums sums() {
+            Kernels kernels = (backend == null ? Backend.best() : backend).kernels();
+            return workers == null ? new RowSums(kernels) : new WorkerSums(kernels, workers);
         }
 
         /** Refuses options that contradict each other or do not divide, for codebooks of {@code codes} codes. */
@@ -1312,6 +1341,9 @@ public abstract sealed class Quantizer implements AutoCloseable
                 throw new IllegalArgumentException("need ema with emaExpiry, whose averages it looks at, got emaExpiry = "
                         + emaExpiry + " without");
             }
+            if (workers != null) {
+                checkWorkers();
+            }
             if (codes % affineGroups != 0) {
                 throw new IllegalArgumentException(
                         "need affineGroups to divide " + codesName() + " = " + codes + ", got " + affineGroups);
@@ -1323,6 +1355,23 @@ public abstract sealed class Quantizer implements AutoCloseable
             if ((long) featureSize * numCodes > Integer.MAX_VALUE) {
                 throw new IllegalArgumentException("need featureSize * numCodes <= " + Integer.MAX_VALUE + ", got "
                         + featureSize + " * " + numCodes);
+            }
+        }
+
+        private void checkWorkers() {
+            if (kmeansInit) {
+                throw new IllegalArgumentException("need kmeansInit off with workers: it clusters rows that other workers"
+                        + " have; cluster a sample by KMeans and set the codebook on every worker");
+            }
+            if (norm == Norm.BATCH || norm == Norm.GROUP) {
+                throw new IllegalArgumentException("need a norm without parameters with workers, whose gradients would be"
+                        + " those of one worker's rows: NONE, UNIT, MAX_NORM or INSTANCE, got " + norm);
+            }
+            boolean looksAtRows = replacementPolicy == ReplacementPolicy.KMEANS_INPUT
+                    || replacementPolicy == ReplacementPolicy.FARTHEST_INPUT;
+            if (looksAtRows && (replaceFreq > 0 || emaExpiry > 0)) {
+                throw new IllegalArgumentException("need replacementPolicy RANDOM_INPUT or SPLIT_BUSIEST with workers: others"
+                        + " compare rows that other workers have, got " + replacementPolicy);
             }
         }
 

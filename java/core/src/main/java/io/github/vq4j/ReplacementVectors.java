@@ -14,6 +14,7 @@ final class ReplacementVectors implements AutoCloseable {
     private static final int KMEANS_MOVES = 10;
 
     private final Kernels kernels;
+    private final RowSums sums;
     private final ReplacementPolicy policy;
     private final long seed;
     private final Scratch<FloatPointer> vectors;
@@ -23,8 +24,9 @@ final class ReplacementVectors implements AutoCloseable {
     record Target(
             IntPointer mask, long marked, int codes, EffectiveCodebook.State effective, long affineGroups, long step) {}
 
-    ReplacementVectors(Kernels kernels, ReplacementPolicy policy, long seed) {
-        this.kernels = kernels;
+    ReplacementVectors(RowSums sums, ReplacementPolicy policy, long seed) {
+        this.sums = sums;
+        kernels = sums.kernels;
         this.policy = policy;
         this.seed = seed;
         vectors = Scratch.floats(kernels);
@@ -42,18 +44,7 @@ final class ReplacementVectors implements AutoCloseable {
         long count = Math.min(target.marked, batch.rows.count());
         switch (policy) {
             case RANDOM_INPUT ->
-                kernels.replaceCodes(
-                        batch.z,
-                        batch.rows,
-                        target.mask,
-                        target.codes,
-                        target.effective.scale(),
-                        target.effective.shift(),
-                        target.affineGroups,
-                        NOISE,
-                        seed,
-                        target.step,
-                        codebook);
+                sums.replaceCodes(batch.z, batch.rows, target, NOISE, seed, codebook);
             case KMEANS_INPUT -> {
                 FloatPointer centroids = vectors.atLeast(count * features);
                 KMeans.builder(Math.toIntExact(count))

@@ -1,6 +1,5 @@
 package io.github.vq4j;
 
-import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.List;
 import java.util.Objects;
@@ -27,8 +26,8 @@ public final class ResidualVectorQuant extends Quantizer {
     private final int beamWidth;
     private final long seed;
 
-    private ResidualVectorQuant(Builder options, Kernels kernels) {
-        super(options, kernels, options.share ? 1 : options.stages, options.featureSize, options.stages);
+    private ResidualVectorQuant(Builder options, RowSums sums) {
+        super(options, sums, options.share ? 1 : options.stages, options.featureSize, options.stages);
         stages = options.stages;
         stageLosses = options.stageLosses;
         minStages = options.minStages == 0 ? stages : options.minStages;
@@ -244,9 +243,9 @@ public final class ResidualVectorQuant extends Quantizer {
             FloatPointer total = codebook.gradientRoom(state);
             FloatPointer part = first ? total : codebook.partialGradient(state);
             if (ofSum != null) {
-                kernels.scatter(taken(stage, ofSum), stage.rows, stage.codes, codebook.codes(), part);
+                sums.scatter(taken(stage, ofSum), stage.rows, stage.codes, codebook.codes(), part);
             } else {
-                kernels.codebookGradient(
+                sums.codebookGradient(
                         stage.z,
                         taken(stage, task.ofCodes),
                         stage.rows,
@@ -424,12 +423,16 @@ public final class ResidualVectorQuant extends Quantizer {
             if (minStages > stages) {
                 throw new IllegalArgumentException("need minStages <= stages = " + stages + ", got " + minStages);
             }
+            if (dropsBySample && minStages < stages && hasWorkers()) {
+                throw new IllegalArgumentException("need quantizerDropout by batch with workers: by sample, it would depend on "
+                        + "which worker has the sample");
+            }
             if (beamWidth > 1 && alternation != null) {
                 throw new IllegalArgumentException("need beamWidth = 1 with alternated optimisation: its steps would change "
                         + "what the codes chosen after leave, got " + beamWidth);
             }
             check(share ? numCodes : numCodes / stages);
-            return new ResidualVectorQuant(this, kernels());
+            return new ResidualVectorQuant(this, sums());
         }
 
         @Override

@@ -1,6 +1,5 @@
 package io.github.vq4j;
 
-import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.List;
 import java.util.Objects;
@@ -14,8 +13,8 @@ import org.bytedeco.javacpp.FloatPointer;
  * <p>Made by {@link #builder}.
  */
 public final class VectorQuant extends Quantizer {
-    private VectorQuant(Builder options, Kernels kernels) {
-        super(options, kernels, 1, options.featureSize, 1);
+    private VectorQuant(Builder options, RowSums sums) {
+        super(options, sums, 1, options.featureSize, 1);
     }
 
     /**
@@ -127,7 +126,7 @@ public final class VectorQuant extends Quantizer {
         @Override
         public VectorQuant build() {
             check(numCodes);
-            return new VectorQuant(this, kernels());
+            return new VectorQuant(this, sums());
         }
 
         @Override

@@ -10,6 +10,7 @@ import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.ShortPointer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The C API as Java methods, one an operation, on the CPU or on one CUDA device. Pointers are to memory of that
@@ -436,6 +437,85 @@ public final class Kernels {
         check(onCuda()
                 ? CudaKernels.weightedSum(stream(), a, x, b, y, count, out)
                 : CpuKernels.weightedSum(a, x, b, y, count, out));
+    }
+
+    // ---- sums over workers ------------------------------------------------------------------------------------
+
+    /** The largest magnitude of all elements. */
+    public void largestMagnitude(FloatPointer z, Rows rows, FloatPointer largest) {
+        check(onCuda()
+                ? CudaKernels.largestMagnitude(stream(), z, rows.outer(), rows.inner(), rows.features(), largest)
+                : CpuKernels.largestMagnitude(z, rows.outer(), rows.inner(), rows.features(), largest));
+    }
+
+    /** Fixed-point sum of the rows of each code; null codes for one code that has all rows. */
+    public void fixedPointScatter(
+            FloatPointer z,
+            Rows rows,
+            @Nullable IntPointer codes,
+            long codesCount,
+            @Nullable FloatPointer shift,
+            int power,
+            int exponent,
+            LongPointer sums) {
+        check(onCuda()
+                ? CudaKernels.fixedPointScatter(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codes,
+                        codesCount,
+                        shift,
+                        power,
+                        exponent,
+                        sums)
+                : CpuKernels.fixedPointScatter(
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        codes,
+                        codesCount,
+                        shift,
+                        power,
+                        exponent,
+                        sums));
+    }
+
+    /** sums / 2^exponent / divisor. */
+    public void fromFixedPoint(LongPointer sums, long count, int exponent, double divisor, FloatPointer out) {
+        check(onCuda()
+                ? CudaKernels.fromFixedPoint(stream(), sums, count, exponent, divisor, out)
+                : CpuKernels.fromFixedPoint(sums, count, exponent, divisor, out));
+    }
+
+    /** This worker's candidates for the places of marked codes. */
+    public void drawRows(
+            FloatPointer z,
+            Rows rows,
+            IntPointer mask,
+            long codesCount,
+            long seed,
+            long step,
+            LongPointer tickets,
+            LongPointer chosen) {
+        check(onCuda()
+                ? CudaKernels.drawRows(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        mask,
+                        codesCount,
+                        seed,
+                        step,
+                        tickets,
+                        chosen)
+                : CpuKernels.drawRows(
+                        z, rows.outer(), rows.inner(), rows.features(), mask, codesCount, seed, step, tickets, chosen));
     }
 
     // ---- loss and gradients -----------------------------------------------------------------------------------

@@ -1,0 +1,71 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Rows;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.jspecify.annotations.Nullable;
+
+/** All that training sums or draws over the rows of a batch: here over those that the layer itself is given. */
+class RowSums {
+    final Kernels kernels;
+
+    RowSums(Kernels kernels) {
+        this.kernels = kernels;
+    }
+
+    /** The number of rows of the batch, given those of the layer. */
+    long count(Rows rows) {
+        return rows.count();
+    }
+
+    /** Refuses a training batch of which the layer has no rows, where others cannot go on without it. */
+    void checkMayBeEmpty() {}
+
+    /** How often each code occurs. */
+    void countCodes(IntPointer codes, long count, int codesCount, LongPointer counts) {
+        kernels.countCodes(codes, count, codesCount, counts);
+    }
+
+    /** The sum of the rows of each code, K x D. */
+    void scatter(FloatPointer z, Rows rows, IntPointer codes, int codesCount, FloatPointer sums) {
+        kernels.scatter(z, rows, codes, codesCount, sums);
+    }
+
+    /** Of each code, K x D: the sum over its rows of coefficient * (e - z) + nu * gradient. */
+    void codebookGradient(
+            FloatPointer z,
+            @Nullable FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            int codesCount,
+            float coefficient,
+            float nu,
+            FloatPointer out) {
+        kernels.codebookGradient(z, gradient, rows, codebook, codes, codesCount, coefficient, nu, out);
+    }
+
+    /** Mean and population variance of each feature. */
+    void moments(FloatPointer z, Rows rows, FloatPointer mean, FloatPointer variance) {
+        kernels.moments("z", z, rows, 1, rows.features(), mean, variance);
+    }
+
+    /** Replaces marked codes by rows drawn independently, with noise: {@link ReplacementPolicy#RANDOM_INPUT}. */
+    void replaceCodes(
+            FloatPointer z, Rows rows, ReplacementVectors.Target target, float noise, long seed, FloatPointer codebook) {
+        kernels.replaceCodes(
+                z,
+                rows,
+                target.mask(),
+                target.codes(),
+                target.effective().scale(),
+                target.effective().shift(),
+                target.affineGroups(),
+                noise,
+                seed,
+                target.step(),
+                codebook);
+    }
+}
