@@ -49,10 +49,15 @@ final class Autoencoder extends Module implements AutoCloseable {
         return quantizer;
     }
 
+    /** The vectors of images, B x features x H/4 x W/4, before the layer. */
+    Tensor encode(Tensor images) {
+        Tensor features = torch.gelu(torch.max_pool2d(toFeatures.forward(images), 2, 2));
+        return torch.max_pool2d(toCode.forward(features), 2, 2);
+    }
+
     /** Encodes and decodes images, B x 1 x H x W. */
     Reconstruction forward(Tensor images) {
-        Tensor features = torch.gelu(torch.max_pool2d(toFeatures.forward(images), 2, 2));
-        QuantizingLayer.Quantized quantized = quantizer.forward(torch.max_pool2d(toCode.forward(features), 2, 2));
+        QuantizingLayer.Quantized quantized = quantizer.forward(encode(images));
         Tensor decoded = torch.gelu(fromCode.forward(doubled(quantized.output())));
         Tensor result = toImage.forward(doubled(decoded));
         return new Reconstruction(

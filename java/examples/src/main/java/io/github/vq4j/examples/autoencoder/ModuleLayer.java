@@ -13,10 +13,20 @@ import org.jspecify.annotations.Nullable;
 /** A {@link VectorQuant} as a module of libtorch: one backward of the whole objective, one optimiser of all parameters. */
 final class ModuleLayer implements QuantizingLayer {
     private final VectorQuantModule module;
-    private @Nullable Tensor loss;
+    private @Nullable QuantizedTensors last;
 
     ModuleLayer(VectorQuant layer) {
         module = new VectorQuantModule(layer);
+    }
+
+    /** The layer itself. */
+    VectorQuant layer() {
+        return module.layer();
+    }
+
+    /** What the last forward gave. */
+    QuantizedTensors last() {
+        return Objects.requireNonNull(last);
     }
 
     @Override
@@ -37,13 +47,14 @@ final class ModuleLayer implements QuantizingLayer {
     @Override
     public Quantized forward(Tensor z) {
         QuantizedTensors quantized = module.forward(z);
-        loss = quantized.loss();
-        return new Quantized(quantized.output(), loss.item_float(), quantized.activeCodes(), quantized.perplexity());
+        last = quantized;
+        return new Quantized(
+                quantized.output(), quantized.loss().item_float(), quantized.activeCodes(), quantized.perplexity());
     }
 
     @Override
     public void backward(Tensor taskLoss, double weight) {
-        taskLoss.add(Objects.requireNonNull(loss).mul(new Scalar(weight))).backward();
+        taskLoss.add(last().loss().mul(new Scalar(weight))).backward();
     }
 
     /** Does nothing: libtorch trains all of it. */

@@ -170,7 +170,8 @@ final class SplitLayer implements QuantizingLayer {
         close.run();
     }
 
-    private static io.github.vq4j.Tensor shared(Tensor images) {
+    /** What kernels see of contiguous images. */
+    static io.github.vq4j.Tensor shared(Tensor images) {
         long[] shape = {images.size(0), images.size(1), images.size(2), images.size(3)};
         return io.github.vq4j.Tensor.ofAddress(images.data_ptr().address(), Device.HOST, shape);
     }

@@ -29,12 +29,27 @@ final class TrainingRun {
     private final ImageSet images;
     private final int iterations;
     private final long seed;
+    private final Observer observer;
+
+    /** Looks at a model while it trains. Does nothing unless overridden. */
+    interface Observer {
+        /** After the forward of an iteration, counted from 1, and before its backward. */
+        default void afterForward(int iteration, Autoencoder model) {}
+
+        /** At the end of an iteration; may run the model, as long as it leaves it in training mode. */
+        default void afterStep(int iteration, Autoencoder model) {}
+    }
 
     TrainingRun(Method method, ImageSet images, int iterations, long seed) {
+        this(method, images, iterations, seed, new Observer() {});
+    }
+
+    TrainingRun(Method method, ImageSet images, int iterations, long seed, Observer observer) {
         this.method = method;
         this.images = images;
         this.iterations = iterations;
         this.seed = seed;
+        this.observer = observer;
     }
 
     /** Trains from the start, with a progress bar. */
@@ -73,10 +88,12 @@ final class TrainingRun {
                     Autoencoder.Reconstruction result = model.forward(batch);
                     Tensor taskLoss = torch.l1_loss(result.images(), batch);
                     QuantizingLayer.Quantized quantized = result.quantized();
+                    observer.afterForward(i + 1, model);
                     optimizer.zero_grad();
                     model.quantizer().backward(taskLoss, COMMITMENT_WEIGHT);
                     optimizer.step();
                     model.quantizer().step();
+                    observer.afterStep(i + 1, model);
                     curves.taskLoss[i] = taskLoss.item_float();
                     curves.commitmentLoss[i] = quantized.loss();
                     curves.activePercent[i] =
@@ -124,7 +141,8 @@ final class TrainingRun {
         }
     }
 
-    private static Tensor tensor(Images images, float[] values) {
+    /** Images, B x 1 x H x W. */
+    static Tensor tensor(Images images, float[] values) {
         return Tensor.create(values, values.length / images.size(), 1, images.height(), images.width());
     }
 }

@@ -1,6 +1,7 @@
 package io.github.vq4j.examples.figures;
 
 import io.github.vq4j.examples.Program;
+import io.github.vq4j.examples.autoencoder.EmbeddingCommand;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -14,7 +15,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         usageHelpWidth = 100,
         usageHelpAutoWidth = true,
-        subcommands = {TrajectoriesCommand.class},
+        subcommands = {TrajectoriesCommand.class, EmbeddingCommand.class},
         description = "Draws figures of the paper: the one that is named, with its own options, or all of them.",
         footer = "NAME --help lists the options of a figure.")
 public final class Main implements Callable<Integer> {
