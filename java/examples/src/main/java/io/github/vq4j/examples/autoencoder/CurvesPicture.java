@@ -49,7 +49,7 @@ final class CurvesPicture {
     private static XYChart chart(String title, String yAxis, List<RunResult> runs, Function<Curves, double[]> measure) {
         XYChart chart = Charts.empty(WIDTH, HEIGHT, title, "iteration (mean of the last " + WINDOW + ")", yAxis);
         XYStyler styler = chart.getStyler();
-        styler.setLegendPosition(LegendPosition.InsideNE);
+        styler.setLegendPosition(runs.size() > COLOURS.size() ? LegendPosition.OutsideE : LegendPosition.InsideNE);
         styler.setXAxisMin(0.0);
         // Where the ends fit the steps of the data, XChart labels data points instead of round numbers.
         styler.setXAxisMax(runs.get(0).summary().iterations() * MARGIN);
@@ -66,10 +66,12 @@ final class CurvesPicture {
         return chart;
     }
 
-    /** Of those without one of their own, the hue goes on by the golden ratio, so that neighbours differ. */
+    /** For those without one of their own, hues by the golden ratio in three shades: neighbours differ. */
     private static Color colour(Method method) {
         int number = method.ordinal();
-        return number < COLOURS.size() ? COLOURS.get(number) : Color.getHSBColor(0.618034f * number, 0.8f, 0.75f);
+        return number < COLOURS.size()
+                ? COLOURS.get(number)
+                : Color.getHSBColor(0.618034f * number, 0.85f, 0.95f - 0.2f * (number % 3));
     }
 
     private static double[] logarithms(double[] values) {

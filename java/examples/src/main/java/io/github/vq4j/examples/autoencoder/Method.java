@@ -11,6 +11,7 @@ import io.github.vq4j.Optimizer;
 import io.github.vq4j.Quantizer;
 import io.github.vq4j.ReplacementPolicy;
 import io.github.vq4j.ResidualVectorQuant;
+import io.github.vq4j.TrainingPhases;
 import io.github.vq4j.VectorQuant;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -19,6 +20,7 @@ import java.util.function.LongFunction;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** What the autoencoder can be trained with: a layer of the library, all of 240 or 256 codes. */
 enum Method {
@@ -31,6 +33,12 @@ enum Method {
 
     // One technique each, beside k-means initialisation.
     ALTERNATED("alternated", "alternated", vectors(layer -> kmeans(layer).alternated(Optimizer.adam(1e-3), 1, true))),
+    PHASES("phases", "commitment, then task", vectors(Method::kmeans)) {
+        @Override
+        TrainingPhases phases() {
+            return new TrainingPhases(1, 1);
+        }
+    },
     STATISTICS("statistics", "statistics affine", vectors(layer -> kmeans(layer).statisticsAffine(true))),
     AFFINE_GROUPS("affine-groups", "affine of 8 groups", vectors(layer -> kmeans(layer)
             .affineLr(2)
@@ -107,6 +115,12 @@ enum Method {
     /** A new layer, whose random numbers are the seed's. On the CPU even where there is CUDA: libtorch has none here. */
     QuantizingLayer layer(long seed) {
         return layer.apply(seed);
+    }
+
+    /** The losses that its steps descend on in turn; null where each descends on both. */
+    @Nullable
+    TrainingPhases phases() {
+        return null;
     }
 
     /** The method with a name. */

@@ -1,5 +1,6 @@
 package io.github.vq4j.examples.autoencoder;
 
+import io.github.vq4j.TrainingPhases;
 import io.github.vq4j.examples.Progress;
 import io.github.vq4j.examples.data.ImageSet;
 import io.github.vq4j.examples.data.Images;
@@ -9,8 +10,10 @@ import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.AdamW;
 import org.bytedeco.pytorch.AdamWOptions;
 import org.bytedeco.pytorch.NoGradGuard;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** Trains one autoencoder and measures it. The same seed and number of threads give the same figures. */
 @SuppressWarnings("try") // Scopes and guards work by being there.
@@ -79,6 +82,7 @@ final class TrainingRun {
         Curves curves = new Curves(iterations);
         Batches batches = new Batches(images.training(), BATCH_SIZE, seed);
         AdamW optimizer = new AdamW(model.parameters(), new AdamWOptions(LEARNING_RATE));
+        TrainingPhases phases = method.phases();
         try (ProgressBar bar =
                 Progress.ofSteps(method.paddedTitle(), iterations).build()) {
             for (int i = 0; i < iterations; i++) {
@@ -90,7 +94,7 @@ final class TrainingRun {
                     QuantizingLayer.Quantized quantized = result.quantized();
                     observer.afterForward(i + 1, model);
                     optimizer.zero_grad();
-                    model.quantizer().backward(taskLoss, COMMITMENT_WEIGHT);
+                    backward(model.quantizer(), taskLoss, phases == null ? null : phases.next());
                     optimizer.step();
                     model.quantizer().step();
                     observer.afterStep(i + 1, model);
@@ -110,6 +114,12 @@ final class TrainingRun {
             }
         }
         return curves;
+    }
+
+    /** Gradients of one loss, or of both. */
+    private static void backward(QuantizingLayer layer, Tensor taskLoss, TrainingPhases.@Nullable Phase phase) {
+        Tensor task = phase == TrainingPhases.Phase.COMMITMENT ? taskLoss.mul(new Scalar(0.0)) : taskLoss;
+        layer.backward(task, phase == TrainingPhases.Phase.TASK ? 0 : COMMITMENT_WEIGHT);
     }
 
     private double testLoss(Autoencoder model) {
