@@ -31,7 +31,7 @@ class MethodTableTest {
     /** What a builder can set that is no method. */
     private static final Set<String> NO_METHODS = Set.of("dim", "beta", "seed", "backend", "build");
 
-    private static final int FEATURES = 32;
+    private static final int FEATURES = 64;
     private static final int CODES = 8;
 
     /** The layers, with a letter each. */
@@ -214,7 +214,7 @@ class MethodTableTest {
         }
     }
 
-    /** 2 x 32 x 3 x 3. */
+    /** 2 x 64 x 3 x 3. */
     private static Tensor batch(int step) {
         Random random = new Random(step);
         float[] values = new float[2 * FEATURES * 9];
