@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
         description = {
             "Measures vq4j and its peers on the same data, in alternating rounds at equal threads, and what the machine can do"
                     + " at most. Prints medians, ratios and the share of the machine's limit.",
-            "The short grid takes about two minutes on two cores, the full one hours.",
+            "The short grid takes minutes, the full one hours.",
             ""
         })
 final class Compare implements Callable<Integer> {

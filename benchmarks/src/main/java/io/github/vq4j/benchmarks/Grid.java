@@ -34,7 +34,7 @@ record Grid(
     /** Codebooks of product codes. */
     static final int PRODUCT_GROUPS = 8;
 
-    /** Two minutes on two cores. */
+    /** Minutes on two cores. */
     static final Grid SHORT = new Grid(
             "short",
             List.of(
