@@ -1,5 +1,5 @@
-// k-means by Lloyd's moves: the operations of an iteration, one after the other, on the stream. The objective comes
-// back to the host once an iteration, to decide whether it was the last.
+// k-means by Lloyd's moves: the operations of an iteration, one after the other, on the stream. The objective comes back
+// to the host once an iteration, to decide whether it was the last.
 #include "core/arguments.hpp"
 #include "core/clustering.hpp"
 #include "cuda/launch.cuh"
@@ -41,8 +41,7 @@ int32_t vq4j_cuda_lloyd(void* stream, const float* rows, int64_t outer, int64_t 
             previous = current;
             require_ok(vq4j_cuda_scatter(stream, rows, outer, inner, features, codes, codes_count, sums.get()));
             require_ok(vq4j_cuda_count_codes(stream, codes, rows_count, codes_count, counts.get()));
-            require_ok(
-                vq4j_cuda_update_centroids(stream, sums.get(), counts.get(), codes_count, features, fitted.get()));
+            require_ok(vq4j_cuda_update_centroids(stream, sums.get(), counts.get(), codes_count, features, fitted.get()));
         }
         require_ok(vq4j_cuda_copy(stream, codebook, fitted.get(), codebook_bytes));
         require_ok(vq4j_cuda_copy(stream, iterations, &iteration, sizeof iteration));

@@ -46,8 +46,7 @@ int32_t vq4j_cuda_sample_rows(void* stream, const float* rows, int64_t outer, in
         const Layout layout = checked_rows(outer, inner, features);
         check_sizes({{"count", count}, {"features", features}});
         check_present({rows, out});
-        for_each(count * features, static_cast<cudaStream_t>(stream),
-            mini_batch::Sample{rows, layout, seed, batch, out});
+        for_each(count * features, static_cast<cudaStream_t>(stream), mini_batch::Sample{rows, layout, seed, batch, out});
     });
 }
 

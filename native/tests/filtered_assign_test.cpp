@@ -126,7 +126,8 @@ void magnitudes_far_apart(Implementation& on) {
     const Shape shape{256, 1, 32};
     const Floats rows = random_floats(shape.size(), 19);
     const Floats codebook = random_floats(256 * shape.features, 20);
-    for (const auto& [of_rows, of_codes] : {std::pair{1e18f, 1e-38f}, {1e-38f, 1e18f}, {1e-20f, 1.0f}, {1.0f, 1e-20f}}) {
+    for (const auto& [of_rows, of_codes] :
+        {std::pair{1e18f, 1e-38f}, {1e-38f, 1e18f}, {1e-20f, 1.0f}, {1.0f, 1e-20f}}) {
         Floats scaled_rows = rows;
         Floats scaled_codebook = codebook;
         for (size_t i = 0; i < rows.size(); ++i) {

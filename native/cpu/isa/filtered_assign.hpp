@@ -14,11 +14,11 @@
 //    |s - t| <= d = r (C + E) + Z E + f, and |s - s'| <= f for the fp32 score s' in any order.
 // So a code with t + d < s'_j - f for some j loses to j. Lengths are measured with a relative error below that of a
 // sum of D products and taken from above (bounded_codebook.hpp: 2^-50 is added where squares underflow, more than
-// anything that underflows here, as a scale below 2^-107 is not used but 0). What may overflow makes f infinite: then the
-// row goes to the kernel of assign.hpp, as do rows with too many candidates.
+// anything that underflows here, as a scale below 2^-107 is not used but 0). What may overflow makes f infinite: then
+// the row goes to the kernel of assign.hpp, as do rows with too many candidates.
 //
-// A tile is 6 rows x 32 codes in 12 accumulators; its scores of a piece of 512 codes stay in the first-level cache until
-// they have been compared with the row's best. Bound by the integer products, a quarter of the multiply-adds of assign,
+// A tile is 6 rows x 32 codes in 12 accumulators; its scores of a piece of 512 codes stay in the first-level cache
+// until they have been compared with the row's best. Bound by the integer products, a quarter of the multiply-adds of assign,
 // and, below about 48 features, by their conversion to scores.
 #ifndef VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 #define VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
@@ -184,7 +184,9 @@ void round_rows(const float* centred, int64_t count, int64_t features, CodeBound
         const float* const z = centred + r * features;
         uint8_t* const bytes = block.bytes + r * bytes_of_row(features);
         Floats largest = all(0.0f);
-        for_each_vector(features, [&](int64_t d, auto access) { largest = larger(magnitude(access.load(z + d)), largest); });
+        for_each_vector(features, [&](int64_t d, auto access) {
+            largest = larger(magnitude(access.load(z + d)), largest);
+        });
         Rounding rounding(all(largest_lane(largest)));
         for_each_vector(features, [&](int64_t d, auto access) {
             const __m128i sixteen = _mm512_cvtepi32_epi8(rounding.round(access.load(z + d)));
