@@ -294,7 +294,7 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
                 : 0;
         long projections = (long) builder.featureSize * builder.lookupSize * Float.BYTES;
         if (maps + projections + codebooks + norm > file.dataBytes()) {
-            throw new IllegalArgumentException("need " + codebooks + " bytes of codebooks, " + maps + " of linear maps, "
+            throw new IllegalArgumentException("need " + codebooks + " bytes of codebooks, " + (long) maps + " of linear maps, "
                     + projections + " of projections and " + norm + " of norm for the options, got " + file.dataBytes()
                     + " bytes of tensors");
         }

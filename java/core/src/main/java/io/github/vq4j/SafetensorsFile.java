@@ -116,6 +116,11 @@ public final class SafetensorsFile implements AutoCloseable {
         return entry(name).shape.clone();
     }
 
+    /** Where in the file a tensor's bytes begin, for those who read or map a part of it themselves. */
+    public long position(String name) throws IOException {
+        return dataStart + entry(name).begin;
+    }
+
     /** The elements of an F32 tensor. */
     public float[] floats(String name) throws IOException {
         Entry entry = entry(name, "F32");

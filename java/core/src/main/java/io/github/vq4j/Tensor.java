@@ -8,6 +8,7 @@ import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import java.nio.ShortBuffer;
 import java.util.Arrays;
+import java.util.Objects;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -200,6 +201,11 @@ public final class Tensor implements AutoCloseable {
         return shape.clone();
     }
 
+    /** The size of an axis, counted from 0. */
+    public long size(int axis) {
+        return shape[Objects.checkIndex(axis, shape.length)];
+    }
+
     /** The number of axes. */
     public int rank() {
         return shape.length;
@@ -311,10 +317,6 @@ public final class Tensor implements AutoCloseable {
     }
 
     // ---- for the layers ----------------------------------------------------------------------------------------
-
-    long size(int axis) {
-        return shape[axis];
-    }
 
     boolean hasShape(long[] other) {
         return Arrays.equals(shape, other);

@@ -29,6 +29,7 @@ import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Workers with parts of the rows train copies of a layer that stay equal, and equal to one that has all the rows. */
+@SuppressWarnings("try") // Results that nobody reads are there to be closed.
 class DataParallelTest {
     private static final int FEATURES = 6;
     private static final int ROWS = 331;

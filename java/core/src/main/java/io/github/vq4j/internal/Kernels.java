@@ -1141,7 +1141,7 @@ public final class Kernels {
             FloatPointer z,
             Rows rows,
             FloatPointer weight,
-            FloatPointer bias,
+            @Nullable FloatPointer bias,
             long outFeatures,
             boolean transposed,
             FloatPointer out) {
@@ -1179,7 +1179,7 @@ public final class Kernels {
             Rows rows,
             long outFeatures,
             FloatPointer ofWeight,
-            FloatPointer ofBias) {
+            @Nullable FloatPointer ofBias) {
         check(onCuda()
                 ? CudaKernels.linearGradient(
                         stream(),

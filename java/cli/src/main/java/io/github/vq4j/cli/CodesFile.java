@@ -1,0 +1,148 @@
+package io.github.vq4j.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.vq4j.CodePacking;
+import io.github.vq4j.FrozenQuantizer;
+import io.github.vq4j.SafetensorsFile;
+import io.github.vq4j.Tensor;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Packed codes of a file of vectors: a safetensors file with one tensor {@code codes}, U8, the codes of all rows as
+ * {@link CodePacking} puts them, and in its metadata the number of {@code rows} and the SHA-256 of the {@code codebook}
+ * file that they belong to. Written and read in batches.
+ */
+final class CodesFile {
+    private static final String TENSOR = "codes";
+    private static final String FORMAT = "vq4j.codes";
+
+    private CodesFile() {}
+
+    /** What ties codes to their codebook. */
+    static String fingerprint(Path codebook) throws IOException {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            return HexFormat.of().formatHex(digest.digest(Files.readAllBytes(codebook)));
+        } catch (NoSuchAlgorithmException missing) {
+            throw new IllegalStateException(missing);
+        }
+    }
+
+    /** Writes codes, batch by batch. */
+    static final class Writer implements Closeable {
+        private final CodePacking packing;
+        private final PartFile file;
+
+        Writer(Path path, FrozenQuantizer quantizer, String codebook, long rows) throws IOException {
+            packing = quantizer.packing();
+            Map<String, Object> header = new LinkedHashMap<>();
+            header.put("__metadata__", Map.of("format", FORMAT, "rows", Long.toString(rows), "codebook", codebook));
+            long bytes = packing.bytes(Math.multiplyExact(rows, quantizer.codebookCount()));
+            header.put(TENSOR, Map.of("dtype", "U8", "shape", List.of(bytes), "data_offsets", List.of(0, bytes)));
+            byte[] text = new ObjectMapper().writeValueAsString(header).getBytes(StandardCharsets.UTF_8);
+            file = new PartFile(path);
+            file.write(ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(text.length).flip());
+            file.write(ByteBuffer.wrap(text));
+        }
+
+        /** Appends codes; of a multiple of 8 rows, but for the last batch. */
+        void write(Tensor codes) throws IOException {
+            file.write(ByteBuffer.wrap(packing.pack(codes)));
+        }
+
+        void finish() throws IOException {
+            file.finish();
+        }
+
+        @Override
+        public void close() throws IOException {
+            file.close();
+        }
+    }
+
+    /** Reads codes, batch by batch. */
+    static final class Reader implements Closeable {
+        private final Path path;
+        private final CodePacking packing;
+        private final int codesOfRow;
+        private final FileChannel channel;
+        private final long rows;
+        private long position;
+        private long done;
+
+        Reader(Path path, FrozenQuantizer quantizer, String codebook) throws IOException {
+            this.path = path;
+            packing = quantizer.packing();
+            codesOfRow = quantizer.codebookCount();
+            try (SafetensorsFile file = SafetensorsFile.open(path)) {
+                Map<String, String> metadata = file.metadata();
+                if (!FORMAT.equals(metadata.get("format")) || !file.has(TENSOR)) {
+                    throw malformed("need a file of codes that encode wrote");
+                }
+                if (!codebook.equals(metadata.get("codebook"))) {
+                    throw malformed("need the codebook file that its codes were made with, got one with SHA-256 " + codebook
+                            + " instead of " + metadata.get("codebook"));
+                }
+                rows = rowsOf(metadata.get("rows"));
+                long bytes = file.shape(TENSOR)[0];
+                if (rows < 1 || rows > Long.MAX_VALUE / codesOfRow / Integer.SIZE
+                        || packing.bytes(rows * codesOfRow) != bytes) {
+                    throw malformed("need the codes of " + rows + " rows, got " + bytes + " bytes");
+                }
+                position = file.position(TENSOR);
+            }
+            channel = FileChannel.open(path, StandardOpenOption.READ);
+        }
+
+        long rows() {
+            return rows;
+        }
+
+        /** The codes of the next rows, a multiple of 8 or all that are left. */
+        Tensor read(int wanted) throws IOException {
+            int count = (int) Math.min(wanted, rows - done);
+            ByteBuffer bytes = ByteBuffer.allocate((int) packing.bytes((long) count * codesOfRow));
+            while (bytes.hasRemaining()) {
+                if (channel.read(bytes, position + bytes.position()) < 0) {
+                    throw malformed("ends in the middle of its codes");
+                }
+            }
+            position += bytes.capacity();
+            done += count;
+            return codesOfRow == 1
+                    ? packing.unpack(bytes.array(), count)
+                    : packing.unpack(bytes.array(), count, codesOfRow);
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+        }
+
+        private long rowsOf(String text) throws IOException {
+            try {
+                return Long.parseLong(text);
+            } catch (NumberFormatException bad) {
+                throw malformed("need a number of rows, got " + text);
+            }
+        }
+
+        private IOException malformed(String what) {
+            return new IOException(path + ": " + what);
+        }
+    }
+}

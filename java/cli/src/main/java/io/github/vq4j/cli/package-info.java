@@ -1,0 +1,3 @@
+/** The command line {@code vq4j}. */
+@org.jspecify.annotations.NullMarked
+package io.github.vq4j.cli;

@@ -1,0 +1,51 @@
+package io.github.vq4j.cli.vectors;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** Vectors in a file, read one after the other: the file may be larger than memory. */
+public interface VectorReader extends Closeable {
+    /** The formats by the ends of their names. */
+    String FORMATS = ".npy, .fvecs, .safetensors, .csv, .tsv, .txt";
+
+    /** N. */
+    long rows();
+
+    /** D. */
+    int features();
+
+    /**
+     * Reads the next vectors.
+     *
+     * @param into as many as fit, a row each
+     * @return how many were read; 0 at the end
+     * @throws IOException also when the file is not what its beginning says
+     */
+    int read(float[] into) throws IOException;
+
+    /**
+     * Opens a file in the format that its name ends with.
+     *
+     * @param tensor the name of a tensor of a .safetensors file; null where it has one only
+     * @throws IOException if the file cannot be read, or is not one of vectors; the message says why
+     */
+    static VectorReader open(Path path, @Nullable String tensor) throws IOException {
+        String name = path.getFileName().toString().toLowerCase(Locale.ROOT);
+        if (name.endsWith(".npy")) {
+            return BinaryVectors.ofNpy(path);
+        }
+        if (name.endsWith(".fvecs")) {
+            return BinaryVectors.ofFvecs(path);
+        }
+        if (name.endsWith(".safetensors")) {
+            return BinaryVectors.ofSafetensors(path, tensor);
+        }
+        if (name.endsWith(".csv") || name.endsWith(".tsv") || name.endsWith(".txt")) {
+            return new TextVectors(path);
+        }
+        throw new IOException("need a file of vectors that ends in one of " + FORMATS + ", got " + path);
+    }
+}
