@@ -58,6 +58,12 @@ inline void check_nearest(int64_t k, int64_t codes_count) {
     }
 }
 
+inline void check_temperature(double temperature) {
+    if (!(temperature > 0.0 && temperature <= 1.7976931348623157e308)) {
+        invalid("need a finite temperature > 0, got " + std::to_string(temperature));
+    }
+}
+
 inline void check_distance(int32_t kind) {
     if (kind != VQ4J_SQUARED_EUCLIDEAN && kind != VQ4J_EUCLIDEAN && kind != VQ4J_COSINE) {
         invalid("need kind VQ4J_SQUARED_EUCLIDEAN = 0, VQ4J_EUCLIDEAN = 1 or VQ4J_COSINE = 2, got " + std::to_string(kind));
@@ -74,6 +80,13 @@ inline void check_velocity(const float* velocity, double momentum) {
     if (velocity == nullptr && momentum != 0.0) {
         invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");
     }
+}
+
+// The rows of a linear map.
+inline Layout checked_linear(int64_t outer, int64_t inner, int64_t features, int64_t out_features) {
+    check_sizes({{"features", features}, {"out_features", out_features}});
+    check_sizes({{"outer", outer}, {"inner", inner}, {"out_features", out_features}});
+    return checked_rows(outer, inner, features);
 }
 
 inline void check_both_or_neither(const float* scale, const float* shift) {

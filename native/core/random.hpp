@@ -16,6 +16,7 @@ constexpr uint64_t replacement_noise = 4ull << 40;
 constexpr uint64_t sampled_row = 5ull << 40;
 constexpr uint64_t stages_in_use = 9ull << 40;
 constexpr uint64_t worker_ticket = 10ull << 40;
+constexpr uint64_t sampled_code = 12ull << 40;
 }  // namespace purpose
 
 struct RandomBits {

@@ -4,6 +4,7 @@
 #ifndef VQ4J_CPU_KERNELS_HPP
 #define VQ4J_CPU_KERNELS_HPP
 
+#include "core/code_sampling.hpp"
 #include "core/finite_scalar.hpp"
 #include "core/layout.hpp"
 #include "core/sign_code.hpp"
@@ -92,6 +93,14 @@ struct Kernels {
         PackedCodebook<float> packed);
     int64_t (*assign_top_k)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t k, int64_t begin,
         int64_t end, float* workspace, float* scores, int32_t* codes);
+    int64_t (*sample_codes)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count,
+        const CodeSampling& sampling, int64_t begin, int64_t end, float* workspace, int32_t* codes);
+
+    // linear maps
+    int64_t (*linear)(Rows rows, PackedCodebook<const float> packed, int64_t out_features, int64_t begin, int64_t end,
+        float* workspace, float* out);
+    void (*sum_linear_gradients)(Rows rows, Rows grad, int64_t begin, int64_t end, float* rows_workspace,
+        float* grad_workspace, float* weight_sums, float* bias_sums);
 
     // 16-bit numbers
     void (*widen)(const uint16_t* values, int32_t type, int64_t count, float* out);

@@ -9,8 +9,10 @@
 #include "cpu/isa/gradient_estimator.hpp"
 #include "cpu/isa/lengths.hpp"
 #include "cpu/isa/half.hpp"
+#include "cpu/isa/linear.hpp"
 #include "cpu/isa/pack_panel.hpp"
 #include "cpu/isa/rows.hpp"
+#include "cpu/isa/sample_codes.hpp"
 #include "cpu/isa/seeding.hpp"
 
 #define VQ4J_TEXT(x) #x
@@ -22,7 +24,8 @@ namespace vq4j {
 
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
 const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows}, nullptr,
-    pack_panel, assign, assign_bounded, pack_direction_panel, assign_top_k,
+    pack_panel, assign, assign_bounded, pack_direction_panel, assign_top_k, sample_codes,
+    linear, sum_linear_gradients,
     widen, narrow, widen_rows,
     squared_distances, code_distances, look_up, residual, add_look_up, lower_weights, input_gradient, estimate_gradient,
     sum_rows_by_code, sum_gradients_by_code, sum_moments, add_moments, sum_normalized_gradients, sum_codes,

@@ -87,6 +87,19 @@ VQ4J_API int32_t VQ4J_OPERATION(assign_top_k)(VQ4J_STREAM const float* rows, int
     int64_t features, const void* packed, int64_t codes_count, int64_t k, int32_t* codes);
 
 /**
+ * A random code of every row, drawn with probabilities proportional to exp(-|z_n - c_k|^2 / temperature) by the Gumbel-max
+ * trick: the lowest k of the largest 2 s_nk / temperature + g_nk in fp64, where s_nk is the score of assign and
+ * g_nk = -ln(-ln((w + 1/2) / 2^32)), w word k mod 4 of Philox, key seed, counter (n ceil(K / 4) + floor(k / 4), step). A
+ * score that is NaN never wins. VQ4J_NOT_FINITE names the first bad row.
+ * @param packed      of pack_codebook
+ * @param temperature finite, above 0
+ * @param codes       N
+ */
+VQ4J_API int32_t VQ4J_OPERATION(sample_codes)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, const void* packed, int64_t codes_count, double temperature, uint64_t seed, uint64_t step,
+    int32_t* codes);
+
+/**
  * Distance of every row to each of its k codes: VQ4J_SQUARED_EUCLIDEAN |z - c|^2, as in commitment_loss,
  * VQ4J_EUCLIDEAN its root, VQ4J_COSINE 1 - cos(z, c), at least 0, where a zero vector has cos = 0 with every other.
  * Distances follow the order of assign_top_k within rounding, since its scores are rounded otherwise.
@@ -426,6 +439,32 @@ VQ4J_API int32_t VQ4J_OPERATION(affine_gradient)(VQ4J_STREAM const float* grad, 
 /** running = momentum * batch + (1 - momentum) * running. */
 VQ4J_API int32_t VQ4J_OPERATION(running_average)(VQ4J_STREAM float* running, const float* batch, int64_t count,
     float momentum);
+
+/* ---- linear maps --------------------------------------------------------------------------------------------- */
+
+/**
+ * A linear map of every row: out_no = bias_o + sum over i of weight_oi * z_ni, one chain of fused multiply-adds in fp32 in
+ * ascending i, started from the bias. With `transposed` by weight_io instead: the gradient of the rows of such a map from
+ * that of its output. VQ4J_NOT_FINITE names the first bad row, of weight ("weight") before one of rows ("z").
+ * @param rows       outer x features x inner
+ * @param weight     out_features x features; features x out_features where transposed
+ * @param bias       out_features, or NULL for zeros
+ * @param transposed 0 or 1
+ * @param out        outer x out_features x inner
+ */
+VQ4J_API int32_t VQ4J_OPERATION(linear)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const float* weight, const float* bias, int64_t out_features, int32_t transposed, float* out);
+
+/**
+ * Gradients of the weight and the bias of linear: grad_weight_oi = sum over n of grad_no * z_ni, grad_bias_o = sum over n of
+ * grad_no. In a chunk one chain of fused multiply-adds. Neither rows nor grad is checked. With grad = rows the Gram matrix.
+ * @param rows        outer x features x inner
+ * @param grad        outer x out_features x inner; may be rows
+ * @param grad_weight out_features x features
+ * @param grad_bias   out_features, or NULL
+ */
+VQ4J_API int32_t VQ4J_OPERATION(linear_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
+    int64_t inner, int64_t features, int64_t out_features, float* grad_weight, float* grad_bias);
 
 /* ---- optimiser steps ----------------------------------------------------------------------------------------- */
 

@@ -44,6 +44,7 @@ import org.jspecify.annotations.Nullable;
  * <table>
  * <caption>Tensors</caption>
  * <tr><td>{@code codebook}</td><td>F32[codes, features], the stored codebook C</td></tr>
+ * <tr><td>{@code linear.weight}</td><td>F32[features, features], linear codebook: its map</td></tr>
  * <tr><td>{@code affine.scale}, {@code affine.bias}</td><td>F32[affineGroups, features], learned affine</td></tr>
  * <tr><td>{@code affine.input.mean}, {@code .variance}, {@code .started}</td><td>F32[features] twice, I64[]: the
  * running moments of the statistics affine and whether a batch has been seen</td></tr>
@@ -55,9 +56,12 @@ import org.jspecify.annotations.Nullable;
  * m</td></tr>
  * <tr><td>{@code alternated.TENSOR}</td><td>the inner optimiser's state, as an optimiser's</td></tr>
  * <tr><td>{@code awaitsKmeans}</td><td>I64[], 1 before the initialisation by k-means</td></tr>
- * <tr><td>{@code norm.scale}, {@code norm.shift}</td><td>F32[featureSize], batch and group norm</td></tr>
- * <tr><td>{@code norm.running.mean}, {@code .variance}, {@code .started}</td><td>F32[featureSize] twice, I64[]: batch
+ * <tr><td>{@code norm.scale}, {@code norm.shift}</td><td>F32[featureSize], with a lookupSize F32[lookupSize]: batch and
+ * group norm</td></tr>
+ * <tr><td>{@code norm.running.mean}, {@code .variance}, {@code .started}</td><td>the same shape twice, I64[]: batch
  * norm</td></tr>
+ * <tr><td>{@code projection.in.weight}, {@code .bias}</td><td>F32[lookupSize, featureSize], F32[lookupSize]</td></tr>
+ * <tr><td>{@code projection.out.weight}, {@code .bias}</td><td>F32[featureSize, lookupSize], F32[featureSize]</td></tr>
  * <tr><td>{@code trainingSteps}</td><td>I64[]: with the seed, the state of the random numbers</td></tr>
  * <tr><td>{@code optimizer.i.learningRate}</td><td>F64[]; of Adam {@code .beta1}, {@code .beta2}, {@code .epsilon}
  * too</td></tr>
@@ -281,11 +285,18 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
     /** The memory that a layer takes goes with its options: refuses those for which the file has too few tensors. */
     private static void checkSize(SafetensorsFile file, Quantizer.Builder<?> builder) {
         long codebooks = (long) builder.numCodes * builder.codebookFeatures() * Float.BYTES;
-        long norm =
-                builder.norm == Norm.BATCH || builder.norm == Norm.GROUP ? (long) builder.featureSize * Float.BYTES : 0;
-        if (codebooks > file.dataBytes() - norm) {
-            throw new IllegalArgumentException("need " + codebooks + " bytes of codebooks and " + norm
-                    + " of norm for the options, got " + file.dataBytes() + " bytes of tensors");
+        // Their product may not fit in 63 bits.
+        double maps = builder.linearCodebook
+                ? (double) builder.codebookCount() * builder.codebookFeatures() * builder.codebookFeatures() * Float.BYTES
+                : 0;
+        long norm = builder.norm == Norm.BATCH || builder.norm == Norm.GROUP
+                ? (long) builder.lookupFeatures() * Float.BYTES
+                : 0;
+        long projections = (long) builder.featureSize * builder.lookupSize * Float.BYTES;
+        if (maps + projections + codebooks + norm > file.dataBytes()) {
+            throw new IllegalArgumentException("need " + codebooks + " bytes of codebooks, " + (long) maps + " of linear maps, "
+                    + projections + " of projections and " + norm + " of norm for the options, got " + file.dataBytes()
+                    + " bytes of tensors");
         }
     }
 

@@ -31,6 +31,8 @@ final class Codebook implements AutoCloseable {
     private final @Nullable InnerOptimizer inner;
     private final String prefix;
     private final @Nullable MovingAverages averages;
+    private final @Nullable LinearCodebook linear;
+    private final OrthogonalRegularization orthogonal;
     private boolean awaitsKmeans;
     private @Nullable Memory<Pointer> packedForAll;
 
@@ -42,6 +44,8 @@ final class Codebook implements AutoCloseable {
         private final Scratch<LongPointer> counts;
         private final EffectiveCodebook.State transform;
         private final MovingAverages.State averaged;
+        private final LinearCodebook.State mapped;
+        private final OrthogonalRegularization.State orthogonal;
 
         /** What the pass stores as the codebook. */
         private FloatPointer next;
@@ -53,6 +57,8 @@ final class Codebook implements AutoCloseable {
             counts = Scratch.longs(kernels);
             transform = new EffectiveCodebook.State(kernels);
             averaged = new MovingAverages.State(kernels);
+            mapped = new LinearCodebook.State(kernels);
+            orthogonal = new OrthogonalRegularization.State(kernels);
         }
 
         /** C', what the rows are compared with. */
@@ -72,6 +78,8 @@ final class Codebook implements AutoCloseable {
             counts.close();
             transform.close();
             averaged.close();
+            mapped.close();
+            orthogonal.close();
         }
     }
 
@@ -87,10 +95,13 @@ final class Codebook implements AutoCloseable {
         this.prefix = prefix;
         this.codes = codes;
         this.features = features;
-        // Each codebook has random numbers of its own; those of the first are those of a layer with one codebook.
-        seed = options.seed + 0x9E3779B97F4A7C15L * number;
+        seed = seedOf(options.seed, number);
         parameter = new Parameter(kernels, prefix + "codebook", 0f, codes, features);
         kernels.fillNormal(seed, CODEBOOK_PURPOSE, parameter.value().size(), parameter.values());
+        linear = options.linearCodebook
+                ? new LinearCodebook(kernels, prefix, codes, features, parameter.values())
+                : null;
+        orthogonal = new OrthogonalRegularization(kernels, options.orthogonalWeight, codes, features);
         effective = new EffectiveCodebook(
                 sums,
                 prefix,
@@ -110,6 +121,11 @@ final class Codebook implements AutoCloseable {
         awaitsKmeans = options.kmeansInit;
     }
 
+    /** Codebooks, and the assignments to a shared one, have random numbers of their own; the first has the layer's. */
+    static long seedOf(long seed, int number) {
+        return seed + 0x9E3779B97F4A7C15L * number;
+    }
+
     int codes() {
         return codes;
     }
@@ -122,11 +138,11 @@ final class Codebook implements AutoCloseable {
         return parameter;
     }
 
-    /** What optimisers step: not a codebook of moving averages. */
+    /** What optimisers step: not a codebook of moving averages; of one under a linear map, the map. */
     List<Parameter> parameters() {
         List<Parameter> all = new ArrayList<>();
         if (learnsByGradient()) {
-            all.add(parameter);
+            all.add(linear == null ? parameter : linear.weight());
         }
         all.addAll(effective.parameters());
         return all;
@@ -153,7 +169,7 @@ final class Codebook implements AutoCloseable {
 
     /** Computes C' for a pass in training over these rows, after the initialisation where it is due. */
     void prepareForTraining(State state, FloatPointer z, Rows rows) {
-        FloatPointer source = parameter.values();
+        FloatPointer source;
         if (awaitsKmeans) {
             source = state.working.atLeast(parameter.value().size());
             KMeans.builder(codes).seed(seed).build(kernels).fit(z, rows, source);
@@ -161,13 +177,15 @@ final class Codebook implements AutoCloseable {
             // The codebook changes at the end of this forward, and its backward needs the one that quantized.
             source = state.working.atLeast(parameter.value().size());
             kernels.copy(source, parameter.values(), bytes());
+        } else {
+            source = mapped(state);
         }
         pack(effective.forTraining(source, z, rows, state.transform), state);
     }
 
     /** Computes C' for a pass in inference. */
     FloatPointer prepareForInference(State state) {
-        return effective.forInference(parameter.values(), state.transform);
+        return effective.forInference(mapped(state), state.transform);
     }
 
     /** As {@link #prepareForInference}, ready to assign. */
@@ -186,9 +204,21 @@ final class Codebook implements AutoCloseable {
         }
     }
 
-    /** The nearest code of every row. */
-    void assign(State state, Assignment assignment) {
-        kernels.assign(assignment.z, assignment.rows, packed(state), codes, assignment.codes);
+    /** The nearest code of every row, or one that is drawn. */
+    void assign(State state, Assignment assignment, @Nullable CodeSampling sampling) {
+        if (sampling == null) {
+            kernels.assign(assignment.z, assignment.rows, packed(state), codes, assignment.codes);
+            return;
+        }
+        kernels.sampleCodes(
+                assignment.z,
+                assignment.rows,
+                packed(state),
+                codes,
+                sampling.temperature(),
+                sampling.seed(),
+                sampling.step(),
+                assignment.codes);
     }
 
     /** The k nearest codes of every row, nearest first. */
@@ -197,7 +227,7 @@ final class Codebook implements AutoCloseable {
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
-    void alternate(State state, Assignment assignment) {
+    void alternate(State state, Assignment assignment, @Nullable CodeSampling sampling) {
         if (inner == null) {
             return;
         }
@@ -226,7 +256,7 @@ final class Codebook implements AutoCloseable {
         }
         if (inner.reassigns()) {
             pack(state.effective(), state);
-            assign(state, assignment);
+            assign(state, assignment, sampling);
         }
     }
 
@@ -274,7 +304,7 @@ final class Codebook implements AutoCloseable {
      */
     void prepareNext(State state, Assignment assignment, long step) {
         LongPointer counts = state.counts.atLeast(codes);
-        state.next = state.transform.base();
+        state.next = linear == null ? state.transform.base() : parameter.values();
         if (averages != null) {
             state.next = averages.step(state.averaged, counts, awaitsKmeans ? state.transform.base() : null);
             effective.projectInPlace(state.next);
@@ -312,7 +342,7 @@ final class Codebook implements AutoCloseable {
 
     /** Where the gradient of C' has to be put for {@link #gradient}. */
     FloatPointer gradientRoom(State state) {
-        return effective.gradientRoom(parameter, state.transform);
+        return effective.gradientRoom(gradientOfBase(state), state.transform);
     }
 
     /** Memory of the codebook's shape for a part of that gradient. */
@@ -320,9 +350,26 @@ final class Codebook implements AutoCloseable {
         return state.gradient.atLeast(parameter.value().size());
     }
 
-    /** Gradients of the parameters from that of C'. */
+    /** Gradients of the parameters from that of C', and from the regularisation. */
     void gradient(State state) {
-        effective.gradient(parameter, state.transform);
+        if (!learnsByGradient()) {
+            return;
+        }
+        effective.gradient(gradientOfBase(state), state.transform);
+        orthogonal.addGradient(state.transform.base(), gradientOfBase(state), state.orthogonal);
+        if (linear != null) {
+            linear.gradient(parameter.values(), state.mapped);
+        }
+    }
+
+    /** The loss of orthogonal regularisation as the codebook is now, without the weight. */
+    double orthogonalLoss(State state) {
+        prepareForInference(state);
+        return orthogonal.loss(state.transform.base(), state.orthogonal);
+    }
+
+    private FloatPointer gradientOfBase(State state) {
+        return linear == null ? parameter.newGradient() : linear.gradientRoom(state.mapped);
     }
 
     // ---- state ---------------------------------------------------------------------------------------------------
@@ -339,6 +386,9 @@ final class Codebook implements AutoCloseable {
     /** What training changes. */
     void visitState(StateVisitor state) {
         parameter.visitState(state);
+        if (linear != null) {
+            linear.weight().visitState(state);
+        }
         effective.visitState(state, prefix);
         if (averages != null) {
             averages.visitState(state, prefix);
@@ -371,10 +421,18 @@ final class Codebook implements AutoCloseable {
             averages.close();
         }
         parameter.close();
+        if (linear != null) {
+            linear.weight().close();
+        }
         effective.close();
         if (replacement != null) {
             replacement.close();
         }
+    }
+
+    /** The codebook before norm and affine: the stored one, under a linear map if there is one. */
+    private FloatPointer mapped(State state) {
+        return linear == null ? parameter.values() : linear.apply(parameter.values(), state.mapped);
     }
 
     private Pointer packed(State state) {

@@ -206,13 +206,13 @@ final class EffectiveCodebook implements AutoCloseable {
         }
     }
 
-    /** Where the gradient of C' has to be put for {@link #gradient}: the codebook's own where there is no affine. */
-    FloatPointer gradientRoom(Parameter codebook, State state) {
-        return affine == Affine.NONE ? codebook.newGradient() : state.gradient.atLeast(codes * features);
+    /** Where the gradient of C' has to be put for {@link #gradient}: that of the codebook where there is no affine. */
+    FloatPointer gradientRoom(FloatPointer ofCodebook, State state) {
+        return affine == Affine.NONE ? ofCodebook : state.gradient.atLeast(codes * features);
     }
 
     /** Gradients of the codebook and of the affine parameters from the gradient of C'. */
-    void gradient(Parameter codebook, State state) {
+    void gradient(FloatPointer ofCodebook, State state) {
         if (affine == Affine.NONE) {
             return;
         }
@@ -224,7 +224,7 @@ final class EffectiveCodebook implements AutoCloseable {
                 groups,
                 state.scale,
                 rate,
-                codebook.newGradient(),
+                ofCodebook,
                 scaleParameter == null ? null : scaleParameter.newGradient(),
                 biasParameter == null ? null : biasParameter.newGradient());
     }

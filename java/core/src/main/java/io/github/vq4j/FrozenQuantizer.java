@@ -8,8 +8,8 @@ import java.util.TreeMap;
 
 /**
  * A layer that does not change any more: what {@link Quantizer#encode} and {@link Quantizer#decode} of the layer that
- * it was frozen from gave, the same bits, from plain codebooks into which codebook norm and affine are folded. The norm
- * of the input stays a step of its own; that of {@link Norm#BATCH} uses the running moments.
+ * it was frozen from gave, the same bits, from plain codebooks into which linear map, codebook norm and affine are folded.
+ * The norm of the input stays a step of its own; that of {@link Norm#BATCH} uses the running moments. Projections stay too.
  *
  * <p>The codebooks are prepared once: encoding a single row costs little more than comparing it with the codes. Use
  * {@link #encode(Tensor, Tensor)} with tensors of native memory where the cost of a call counts. Thread-safe, but for
@@ -21,6 +21,7 @@ public final class FrozenQuantizer implements AutoCloseable {
             "alternated",
             "beta",
             "kmeansInit",
+            "linearCodebook",
             "codebookNorm",
             "affineLr",
             "affineGroups",
@@ -31,7 +32,9 @@ public final class FrozenQuantizer implements AutoCloseable {
             "replacementPolicy",
             "ema",
             "emaExpiry",
+            "orthogonalWeight",
             "quantizerDropout",
+            "samplingTemperature",
             "seed",
             "stageLosses");
 
@@ -47,7 +50,7 @@ public final class FrozenQuantizer implements AutoCloseable {
                     layer.setCodebook(i, effective);
                 }
             }
-            layer.inputNorm().copyFrom(from.inputNorm());
+            layer.copySurroundings(from);
             layer.eval();
             layer.codebooks.forEach(Codebook::freeze);
         } catch (RuntimeException | Error failure) {

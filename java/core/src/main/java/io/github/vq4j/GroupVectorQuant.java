@@ -20,12 +20,7 @@ public final class GroupVectorQuant extends Quantizer {
     private final boolean share;
 
     private GroupVectorQuant(Builder options, RowSums sums) {
-        super(
-                options,
-                sums,
-                options.share ? 1 : options.groups,
-                options.codebookFeatures(),
-                options.share ? 1 : options.groups);
+        super(options, sums, options.codebookCount());
         groups = options.groups;
         share = options.share;
     }
@@ -137,7 +132,7 @@ public final class GroupVectorQuant extends Quantizer {
     }
 
     private long firstFeature(int group) {
-        return (long) group * (featureSize() / groups);
+        return (long) group * codebooks.get(group).features();
     }
 
     /** Options of {@link GroupVectorQuant}. */
@@ -159,7 +154,12 @@ public final class GroupVectorQuant extends Quantizer {
 
         @Override
         int codebookFeatures() {
-            return featureSize / groups;
+            return lookupFeatures() / groups;
+        }
+
+        @Override
+        int codebookCount() {
+            return share ? 1 : groups;
         }
 
         /** One codebook of numCodes x featureSize / groups for all groups; off by default. */
@@ -175,11 +175,11 @@ public final class GroupVectorQuant extends Quantizer {
          */
         @Override
         public GroupVectorQuant build() {
-            Arguments.divides("groups", groups, "featureSize", featureSize);
+            Arguments.divides("groups", groups, lookupName(), lookupFeatures());
             if (!share) {
                 Arguments.divides("groups", groups, "numCodes", numCodes);
             }
-            check(share ? numCodes : numCodes / groups);
+            OptionRules.check(this, share ? numCodes : numCodes / groups);
             return new GroupVectorQuant(this, sums());
         }
 

@@ -27,7 +27,7 @@ public final class Parameter {
         kernels.write(start, value.floats());
     }
 
-    /** "codebook", "affine.scale", "affine.bias", "norm.scale" or "norm.shift". */
+    /** As {@link Quantizer#parameters} lists them: "codebook", "affine.scale" and so on. */
     public String name() {
         return name;
     }

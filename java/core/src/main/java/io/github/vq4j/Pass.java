@@ -17,6 +17,7 @@ final class Pass implements AutoCloseable {
     final NativeFloats inputGradient;
     final TaskGradient taskGradient;
     final MaskedRows mask;
+    final Projection.State projection;
     final InputNorm.State norm;
     final Scratch<FloatPointer> normalisedGradient;
     final Scratch<FloatPointer> scratch;
@@ -39,7 +40,12 @@ final class Pass implements AutoCloseable {
     /** How many of the assignments the pass makes: the first of them. */
     int used;
 
-    /** The rows that take part, as they are and normalised. */
+    /** The rows that take part, as they are. */
+    FloatPointer given;
+
+    Rows givenRows;
+
+    /** The rows that are quantized: those, projected where there is a projection, and normalised. */
     FloatPointer z;
 
     FloatPointer normalised;
@@ -53,6 +59,7 @@ final class Pass implements AutoCloseable {
         inputGradient = new NativeFloats(kernels);
         taskGradient = new TaskGradient(kernels);
         mask = new MaskedRows(kernels);
+        projection = new Projection.State(kernels);
         norm = new InputNorm.State(kernels);
         normalisedGradient = Scratch.floats(kernels);
         scratch = Scratch.floats(kernels);
@@ -126,6 +133,7 @@ final class Pass implements AutoCloseable {
         inputGradient.close();
         taskGradient.close();
         mask.close();
+        projection.close();
         norm.close();
         normalisedGradient.close();
         scratch.close();

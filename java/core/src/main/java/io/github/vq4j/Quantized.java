@@ -3,9 +3,9 @@ package io.github.vq4j;
 /**
  * What {@link VectorQuant#forward} gives.
  *
- * @param output shape of z: the nearest effective code of every row, bit for bit
+ * @param output shape of z: the effective code of every row, bit for bit; with a lookupSize, projected back
  * @param codes INT32, shape of z without the feature axis
- * @param distances FLOAT32, shape of the codes: squared distance of every (normalised) row to its code
+ * @param distances FLOAT32, shape of the codes: squared distance of every (projected, normalised) row to its code
  * @param loss commitment loss, a mean over all elements
  * @param sampleLosses the same for each item of the leading axis; one value when that axis holds the features
  * @param perplexity exp(-sum p ln p) of the batch's code histogram, between 1 and numCodes

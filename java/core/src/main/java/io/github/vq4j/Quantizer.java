@@ -17,14 +17,16 @@ import org.jspecify.annotations.Nullable;
  * A layer that replaces every row of its input by codes of trained codebooks. {@link VectorQuant} has one codebook,
  * {@link GroupVectorQuant} one for each part of a row, {@link ResidualVectorQuant} one for what the codes before have left.
  *
- * <p>With z the input, normalised, its feature axis taken as N rows of D features; C the codebook, K x D; C' the effective
- * codebook, after codebook norm and affine; and sg the stop-gradient:
+ * <p>With z the input, projected and normalised where that is asked for, its feature axis taken as N rows of D features; C
+ * the codebook, K x D; C' the effective codebook, after codebook norm and affine; and sg the stop-gradient:
  *
  * <pre>
  * q_n = argmin_k |z_n - C'_k|^2 (lowest k on a tie)     e_n = C'[q_n]
  * output = e, with the gradients of z + sg(e - z) + nu * e - sg(nu * e), or of another {@link GradientEstimator}
  * loss   = (1 - beta) * mean((z - sg(e))^2) + beta * mean((sg(z) - e)^2)
  * </pre>
+ *
+ * With {@link Builder#lookupSize} the output is that, projected back.
  *
  * <p>{@link #forward} gives output and loss; {@link #backward} the gradients of the objective task(output) + alpha * loss,
  * that of z as its result and those of the {@link #parameters} inside them; an {@link Optimizer} updates the parameters.
@@ -39,6 +41,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     final RowSums sums;
     final double beta;
     private final GradientEstimator estimator;
+    private final double samplingTemperature;
+    private final long seed;
 
     /** The share of the task's gradient for codes that they receive. */
     final double nu;
@@ -48,6 +52,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private final int numCodes;
     private final int dim;
     private final int assignmentCount;
+    private final @Nullable Projection projection;
     private final InputNorm inputNorm;
     private final List<Parameter> parameters;
     private final Map<String, String> options;
@@ -59,12 +64,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     private @Nullable Pass saved;
     private volatile boolean closed;
 
-    /**
-     * @param codebookCount how many codebooks share numCodes
-     * @param codebookFeatures features of each
-     * @param assignmentCount how many assignments a pass makes
-     */
-    Quantizer(Builder<?> options, RowSums sums, int codebookCount, int codebookFeatures, int assignmentCount) {
+    /** @param assignmentCount how many assignments a pass makes */
+    Quantizer(Builder<?> options, RowSums sums, int assignmentCount) {
         this.sums = sums;
         kernels = sums.kernels;
         this.options = options.named();
@@ -74,17 +75,26 @@ public abstract sealed class Quantizer implements AutoCloseable
         dim = options.dim;
         beta = options.beta;
         estimator = options.estimator;
+        samplingTemperature = options.samplingTemperature;
+        seed = options.seed;
         nu = estimator == GradientEstimator.DIVEQ ? 1 : options.syncNu;
-        inputNorm = new InputNorm(kernels, options.norm, featureSize);
+        projection = options.lookupSize == 0
+                ? null
+                : new Projection(kernels, featureSize, options.lookupSize, options.seed);
+        inputNorm = new InputNorm(kernels, options.norm, options.lookupFeatures());
+        int codebookCount = options.codebookCount();
         List<Codebook> all = new ArrayList<>();
         for (int i = 0; i < codebookCount; i++) {
             String prefix = codebookCount == 1 ? "" : i + ".";
-            all.add(new Codebook(sums, options, i, prefix, numCodes / codebookCount, codebookFeatures));
+            all.add(new Codebook(sums, options, i, prefix, numCodes / codebookCount, options.codebookFeatures()));
         }
         codebooks = List.copyOf(all);
         List<Parameter> trained = new ArrayList<>();
         codebooks.forEach(codebook -> trained.addAll(codebook.parameters()));
         trained.addAll(inputNorm.parameters());
+        if (projection != null) {
+            trained.addAll(projection.parameters());
+        }
         parameters = List.copyOf(trained);
     }
 
@@ -133,9 +143,12 @@ public abstract sealed class Quantizer implements AutoCloseable
     final void assign(Pass pass, int number, boolean training) {
         Assignment assignment = pass.assignment(number);
         prepare(pass, number, assignment.z, assignment.rows, training);
-        codebookOf(number).assign(stateOf(pass, number), assignment);
+        CodeSampling sampling = training && samplingTemperature > 0
+                ? new CodeSampling(samplingTemperature, Codebook.seedOf(seed, number), trainingSteps)
+                : null;
+        codebookOf(number).assign(stateOf(pass, number), assignment, sampling);
         if (training) {
-            codebookOf(number).alternate(stateOf(pass, number), assignment);
+            codebookOf(number).alternate(stateOf(pass, number), assignment, sampling);
         }
     }
 
@@ -370,8 +383,10 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * "codebook" (K x D); with a learned affine "affine.scale" and "affine.bias" (affineGroups x D each, the scale being
      * 1 + affineLr * affine.scale and the shift affineLr * affine.bias); with batch or group norm "norm.scale" and
-     * "norm.shift" (D each). With several codebooks, the names of what belongs to codebook i begin with "i.". A codebook of
-     * moving averages is not among them: it has no gradient.
+     * "norm.shift" (D each, L with a lookupSize L); with that, "projection.in.weight" (L x D), "projection.in.bias" (L),
+     * "projection.out.weight" (D x L) and "projection.out.bias" (D). With linearCodebook, "linear.weight" (D x D) in the place
+     * of "codebook". With several codebooks, the names of what belongs to codebook i begin with "i.". A codebook of moving
+     * averages is not among them: it has no gradient.
      */
     public List<Parameter> parameters() {
         return parameters;
@@ -429,6 +444,25 @@ public abstract sealed class Quantizer implements AutoCloseable
         forgetSaved();
     }
 
+    /**
+     * The loss of orthogonal regularisation as the codebooks are now: the sum over them of |N N' - I|^2 / K^2, N the codes
+     * of one scaled to length 1, before an affine; without the {@link Builder#orthogonalWeight}, and whether there is one or
+     * not.
+     */
+    public double orthogonalLoss() {
+        checkOpen();
+        Pass pass = takePass();
+        try {
+            double sum = 0;
+            for (int i = 0; i < codebooks.size(); i++) {
+                sum += codebooks.get(i).orthogonalLoss(pass.codebook(i));
+            }
+            return sum;
+        } finally {
+            giveBack(pass);
+        }
+    }
+
     /** The running moments of a codebook's statistics affine; empty without it and before the first training batch. */
     public Optional<RunningMoments> runningMoments(int number) {
         checkOpen();
@@ -474,6 +508,9 @@ public abstract sealed class Quantizer implements AutoCloseable
         checkOpen();
         codebooks.forEach(codebook -> codebook.visitState(state));
         inputNorm.visitState(state);
+        if (projection != null) {
+            projection.visitState(state);
+        }
         state.number("trainingSteps", 0, Long.MAX_VALUE - 1, () -> trainingSteps, this::restored);
     }
 
@@ -507,6 +544,9 @@ public abstract sealed class Quantizer implements AutoCloseable
             forgetSaved();
             spare.forEach(Pass::close);
             spare.clear();
+            if (projection != null) {
+                projection.close();
+            }
             inputNorm.close();
             codebooks.forEach(Codebook::close);
         }
@@ -521,6 +561,14 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** The norm of the input; for tests. */
     InputNorm inputNorm() {
         return inputNorm;
+    }
+
+    /** Takes over what happens to rows and codes outside of the codebooks, from a layer of the same options. */
+    final void copySurroundings(Quantizer other) {
+        inputNorm.copyFrom(other.inputNorm);
+        if (projection != null) {
+            projection.copyFrom(Objects.requireNonNull(other.projection));
+        }
     }
 
     /** The last forward, whose backward has not been called. */
@@ -631,12 +679,13 @@ public abstract sealed class Quantizer implements AutoCloseable
         Pass pass = takePass();
         Tensor rows = null;
         try {
-            pass.rows = Rows.of(shape, axis);
+            pass.givenRows = Rows.of(shape, axis);
+            pass.rows = projection == null ? pass.givenRows : projection.lookupRows(pass.givenRows);
             pass.used = used;
             prepareToDecode(pass);
             distributeCodes(pass, codes, axis);
             rows = resultLike(codes, DataType.FLOAT32, shape);
-            writeOutput(pass, pass.output.room(rows));
+            writeGivenOutput(pass, pass.output.room(rows));
             pass.output.deliver(rows);
             return rows;
         } catch (RuntimeException | Error failure) {
@@ -661,10 +710,16 @@ public abstract sealed class Quantizer implements AutoCloseable
             pass.z = pass.mask.takeInput(mask, pass.wholeZ, pass.rows);
             pass.rows = pass.mask.selection().matrix();
         }
+        pass.given = pass.z;
+        pass.givenRows = pass.rows;
     }
 
     private void normaliseAndAssign(Pass pass, boolean training) {
         if (!pass.isEmpty()) {
+            if (projection != null) {
+                pass.z = projection.in(pass.given, pass.givenRows, pass.projection);
+                pass.rows = projection.lookupRows(pass.givenRows);
+            }
             pass.normalised = inputNorm.apply(pass.z, pass.rows, pass.samples, training, pass.norm);
             assign(pass, training);
         }
@@ -672,13 +727,23 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private void writeWholeOutput(Pass pass, FloatPointer out) {
         if (!pass.isMasked) {
-            writeOutput(pass, out);
+            writeGivenOutput(pass, out);
             return;
         }
         if (!pass.isEmpty()) {
-            writeOutput(pass, pass.mask.output());
+            writeGivenOutput(pass, pass.mask.output());
         }
         pass.mask.spreadOutput(pass.wholeZ, out);
+    }
+
+    /** Writes the output in the layout of the rows that take part, projected back where they were projected. */
+    private void writeGivenOutput(Pass pass, FloatPointer out) {
+        if (projection == null) {
+            writeOutput(pass, out);
+            return;
+        }
+        writeOutput(pass, pass.projection.output(pass.rows));
+        projection.out(pass.givenRows, pass.projection, out);
     }
 
     private IntPointer wholeCodes(Pass pass) {
@@ -734,7 +799,8 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** The failure with the row's number in the input. */
     private static NotFiniteException located(Pass pass, NotFiniteException failure) {
-        if (!pass.isMasked || failure.tensor().equals("codebook")) {
+        boolean isOfRows = failure.tensor().equals("z") || failure.tensor().equals("gradient");
+        if (!pass.isMasked || !isOfRows) {
             return failure;
         }
         return new NotFiniteException(failure.tensor(), pass.mask.selection().numberOf(failure.row()));
@@ -855,10 +921,10 @@ public abstract sealed class Quantizer implements AutoCloseable
             if (pass.isEmpty()) {
                 parameters.forEach(Parameter::clearGradient);
             } else if (pass.isMasked) {
-                differentiate(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
+                differentiateGiven(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
             } else {
                 // The task's gradient is read several times: where gradInput is its memory, the result is computed apart.
-                differentiate(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
+                differentiateGiven(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
             }
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
@@ -872,12 +938,24 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /** Gradients of the rows that take part, and of the parameters. */
+    private void differentiateGiven(
+            Pass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer out, boolean overlaps) {
+        if (projection == null) {
+            differentiate(pass, gradient, alpha, out, overlaps);
+            return;
+        }
+        FloatPointer ofCodes = projection.outGradient(gradient, pass.givenRows, pass.projection);
+        differentiate(pass, ofCodes, alpha, pass.projection.inputGradient(pass.rows), false);
+        projection.inGradient(pass.given, pass.givenRows, pass.projection, out);
+    }
+
+    /** Gradients of the rows before their norm, and of what quantizes them. */
     private void differentiate(
             Pass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer out, boolean overlaps) {
         boolean apart = !inputNorm.isIdentity() || overlaps;
         FloatPointer normalised = apart ? pass.normalisedGradient.atLeast(pass.rows.elements()) : out;
         estimate(pass, gradient);
-        double elements = (double) sums.count(pass.rows) * featureSize;
+        double elements = (double) sums.count(pass.rows) * pass.rows.features();
         differentiate(pass, pass.taskGradient, 2 * alpha / elements, normalised);
         if (!inputNorm.isIdentity()) {
             inputNorm.gradient(pass.z, normalised, pass.rows, pass.norm, out);
@@ -1078,6 +1156,10 @@ public abstract sealed class Quantizer implements AutoCloseable
         ReplacementPolicy replacementPolicy = ReplacementPolicy.RANDOM_INPUT;
         double emaDecay;
         double emaExpiry;
+        double samplingTemperature;
+        boolean linearCodebook;
+        int lookupSize;
+        double orthogonalWeight;
         long seed;
         InnerOptimizer.@Nullable Options alternation;
         private @Nullable Backend backend;
@@ -1201,6 +1283,52 @@ public abstract sealed class Quantizer implements AutoCloseable
             return self();
         }
 
+        /**
+         * Above 0 a training pass draws the codes: code k of a row z with a probability proportional to
+         * exp(-|z - C'_k|^2 / temperature), by the largest of -|z - C'_k|^2 / temperature plus Gumbel noise. The higher the
+         * temperature, the more codes are tried; near 0 the nearest are left. The noise depends on the seed, the training
+         * step, the number of the row among those that are quantized, and the code. Inference takes the nearest codes.
+         * 0, the nearest codes always, by default.
+         */
+        public B samplingTemperature(double temperature) {
+            samplingTemperature = Arguments.notNegative("samplingTemperature", temperature);
+            return self();
+        }
+
+        /**
+         * A codebook under one linear map (SimVQ: Zhu et al., Addressing Representation Collapse in Vector Quantized Models
+         * with One Linear Layer, 2024): the stored codebook is a frozen random basis B of N(0, 1/D) numbers, and what is
+         * trained is W, D x D, of C = B W', which starts as the identity. A gradient of any code moves all of them. Excludes
+         * what moves codes one by one: EMA, replacement, kmeansInit, alternated optimisation, and codebookNorm, which
+         * would project the stored codebook. Off by default.
+         */
+        public B linearCodebook(boolean linearCodebook) {
+            this.linearCodebook = linearCodebook;
+            return self();
+        }
+
+        /**
+         * Above 0, L: rows are looked up in L dimensions (Yu et al., Vector-quantized Image Modeling with Improved VQGAN,
+         * 2021, "factorized codes"). A learned linear projection maps z to L features; norm, codebooks, commitment loss,
+         * distances and gradient estimator are of these, as in a layer of that featureSize; another projection maps the
+         * codes back, once for all groups or stages. 0, no projections, by default.
+         */
+        public B lookupSize(int lookupSize) {
+            this.lookupSize = Arguments.notNegative("lookupSize", lookupSize);
+            return self();
+        }
+
+        /**
+         * Weight of orthogonal regularisation (Shin et al., Translation-equivariant Image Quantizer for Bi-directional
+         * Image-Text Generation, 2021): {@link Quantizer#backward} adds the gradient of weight * |N N' - I|^2 / K^2 to that
+         * of each codebook that the pass used, N its codes scaled to length 1, whatever alpha. {@link Quantizer#orthogonalLoss}
+         * is the value. Excludes EMA, whose codes have no gradient. 0 by default.
+         */
+        public B orthogonalWeight(double weight) {
+            orthogonalWeight = Arguments.notNegative("orthogonalWeight", weight);
+            return self();
+        }
+
         /** Seed of all random numbers of the layer; 0 by default. */
         public B seed(long seed) {
             this.seed = seed;
@@ -1238,7 +1366,8 @@ public abstract sealed class Quantizer implements AutoCloseable
          * Perplexity and active codes are those of all. Inference is each worker's own.
          *
          * <p>Excludes what looks at single rows of other workers: kmeansInit, replacementPolicy KMEANS_INPUT and
-         * FARTHEST_INPUT, norm BATCH and GROUP, quantizer dropout by sample. None by default.
+         * FARTHEST_INPUT, norm BATCH and GROUP, lookupSize, samplingTemperature, quantizer dropout by sample. None by
+         * default.
          */
         public B workers(AllReduce workers) {
             this.workers = Objects.requireNonNull(workers, "workers");
@@ -1276,6 +1405,10 @@ public abstract sealed class Quantizer implements AutoCloseable
                 ema(decay);
             }
             emaExpiry(options.real("emaExpiry", emaExpiry));
+            samplingTemperature(options.real("samplingTemperature", samplingTemperature));
+            linearCodebook(options.flag("linearCodebook", linearCodebook));
+            lookupSize(options.integer("lookupSize", lookupSize));
+            orthogonalWeight(options.real("orthogonalWeight", orthogonalWeight));
             seed(options.number("seed", seed));
             alternation = InnerOptimizer.Options.visit(options, alternation);
         }
@@ -1314,9 +1447,19 @@ public abstract sealed class Quantizer implements AutoCloseable
             return getClass().getEnclosingClass().getSimpleName();
         }
 
+        /** Features of the rows that are quantized. */
+        final int lookupFeatures() {
+            return lookupSize == 0 ? featureSize : lookupSize;
+        }
+
         /** Features of a codebook. */
         int codebookFeatures() {
-            return featureSize;
+            return lookupFeatures();
+        }
+
+        /** How many codebooks share numCodes. */
+        int codebookCount() {
+            return 1;
         }
 
         /** Where to compute, and over whose rows to sum. */
@@ -1325,74 +1468,9 @@ public abstract sealed class Quantizer implements AutoCloseable
             return workers == null ? new RowSums(kernels) : new WorkerSums(kernels, workers);
         }
 
-        /** Refuses options that contradict each other or do not divide, for codebooks of {@code codes} codes. */
-        final void check(int codes) {
-            if (affineLr > 0 && statisticsAffine) {
-                throw new IllegalArgumentException(
-                        "need either affineLr > 0 or statisticsAffine, got both (affineLr = " + affineLr + ")");
-            }
-            if (estimator == GradientEstimator.DIVEQ && syncNu > 0) {
-                throw new IllegalArgumentException("need syncNu = 0 with gradientEstimator DIVEQ, whose codes have their part "
-                        + "of the task's gradient already, got syncNu = " + syncNu);
-            }
-            if (emaDecay > 0) {
-                checkEma();
-            } else if (emaExpiry > 0) {
-                throw new IllegalArgumentException("need ema with emaExpiry, whose averages it looks at, got emaExpiry = "
-                        + emaExpiry + " without");
-            }
-            if (workers != null) {
-                checkWorkers();
-            }
-            if (codes % affineGroups != 0) {
-                throw new IllegalArgumentException(
-                        "need affineGroups to divide " + codesName() + " = " + codes + ", got " + affineGroups);
-            }
-            if (norm == Norm.GROUP && featureSize % InputNorm.GROUPS != 0) {
-                throw new IllegalArgumentException("need a featureSize that " + InputNorm.GROUPS
-                        + " groups divide for norm GROUP, got " + featureSize);
-            }
-            if ((long) featureSize * numCodes > Integer.MAX_VALUE) {
-                throw new IllegalArgumentException("need featureSize * numCodes <= " + Integer.MAX_VALUE + ", got "
-                        + featureSize + " * " + numCodes);
-            }
-        }
-
-        private void checkWorkers() {
-            if (kmeansInit) {
-                throw new IllegalArgumentException("need kmeansInit off with workers: it clusters rows that other workers"
-                        + " have; cluster a sample by KMeans and set the codebook on every worker");
-            }
-            if (norm == Norm.BATCH || norm == Norm.GROUP) {
-                throw new IllegalArgumentException("need a norm without parameters with workers, whose gradients would be"
-                        + " those of one worker's rows: NONE, UNIT, MAX_NORM or INSTANCE, got " + norm);
-            }
-            boolean looksAtRows = replacementPolicy == ReplacementPolicy.KMEANS_INPUT
-                    || replacementPolicy == ReplacementPolicy.FARTHEST_INPUT;
-            if (looksAtRows && (replaceFreq > 0 || emaExpiry > 0)) {
-                throw new IllegalArgumentException("need replacementPolicy RANDOM_INPUT or SPLIT_BUSIEST with workers: others"
-                        + " compare rows that other workers have, got " + replacementPolicy);
-            }
-        }
-
-        private void checkEma() {
-            if (affineLr > 0 || statisticsAffine) {
-                throw new IllegalArgumentException("need no affine with ema: the codes are means of rows, and an affine"
-                        + " would move them away from those, got affineLr = " + affineLr + ", statisticsAffine = "
-                        + statisticsAffine);
-            }
-            if (syncNu > 0) {
-                throw new IllegalArgumentException("need syncNu = 0 with ema: it is a share of the task's gradient, and"
-                        + " the codes have no gradient, got " + syncNu);
-            }
-            if (estimator == GradientEstimator.DIVEQ) {
-                throw new IllegalArgumentException("need another gradientEstimator than DIVEQ with ema: the codes have no"
-                        + " gradient, and their part of the task's would be lost");
-            }
-            if (alternation != null) {
-                throw new IllegalArgumentException("need either ema or alternated optimisation, got both: the averages"
-                        + " would overwrite the steps of the inner optimiser");
-            }
+        /** What the features of the rows that are quantized are called in errors. */
+        final String lookupName() {
+            return lookupSize == 0 ? "featureSize" : "lookupSize";
         }
 
         /** What the codebooks of moving averages do; null where codebooks have a gradient. */

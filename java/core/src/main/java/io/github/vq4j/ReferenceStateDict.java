@@ -86,6 +86,7 @@ public final class ReferenceStateDict {
      * @throws NotFiniteException if a code has a NaN or an infinity
      */
     public static void load(Path path, String prefix, Quantizer layer) throws IOException {
+        checkForm(layer);
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             Import visitor = new Import(file, prefix, layer);
             layer.visitState(visitor);
@@ -101,12 +102,23 @@ public final class ReferenceStateDict {
      *
      * @param prefix what the names are to begin with; "" for nothing
      * @throws IOException if the file cannot be written; one that was there is still there then
-     * @throws IllegalArgumentException if codebooks have different affines, which the reference cannot hold
+     * @throws IllegalArgumentException if codebooks have different affines, or the layer a linear codebook or projections,
+     *     which the reference cannot hold
      */
     public static void save(Path path, String prefix, Quantizer layer) throws IOException {
+        checkForm(layer);
         Export visitor = new Export();
         layer.visitState(visitor);
         visitor.writer(prefix, layer).write(path);
+    }
+
+    private static void checkForm(Quantizer layer) {
+        boolean isLinear = layer.options().get("linearCodebook").equals("true");
+        String lookupSize = layer.options().get("lookupSize");
+        if (isLinear || !lookupSize.equals("0")) {
+            throw new IllegalArgumentException("need a layer without linearCodebook and lookupSize, which the reference does"
+                    + " not have, got linearCodebook = " + isLinear + ", lookupSize = " + lookupSize);
+        }
     }
 
     private static int affineGroups(Quantizer layer) {

@@ -27,7 +27,7 @@ public final class ResidualVectorQuant extends Quantizer {
     private final long seed;
 
     private ResidualVectorQuant(Builder options, RowSums sums) {
-        super(options, sums, options.share ? 1 : options.stages, options.featureSize, options.stages);
+        super(options, sums, options.stages);
         stages = options.stages;
         stageLosses = options.stageLosses;
         minStages = options.minStages == 0 ? stages : options.minStages;
@@ -431,8 +431,18 @@ public final class ResidualVectorQuant extends Quantizer {
                 throw new IllegalArgumentException("need beamWidth = 1 with alternated optimisation: its steps would change "
                         + "what the codes chosen after leave, got " + beamWidth);
             }
-            check(share ? numCodes : numCodes / stages);
+            if (beamWidth > 1 && samplingTemperature > 0) {
+                throw new IllegalArgumentException("need beamWidth = 1 with samplingTemperature: the search is for the nearest "
+                        + "sum, and would undo the draw, got beamWidth = " + beamWidth + ", samplingTemperature = "
+                        + samplingTemperature);
+            }
+            OptionRules.check(this, share ? numCodes : numCodes / stages);
             return new ResidualVectorQuant(this, sums());
+        }
+
+        @Override
+        int codebookCount() {
+            return share ? 1 : stages;
         }
 
         @Override

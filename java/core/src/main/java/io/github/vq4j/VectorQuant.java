@@ -14,7 +14,7 @@ import org.bytedeco.javacpp.FloatPointer;
  */
 public final class VectorQuant extends Quantizer {
     private VectorQuant(Builder options, RowSums sums) {
-        super(options, sums, 1, options.featureSize, 1);
+        super(options, sums, 1);
     }
 
     /**
@@ -125,7 +125,7 @@ public final class VectorQuant extends Quantizer {
          */
         @Override
         public VectorQuant build() {
-            check(numCodes);
+            OptionRules.check(this, numCodes);
             return new VectorQuant(this, sums());
         }
 

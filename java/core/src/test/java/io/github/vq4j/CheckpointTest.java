@@ -297,7 +297,14 @@ class CheckpointTest {
             edit.metadata.put("layer.featureSize", "1000000000");
             edit.metadata.put("layer.norm", "BATCH");
         });
-        for (Path path : List.of(large, wide)) {
+        Path squares = edited(trained(VectorQuant.builder(32, 8).linearCodebook(true)), edit -> {
+            edit.metadata.put("layer.numCodes", "1");
+            edit.metadata.put("layer.featureSize", "1000");
+        });
+        Path projections = edited(
+                trained(VectorQuant.builder(32, 8).lookupSize(8)),
+                edit -> edit.metadata.put("layer.featureSize", "100000000"));
+        for (Path path : List.of(large, wide, squares, projections)) {
             long allocated = AllocatedMemory.of(
                     () -> assertTrue(assertThrows(IOException.class, () -> Checkpoint.load(path, Backend.cpu()))
                             .getMessage()

@@ -52,6 +52,7 @@ class DataParallelTest {
         all.put("rows in the ball", () -> vectors().norm(Norm.MAX_NORM).beta(0.3));
         all.put("rotation", () -> vectors().syncNu(0.5).gradientEstimator(GradientEstimator.ROTATION));
         all.put("directed gradients", () -> vectors().gradientEstimator(GradientEstimator.DIVEQ));
+        all.put("linear codebook, orthogonal", () -> vectors().linearCodebook(true).orthogonalWeight(2).affineLr(1));
         all.put("groups", () -> GroupVectorQuant.builder(FEATURES, 24, 2).affineLr(1).syncNu(1));
         all.put("groups that share", () -> GroupVectorQuant.builder(FEATURES, 12, 3).share(true).replaceFreq(1));
         all.put("stages", () -> ResidualVectorQuant.builder(FEATURES, 36, 3).affineLr(1).replaceFreq(1));
@@ -199,6 +200,8 @@ class DataParallelTest {
                 "FARTHEST_INPUT", vectors().replaceFreq(1).replacementPolicy(ReplacementPolicy.FARTHEST_INPUT));
         refused.put(
                 "KMEANS_INPUT", vectors().ema(0.9).emaExpiry(1).replacementPolicy(ReplacementPolicy.KMEANS_INPUT));
+        refused.put("lookupSize", vectors().lookupSize(2));
+        refused.put("samplingTemperature", vectors().samplingTemperature(2));
         refused.put("quantizerDropout", ResidualVectorQuant.builder(FEATURES, 12, 3).quantizerDropout(1, true));
         return refused.entrySet().stream().map(each -> dynamicTest(each.getKey(), () -> {
             IllegalArgumentException failure = assertThrows(

@@ -22,6 +22,9 @@ record Method(
         Consumer<Quantizer.Builder<?>> configure) {
     private static final String HUH = "Huh et al., ICML 2023";
 
+    /** A multiple of 32, for group norm, which is of the projected rows. */
+    private static final int FEWER_DIMENSIONS = 32;
+
     /** Rows of a batch that take part are chosen by the forward's mask. */
     static final Method MASK = new Method(
             "row mask",
@@ -100,6 +103,34 @@ record Method(
             norm(Norm.INSTANCE, "instance norm"),
             codebookNorm(CodebookNorm.UNIT, "scales codes to length 1; with norm UNIT: cosine similarity"),
             codebookNorm(CodebookNorm.MAX_NORM, "shortens codes to length 10"),
+            new Method(
+                    "codes drawn at a temperature",
+                    "tries other codes than the nearest while training",
+                    "p ∝ exp(−‖z − C'‖² / T), Gumbel-max",
+                    List.of("samplingTemperature"),
+                    "`samplingTemperature(0.5)`",
+                    builder -> builder.samplingTemperature(0.5)),
+            new Method(
+                    "linear codebook",
+                    "trains one linear map of a frozen random codebook",
+                    "C = B Wᵀ; SimVQ, Zhu et al., 2024",
+                    List.of("linearCodebook"),
+                    "`linearCodebook(true)`",
+                    builder -> builder.linearCodebook(true)),
+            new Method(
+                    "lookup in fewer dimensions",
+                    "projects rows before the lookup, codes after it",
+                    "factorized codes; Yu et al., 2021",
+                    List.of("lookupSize"),
+                    "`lookupSize(8)`",
+                    builder -> builder.lookupSize(FEWER_DIMENSIONS)),
+            new Method(
+                    "orthogonal regularisation",
+                    "turns codes away from each other",
+                    "‖N Nᵀ − I‖² / K²; Shin et al., 2021",
+                    List.of("orthogonalWeight"),
+                    "`orthogonalWeight(10)`",
+                    builder -> builder.orthogonalWeight(10)),
             MASK,
             new Method(
                     "workers",

@@ -96,6 +96,15 @@ class ReferenceStateDictTest {
                 Quantizer other = builder.get().backend(Backend.cpu()).build();
                 Optimizer optimizer = Optimizer.sgd(0)) {
             TrainedLayer.train(layer, optimizer, 0, 2);
+            boolean otherForm = layer.options().get("linearCodebook").equals("true")
+                    || !layer.options().get("lookupSize").equals("0");
+            if (otherForm) {
+                String message = assertThrows(
+                                IllegalArgumentException.class, () -> ReferenceStateDict.save(file, "", layer))
+                        .getMessage();
+                assertTrue(message.contains("which the reference does not have"), message);
+                return;
+            }
             boolean affine = layer.options().get("statisticsAffine").equals("true")
                     || !layer.options().get("affineLr").equals("0.0");
             if (affine && layer.codebookCount() > 1) {

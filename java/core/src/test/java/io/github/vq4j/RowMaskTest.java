@@ -88,6 +88,21 @@ class RowMaskTest {
                 .stageLosses(true)
                 .dim(dim)
                 .replaceFreq(1));
+        LAYERS.put("codes drawn", dim -> VectorQuant.builder(FEATURES, 21).dim(dim).samplingTemperature(9));
+        LAYERS.put("linear codebook, orthogonal", dim -> VectorQuant.builder(FEATURES, 21)
+                .dim(dim)
+                .linearCodebook(true)
+                .orthogonalWeight(5));
+        LAYERS.put("lookup in 5 dimensions, batch norm, k-means", dim -> VectorQuant.builder(FEATURES, 21)
+                .dim(dim)
+                .lookupSize(5)
+                .norm(Norm.BATCH)
+                .kmeansInit(true)
+                .replaceFreq(1));
+        LAYERS.put("groups in 6 dimensions that draw codes", dim -> GroupVectorQuant.builder(FEATURES, 20, 2)
+                .dim(dim)
+                .lookupSize(6)
+                .samplingTemperature(3));
     }
 
     static List<Backend> backends() {

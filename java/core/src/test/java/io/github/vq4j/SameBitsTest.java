@@ -64,6 +64,15 @@ class SameBitsTest {
                 .ema(0.5)
                 .replaceFreq(1)
                 .replacementPolicy(ReplacementPolicy.FARTHEST_INPUT));
+        OPTIONS.put("codes drawn", builder -> builder.samplingTemperature(20));
+        OPTIONS.put("linear codebook, orthogonal", builder -> builder.linearCodebook(true)
+                .affineLr(1)
+                .orthogonalWeight(2)
+                .syncNu(0.5));
+        OPTIONS.put("lookup in 7 dimensions", builder -> builder.lookupSize(7)
+                .norm(Norm.UNIT)
+                .codebookNorm(CodebookNorm.UNIT)
+                .replaceFreq(1));
         for (ReplacementPolicy policy : ReplacementPolicy.values()) {
             OPTIONS.put(policy + " under affine", builder -> builder.affineLr(2)
                     .affineGroups(3)

@@ -100,6 +100,48 @@ final class TrainedLayer {
                 .share(true)
                 .replaceFreq(1)
                 .syncNu(0.5));
+        all.put("codes drawn, alternated", () -> VectorQuant.builder(FEATURES, 24)
+                .samplingTemperature(30)
+                .alternated(Optimizer.sgd(1), 1, true)
+                .replaceFreq(2));
+        all.put("codes drawn for moving averages of stages that share", () -> ResidualVectorQuant.builder(FEATURES, 20, 2)
+                .share(true)
+                .samplingTemperature(20)
+                .quantizerDropout(1, true)
+                .ema(0.8));
+        all.put("linear codebook, affine, orthogonal", () -> VectorQuant.builder(FEATURES, 40)
+                .linearCodebook(true)
+                .affineLr(1)
+                .affineGroups(2)
+                .orthogonalWeight(3)
+                .syncNu(0.5)
+                .gradientEstimator(GradientEstimator.ROTATION));
+        all.put("groups of linear codebooks", () -> GroupVectorQuant.builder(FEATURES, 40, 4)
+                .linearCodebook(true)
+                .norm(Norm.BATCH)
+                .samplingTemperature(5));
+        all.put("stages that share a linear codebook, dropout", () -> ResidualVectorQuant.builder(
+                        FEATURES, 21, 3)
+                .share(true)
+                .linearCodebook(true)
+                .quantizerDropout(1, false)
+                .stageLosses(true));
+        all.put("lookup in 6 dimensions, k-means, replacement", () -> VectorQuant.builder(FEATURES, 30)
+                .lookupSize(6)
+                .kmeansInit(true)
+                .replaceFreq(1)
+                .orthogonalWeight(1)
+                .norm(Norm.BATCH));
+        all.put("groups of moving averages in 8 dimensions", () -> GroupVectorQuant.builder(FEATURES, 30, 2)
+                .lookupSize(8)
+                .ema(0.8)
+                .emaExpiry(0.5)
+                .norm(Norm.UNIT));
+        all.put("stages of linear codebooks in 4 dimensions", () -> ResidualVectorQuant.builder(FEATURES, 30, 3)
+                .lookupSize(4)
+                .linearCodebook(true)
+                .quantizerDropout(2, true)
+                .gradientEstimator(GradientEstimator.DIVEQ));
         return all;
     }
 

@@ -125,7 +125,7 @@ class VectorQuantPropertyTest {
         assertArrayEquals(expected, found, (float) TOLERANCE * largest, name);
     }
 
-    private static void close(String name, double[] expected, float[] found) {
+    static void close(String name, double[] expected, float[] found) {
         assertEquals(expected.length, found.length, name);
         double largest = 0;
         for (double value : expected) {

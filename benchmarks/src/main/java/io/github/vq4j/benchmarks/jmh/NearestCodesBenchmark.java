@@ -50,6 +50,12 @@ public class NearestCodesBenchmark extends OperationData {
         kernels.assign(z, layout, packed, codes, codesOfRows);
     }
 
+    /** A code of every row, drawn by its distance. */
+    @Benchmark
+    public void sampleCodes() {
+        kernels.sampleCodes(z, layout, packed, codes, 1, 1, 1, codesOfRows);
+    }
+
     /** The nearest code of every row in FLOAT16. */
     @Benchmark
     public void assignHalf() {

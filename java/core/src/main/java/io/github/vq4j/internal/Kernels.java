@@ -234,6 +234,37 @@ public final class Kernels {
                 : CpuKernels.assign(z, rows.outer(), rows.inner(), rows.features(), packed, codes, out));
     }
 
+    /**
+     * A code of every row, drawn with probabilities proportional to exp(-|z - c|^2 / temperature).
+     *
+     * @param step draws of different steps are independent
+     */
+    public void sampleCodes(
+            FloatPointer z,
+            Rows rows,
+            Pointer packed,
+            long codes,
+            double temperature,
+            long seed,
+            long step,
+            IntPointer out) {
+        check(onCuda()
+                ? CudaKernels.sampleCodes(
+                        stream(),
+                        z,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        packed,
+                        codes,
+                        temperature,
+                        seed,
+                        step,
+                        out)
+                : CpuKernels.sampleCodes(
+                        z, rows.outer(), rows.inner(), rows.features(), packed, codes, temperature, seed, step, out));
+    }
+
     /** Prepares a K x D codebook for assignment by cosine, by {@link #assign} or {@link #assignTopK}. */
     public void packDirections(FloatPointer codebook, long codes, long features, Pointer packed) {
         check(onCuda()
@@ -1096,6 +1127,81 @@ public final class Kernels {
                 : CpuKernels.runningAverage(running, batch, count, momentum));
     }
 
+    // ---- linear maps ------------------------------------------------------------------------------------------
+
+    /**
+     * A linear map of every row.
+     *
+     * @param tensor what {@code z} is called in an error
+     * @param bias null for none
+     * @param transposed whether the weight is that of the transposed map
+     */
+    public void linear(
+            String tensor,
+            FloatPointer z,
+            Rows rows,
+            FloatPointer weight,
+            @Nullable FloatPointer bias,
+            long outFeatures,
+            boolean transposed,
+            FloatPointer out) {
+        int turned = transposed ? 1 : 0;
+        check(
+                onCuda()
+                        ? CudaKernels.linear(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                weight,
+                                bias,
+                                outFeatures,
+                                turned,
+                                out)
+                        : CpuKernels.linear(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                weight,
+                                bias,
+                                outFeatures,
+                                turned,
+                                out),
+                tensor);
+    }
+
+    /** Gradients of the weight and, unless null, the bias of {@link #linear}. */
+    public void linearGradient(
+            FloatPointer z,
+            FloatPointer gradient,
+            Rows rows,
+            long outFeatures,
+            FloatPointer ofWeight,
+            @Nullable FloatPointer ofBias) {
+        check(onCuda()
+                ? CudaKernels.linearGradient(
+                        stream(),
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        outFeatures,
+                        ofWeight,
+                        ofBias)
+                : CpuKernels.linearGradient(
+                        z,
+                        gradient,
+                        rows.outer(),
+                        rows.inner(),
+                        rows.features(),
+                        outFeatures,
+                        ofWeight,
+                        ofBias));
+    }
+
     // ---- optimiser steps --------------------------------------------------------------------------------------
 
     /** A step of SGD; velocity is null without momentum. */
@@ -1565,7 +1671,7 @@ public final class Kernels {
         check(status, null);
     }
 
-    /** Throws what a status means; {@code tensor} is the name of the tensor that was checked, null for the kernel's own. */
+    /** Throws what a status means; {@code tensor} is what the kernel's "z" is called here, null where it is z. */
     private void check(int status, String tensor) {
         if (status == CpuKernels.VQ4J_OK) {
             return;
@@ -1577,7 +1683,8 @@ public final class Kernels {
                 if (!badRow.matches()) {
                     throw new IllegalArgumentException(message);
                 }
-                throw new NotFiniteException(tensor != null ? tensor : badRow.group(1), Long.parseLong(badRow.group(2)));
+                boolean isRenamed = tensor != null && badRow.group(1).equals("z");
+                throw new NotFiniteException(isRenamed ? tensor : badRow.group(1), Long.parseLong(badRow.group(2)));
             }
             case CpuKernels.VQ4J_INVALID_ARGUMENT -> throw new IllegalArgumentException(message);
             case CpuKernels.VQ4J_OUT_OF_MEMORY -> throw new OutOfMemoryError(message);

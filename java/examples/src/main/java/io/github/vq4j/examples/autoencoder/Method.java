@@ -31,7 +31,7 @@ enum Method {
     AFFINE("affine", "+ affine (lr 2)", vectors(Method::affine)),
     REPLACEMENT("replacement", "+ replacement (20)", vectors(Method::replacement)),
 
-    // One technique each, beside k-means initialisation.
+    // One technique each, beside k-means initialisation where it goes with that.
     ALTERNATED("alternated", "alternated", vectors(layer -> kmeans(layer).alternated(Optimizer.adam(1e-3), 1, true))),
     PHASES("phases", "commitment, then task", vectors(Method::kmeans)) {
         @Override
@@ -61,6 +61,10 @@ enum Method {
     REPLACE_KMEANS("replace-kmeans", "replaced by k-means", replacing(ReplacementPolicy.KMEANS_INPUT)),
     REPLACE_SPLIT("replace-split", "busiest codes split", replacing(ReplacementPolicy.SPLIT_BUSIEST)),
     REPLACE_FARTHEST("replace-farthest", "replaced by farthest", replacing(ReplacementPolicy.FARTHEST_INPUT)),
+    SAMPLED("sampled", "drawn codes (T 0.1)", vectors(layer -> kmeans(layer).samplingTemperature(0.1))),
+    LINEAR("linear", "linear (SimVQ)", vectors(layer -> layer.linearCodebook(true))),
+    LOOKUP("lookup", "lookup in 8 features", vectors(layer -> kmeans(layer).lookupSize(8))),
+    ORTHOGONAL("orthogonal", "orthogonal codes", vectors(layer -> kmeans(layer).orthogonalWeight(10))),
 
     // Other layers.
     GROUP("group", "4 groups", split(Method::groups)),

@@ -1,0 +1,220 @@
+// Linear maps of rows, and the gradient of their weights.
+//
+// The map: the weights packed as if they were codes, with centre 0 and the bias in the place of -h, whose scores by the
+// tiles of score_tile.cuh are the outputs; a block takes 64 rows and 64 outputs. The gradient: a block takes a chunk of 256
+// rows, 64 outputs and 64 features; 256 threads hold 4 x 4 sums each and walk through the rows in steps of 16 held in shared
+// memory; the chunks' sums are then added in fp64, a thread an element. Both bound by arithmetic where the sizes are large.
+#include "core/arguments.hpp"
+#include "core/linear.hpp"
+#include "cuda/score_tile.cuh"
+#include "vq4j/cuda.h"
+
+namespace vq4j::linear_maps {
+
+struct PackWeight {
+    const float* weight;
+    const float* bias;
+    LinearSize size;
+    bool transposed;
+    PackedCodebook<float> packed;
+    BadRows bad;
+
+    __device__ void operator()(int64_t o) const {
+        for (int64_t d = 0; d < size.features; ++d) {
+            float value = 0.0f;
+            if (o < size.out_features) {
+                value = weight[transposed ? d * size.out_features + o : o * size.features + d];
+                bad.note_unless_finite(value, transposed ? d : o);
+            }
+            packed.element(o, d, size.features) = value;
+        }
+        packed.negative_h[o] = bias != nullptr && o < size.out_features ? bias[o] : 0.0f;
+    }
+};
+
+__global__ void __launch_bounds__(ScoreTile::threads) map_kernel(const float* rows, Layout layout,
+    PackedCodebook<const float> packed, int64_t out_features, unsigned row_blocks, float* out, BadRows bad) {
+    constexpr int part = ScoreTile::part;
+    __shared__ ScoreTile tile;
+    const int64_t first_row = static_cast<int64_t>(blockIdx.x % row_blocks) * ScoreTile::rows;
+    const int64_t first_output = static_cast<int64_t>(blockIdx.x / row_blocks) * ScoreTile::codes;
+    float score[part][part];
+    tile.score(rows, layout, packed, first_row, first_output, bad, score);
+    const Layout out_layout{layout.outer, layout.inner, out_features};
+    for (int i = 0; i < part; ++i) {
+        const int64_t n = first_row + ScoreTile::down() + i;
+        for (int j = 0; j < part; ++j) {
+            const int64_t o = first_output + ScoreTile::across() + j;
+            if (n < layout.rows() && o < out_features) {
+                out[out_layout.offset(n) + o * out_layout.stride()] = score[i][j];
+            }
+        }
+    }
+}
+
+constexpr int tile = 64;
+constexpr int tile_rows = 16;
+constexpr int threads = 256;
+constexpr int threads_across = 16;
+constexpr int part = 4;
+
+// How the blocks of a gradient are numbered: outputs slowest, chunks fastest.
+struct GradientBlocks {
+    int64_t chunks;
+    int64_t feature_tiles;
+    int64_t output_tiles;
+};
+
+// A row's element, zero beyond the features.
+__device__ float element_or_zero(const float* data, Layout layout, int64_t n, int64_t d) {
+    return d < layout.features ? data[layout.offset(n) + d * layout.stride()] : 0.0f;
+}
+
+__global__ void __launch_bounds__(threads) gradient_kernel(const float* rows, const float* grad, Layout layout,
+    LinearSize size, int64_t first_chunk, GradientBlocks blocks, float* partial) {
+    __shared__ float z[tile_rows][tile];
+    __shared__ float g[tile_rows][tile];
+    const int t = static_cast<int>(threadIdx.x);
+    const int across = t % threads_across * part;
+    const int down = t / threads_across * part;
+    const int64_t block = static_cast<int64_t>(blockIdx.x);
+    const int64_t chunk = block % blocks.chunks;
+    const int64_t first_feature = block / blocks.chunks % blocks.feature_tiles * tile;
+    const int64_t first_output = block / blocks.chunks / blocks.feature_tiles * tile;
+    const int64_t begin = (first_chunk + chunk) * chunk_rows;
+    const int64_t end = begin + chunk_rows < layout.rows() ? begin + chunk_rows : layout.rows();
+    const Layout grad_layout{layout.outer, layout.inner, size.out_features};
+
+    float sums[part][part] = {};
+    for (int64_t first_row = begin; first_row < end; first_row += tile_rows) {
+        const int count = end - first_row < tile_rows ? static_cast<int>(end - first_row) : tile_rows;
+        for (int e = t; e < tile * count; e += threads) {
+            // Threads run along memory: along the features of a row-major tensor, else along the rows.
+            const int r = layout.inner == 1 ? e / tile : e % count;
+            const int i = layout.inner == 1 ? e % tile : e / count;
+            z[r][i] = element_or_zero(rows, layout, first_row + r, first_feature + i);
+            g[r][i] = element_or_zero(grad, grad_layout, first_row + r, first_output + i);
+        }
+        __syncthreads();
+        for (int r = 0; r < count; ++r) {
+            for (int o = 0; o < part; ++o) {
+                for (int i = 0; i < part; ++i) {
+                    sums[o][i] = fused_multiply_add(g[r][down + o], z[r][across + i], sums[o][i]);
+                }
+            }
+        }
+        __syncthreads();
+    }
+    float* const of_chunk = partial + chunk * size.gradients();
+    for (int o = 0; o < part; ++o) {
+        for (int i = 0; i < part; ++i) {
+            if (first_output + down + o < size.out_features && first_feature + across + i < size.features) {
+                of_chunk[(first_output + down + o) * size.features + first_feature + across + i] = sums[o][i];
+            }
+        }
+    }
+}
+
+// One output's bias over one chunk.
+struct SumBias {
+    const float* grad;
+    Layout layout;  // of grad
+    LinearSize size;
+    int64_t first_chunk;
+    float* partial;
+
+    __device__ void operator()(int64_t i) const {
+        const int64_t chunk = i / size.out_features;
+        const int64_t o = i % size.out_features;
+        const int64_t begin = (first_chunk + chunk) * chunk_rows;
+        const int64_t end = begin + chunk_rows < layout.rows() ? begin + chunk_rows : layout.rows();
+        float sum = 0.0f;
+        for (int64_t n = begin; n < end; ++n) {
+            sum = sum + grad[layout.offset(n) + o * layout.stride()];
+        }
+        partial[chunk * size.gradients() + size.weights() + o] = sum;
+    }
+};
+
+struct AddChunks {
+    const float* partial;
+    int64_t chunks;
+    int64_t count;
+    double* totals;
+
+    __device__ void operator()(int64_t e) const {
+        double total = totals[e];
+        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+            total = total + static_cast<double>(partial[chunk * count + e]);
+        }
+        totals[e] = total;
+    }
+};
+
+struct Round {
+    const double* totals;
+    float* out;
+
+    __device__ void operator()(int64_t e) const { out[e] = static_cast<float>(totals[e]); }
+};
+
+}  // namespace vq4j::linear_maps
+
+using namespace vq4j;
+
+int32_t vq4j_cuda_linear(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const float* weight, const float* bias, int64_t out_features, int32_t transposed, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_linear(outer, inner, features, out_features);
+        check_present({rows, weight, out});
+        const auto s = static_cast<cudaStream_t>(stream);
+        const int64_t bytes = vq4j_cuda_packed_codebook_bytes(out_features, features);
+        if (bytes < 0) {
+            invalid(last_message());
+        }
+        const Scratch<float> memory(bytes / static_cast<int64_t>(sizeof(float)), s);
+        const auto packed = packed_view(memory.get(), out_features, features);
+        const FirstBad bad_weights(s);
+        const FirstBad bad(s);
+        check(cudaMemsetAsync(packed.centre, 0, static_cast<size_t>(features) * sizeof(float), s), "clear");
+        for_each(panels_of(out_features) * panel_codes, s,
+            linear_maps::PackWeight{weight, bias, {features, out_features}, transposed != 0, packed, bad_weights.rows()});
+        const unsigned row_blocks = blocks_for(layout.rows(), ScoreTile::rows);
+        const unsigned blocks = blocks_for(row_blocks * ((out_features + ScoreTile::codes - 1) / ScoreTile::codes), 1);
+        launch(linear_maps::map_kernel, blocks, ScoreTile::threads, 0, s, rows, layout,
+            packed_view(static_cast<const float*>(memory.get()), out_features, features), out_features, row_blocks, out,
+            bad.rows());
+        bad_weights.require_finite("weight");
+        bad.require_finite("z");
+    });
+}
+
+int32_t vq4j_cuda_linear_gradient(void* stream, const float* rows, const float* grad, int64_t outer, int64_t inner,
+    int64_t features, int64_t out_features, float* grad_weight, float* grad_bias) {
+    return guarded([&] {
+        const Layout layout = checked_linear(outer, inner, features, out_features);
+        check_present({rows, grad, grad_weight});
+        const auto s = static_cast<cudaStream_t>(stream);
+        const LinearSize size{features, out_features};
+        const int64_t at_once = chunks_at_once(size, layout.rows());
+        const Scratch<double> totals(size.gradients(), s);
+        const Scratch<float> partial(at_once * size.gradients(), s);
+        check(cudaMemsetAsync(totals.get(), 0, static_cast<size_t>(size.gradients()) * sizeof(double), s), "clear");
+        for (int64_t first = 0; first < chunks_of(layout.rows()); first += at_once) {
+            const int64_t left = chunks_of(layout.rows()) - first;
+            const int64_t chunks = left < at_once ? left : at_once;
+            const linear_maps::GradientBlocks blocks{chunks, (features + linear_maps::tile - 1) / linear_maps::tile,
+                (out_features + linear_maps::tile - 1) / linear_maps::tile};
+            launch(linear_maps::gradient_kernel, blocks_for(chunks * blocks.feature_tiles * blocks.output_tiles, 1),
+                linear_maps::threads, 0, s, rows, grad, layout, size, first, blocks, partial.get());
+            for_each(chunks * out_features, s,
+                linear_maps::SumBias{grad, {outer, inner, out_features}, size, first, partial.get()});
+            for_each(size.gradients(), s,
+                linear_maps::AddChunks{partial.get(), chunks, size.gradients(), totals.get()});
+        }
+        for_each(size.weights(), s, linear_maps::Round{totals.get(), grad_weight});
+        if (grad_bias != nullptr) {
+            for_each(out_features, s, linear_maps::Round{totals.get() + size.weights(), grad_bias});
+        }
+    });
+}
