@@ -46,9 +46,12 @@ public class AssignmentBenchmark {
         torch.manual_seed(1);
         torch.set_num_threads(Backend.cpuThreads());
         torchRows = torch.randn(rows, features);
-        libtorch = new LibtorchQuantizer(codes, features);
+        libtorch = new LibtorchQuantizer(torch.randn(codes, features));
         input = Tensor.of(new FloatPointer(torchRows.data_ptr_float()), rows, features);
-        layer = VectorQuant.builder(features, codes).dim(-1).backend(Backend.cpu()).build();
+        layer = VectorQuant.builder(features, codes)
+                .dim(-1)
+                .backend(Backend.cpu())
+                .build();
         layer.setCodebook(Tensor.of(new FloatPointer(libtorch.codebook().data_ptr_float()), codes, features));
         layer.eval();
     }
@@ -64,7 +67,7 @@ public class AssignmentBenchmark {
     public void libtorchCdistTopk() {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard noGradient = new NoGradGuard()) {
-            libtorch.assignByCdist(torchRows, libtorch.codebook());
+            LibtorchQuantizer.assignByCdist(torchRows, libtorch.codebook());
         }
     }
 
@@ -73,7 +76,7 @@ public class AssignmentBenchmark {
     public void libtorchMatmulArgmin() {
         try (PointerScope scope = new PointerScope();
                 NoGradGuard noGradient = new NoGradGuard()) {
-            libtorch.assignByMatmul(torchRows, libtorch.codebook());
+            LibtorchQuantizer.assignByMatmul(torchRows, libtorch.codebook());
         }
     }
 

@@ -1,156 +1,291 @@
 package io.github.vq4j.benchmarks;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import io.github.vq4j.Backend;
+import io.github.vq4j.benchmarks.Grid.Part;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.time.LocalDate;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
+import java.util.EnumSet;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
-import org.openjdk.jmh.results.RunResult;
-import org.openjdk.jmh.runner.Runner;
-import org.openjdk.jmh.runner.RunnerException;
-import org.openjdk.jmh.runner.options.OptionsBuilder;
-import org.openjdk.jmh.runner.options.TimeValue;
-import org.openjdk.jmh.runner.options.VerboseMode;
+import me.tongfei.progressbar.DelegatingProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
-/**
- * Runs the JMH benchmarks of vq4j and of its peers in this one process, in alternating rounds, so that a change of the
- * machine's speed meets all of them; prints the median of the rounds and the ratio to each peer.
- */
+/** Measures vq4j and its peers on the same data, prints the table, and writes it as JSON. */
 @Command(
         name = "compare",
         mixinStandardHelpOptions = true,
-        description = "Times vq4j and libtorch in one process, at equal threads, alternating.")
+        description = {
+            "Measures vq4j and its peers on the same data, in alternating rounds at equal threads, and what the machine can do"
+                    + " at most. Prints medians, ratios and the share of the machine's limit.",
+            "The short grid takes minutes, the full one hours.",
+            ""
+        })
 final class Compare implements Callable<Integer> {
-    @Option(names = "--rounds", defaultValue = "5", description = "Alternating rounds (default: ${DEFAULT-VALUE}).")
+    private static final int TERMINAL_MILLISECONDS = 250;
+    private static final int LOG_MILLISECONDS = 10_000;
+    private static final int LOG_WIDTH = 120;
+    private static final int REAL_DATA_MOVES = 10;
+
+    @Option(
+            names = "--full",
+            arity = "0..1",
+            fallbackValue = "ASSIGNMENT,TRAINING,MEMORY,CODES,LATENCY,KMEANS",
+            split = ",",
+            paramLabel = "NAMES",
+            description = "The full grid, or the full sizes of some of its parts: --full=kmeans.")
+    private Set<Part> full = EnumSet.noneOf(Part.class);
+
+    @Option(
+            names = "--json",
+            paramLabel = "FILE",
+            description = "Write the figures to this file, too; after every row.")
+    private @Nullable Path json;
+
+    @Option(names = "--threads", paramLabel = "N", description = "Threads of every contender (default: all cores).")
+    private int threads = Runtime.getRuntime().availableProcessors();
+
+    @Option(
+            names = "--rounds",
+            paramLabel = "N",
+            defaultValue = "5",
+            description = "Alternating rounds, of which the median counts (default: ${DEFAULT-VALUE}).")
     private int rounds;
 
-    @Option(names = "--json", description = "Also write the figures to this file.")
-    private Path json;
+    @Option(
+            names = "--sample",
+            paramLabel = "SECONDS",
+            defaultValue = "0.03",
+            description = "What the calls of a sample fill at least (default: ${DEFAULT-VALUE}).")
+    private double sampleSeconds;
 
-    @Option(names = "--commit", description = "Commit to note in the file.")
-    private String commit;
+    @Option(
+            names = "--limit",
+            paramLabel = "SECONDS",
+            defaultValue = "10",
+            description = "Leave a contender out where one call would take longer (default: ${DEFAULT-VALUE}).")
+    private double limitSeconds;
 
-    /** One line of the table: median microseconds of ours and of every peer. */
-    record Row(String benchmark, int rows, int codes, int features, Map<String, Double> microseconds) {
-        double ours() {
-            return microseconds.get("vq4j");
-        }
+    @Option(
+            names = "--peers",
+            split = ",",
+            paramLabel = "NAMES",
+            description = "Peers to measure: ${COMPLETION-CANDIDATES} (default: all that are there).")
+    private Set<Peers.Peer> asked = EnumSet.allOf(Peers.Peer.class);
 
-        double gigaflops() {
-            return 2.0 * rows * codes * features / ours() / 1e3;
-        }
-    }
+    @Option(
+            names = "--only",
+            split = ",",
+            paramLabel = "NAMES",
+            description = "Rows to measure: ${COMPLETION-CANDIDATES} (default: all).")
+    private Set<Part> parts = EnumSet.allOf(Part.class);
 
-    /** What the file holds. */
-    record Report(String date, String commit, String processor, String vq4j, int threads, int rounds, List<Row> rows) {}
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            description =
+                    "Real vectors for a trained codebook: a file of a format that the command line vq4j reads, also gzipped,"
+                            + " or a folder with such .fvecs or .npy (default: the environment variable VQ4J_DATA).")
+    private @Nullable Path data;
+
+    @Option(names = "--commit", description = "Commit to note in the file (default: that of the working folder).")
+    private @Nullable String commit;
+
+    /** A part of the work that the progress bar counts. */
+    private record Step(String name, Callable<List<Report.Row>> work) {}
 
     @Override
-    public Integer call() throws RunnerException, IOException {
-        Map<String, Map<String, List<Double>>> samples = new LinkedHashMap<>();
-        Map<String, Row> shapes = new LinkedHashMap<>();
-        for (int round = 0; round < rounds; round++) {
-            System.out.printf("round %d of %d%n", round + 1, rounds);
-            for (RunResult result : oneRound()) {
-                String[] name = result.getParams().getBenchmark().split("\\.");
-                String method = name[name.length - 1];
-                String benchmark = name[name.length - 2].replace("Benchmark", "");
-                int features = parameter(result, "features");
-                String key = benchmark + features;
-                shapes.putIfAbsent(
-                        key,
-                        new Row(benchmark, parameter(result, "rows"), parameter(result, "codes"), features, Map.of()));
-                samples.computeIfAbsent(key, any -> new LinkedHashMap<>())
-                        .computeIfAbsent(method, any -> new ArrayList<>())
-                        .add(result.getPrimaryResult().getScore());
-            }
-        }
-        List<Row> table = shapes.entrySet().stream()
-                .map(entry -> withMedians(entry.getValue(), samples.get(entry.getKey())))
-                .toList();
-        print(table);
+    public Integer call() throws Exception {
+        Report report = run(grid());
+        System.out.println();
+        System.out.print(new ConsoleTable(report));
         if (json != null) {
-            write(table);
+            System.out.println("written: " + json.toAbsolutePath());
         }
-        return 0;
+        return CommandLine.ExitCode.OK;
     }
 
-    private static Iterable<RunResult> oneRound() throws RunnerException {
-        return new Runner(new OptionsBuilder()
-                        .include(AssignmentBenchmark.class.getName())
-                        .include(TrainingStepBenchmark.class.getName())
-                        .forks(0)
-                        .warmupIterations(1)
-                        .warmupTime(TimeValue.milliseconds(500))
-                        .measurementIterations(1)
-                        .measurementTime(TimeValue.seconds(1))
-                        .verbosity(VerboseMode.SILENT)
-                        .build())
-                .run();
+    /** The grid that was asked for. */
+    Grid grid() {
+        return Grid.of(full);
     }
 
-    private static int parameter(RunResult result, String name) {
-        return Integer.parseInt(result.getParams().getParam(name));
-    }
-
-    private static Row withMedians(Row shape, Map<String, List<Double>> samples) {
-        Map<String, Double> medians = new LinkedHashMap<>();
-        samples.forEach((method, values) -> {
-            List<Double> sorted = values.stream().sorted().toList();
-            medians.put(method, sorted.get(sorted.size() / 2));
-        });
-        return new Row(shape.benchmark(), shape.rows(), shape.codes(), shape.features(), medians);
-    }
-
-    private static void print(List<Row> table) {
-        System.out.printf("%n%s, %s%n", processor(), Backend.cpu().description());
-        for (Row row : table) {
-            System.out.printf(
-                    "%-12s N = %d  K = %d  D = %-4d vq4j %8.0f us (%.0f GFLOP/s)",
-                    row.benchmark(), row.rows(), row.codes(), row.features(), row.ours(), row.gigaflops());
-            row.microseconds().forEach((method, time) -> {
-                if (!method.equals("vq4j")) {
-                    System.out.printf("  | %s %8.0f us = %.1f x", method, time, time / row.ours());
+    /** Measures a grid. */
+    Report run(Grid grid) throws Exception {
+        Comparison comparison = new Comparison(threads, rounds, sampleSeconds, limitSeconds);
+        try (Peers peers = new Peers(asked, threads, parts.contains(Part.KMEANS));
+                @Nullable Matrix real = realData()) {
+            loadCode(peers);
+            List<Report.Row> rows = new ArrayList<>();
+            List<Step> steps = steps(grid, comparison, peers, real);
+            try (ProgressBar bar = progress(steps.size())) {
+                for (Step step : steps) {
+                    bar.setExtraMessage(step.name());
+                    rows.addAll(step.work().call());
+                    if (json != null) {
+                        report(grid, comparison, peers, rows).write(json);
+                    }
+                    bar.step();
                 }
-            });
-            System.out.println();
+            }
+            return report(grid, comparison, peers, rows);
         }
     }
 
-    private void write(List<Row> table) throws IOException {
-        Report report = new Report(
+    private Report report(Grid grid, Comparison comparison, Peers peers, List<Report.Row> rows) {
+        return new Report(
                 LocalDate.now().toString(),
-                commit,
-                processor(),
-                Backend.cpu().description(),
-                Backend.cpuThreads(),
+                commit != null ? commit : commitOfWorkingFolder(),
+                Machine.here(),
+                threads,
                 rounds,
-                table);
-        Path target = json.toAbsolutePath();
-        Path temporary = Files.createTempFile(target.getParent(), "benchmark", ".part");
-        new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValue(temporary.toFile(), report);
-        Files.move(temporary, target, StandardCopyOption.REPLACE_EXISTING);
-        System.out.println("written: " + target);
+                grid.name(),
+                peers.descriptions(),
+                comparison.flopsPeak() > 0 ? comparison.flopsPeak() : null,
+                comparison.copyRate() > 0 ? comparison.copyRate() : null,
+                List.copyOf(rows));
     }
 
-    private static String processor() {
-        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
-            return lines.filter(line -> line.startsWith("model name"))
-                    .map(line -> line.substring(line.indexOf(':') + 1).strip())
-                    .findFirst()
-                    .orElse("unknown processor");
-        } catch (IOException unreadable) {
-            return "unknown processor";
+    private List<Step> steps(Grid grid, Comparison comparison, Peers peers, @Nullable Matrix real) {
+        List<Step> steps = new ArrayList<>();
+        if (parts.contains(Part.ASSIGNMENT)) {
+            grid.assignments().forEach(size -> steps.add(assignment(comparison, peers, Operation.ASSIGNMENT, size)));
         }
+        if (parts.contains(Part.ASSIGNMENT) && real != null) {
+            steps.add(new Step("assignment, real data", () -> trained(comparison, peers, real, grid.realCodes())));
+        }
+        if (parts.contains(Part.TRAINING)) {
+            grid.trainingSteps()
+                    .forEach(size -> steps.add(new Step("training step " + size, () -> {
+                        try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
+                                Matrix codebook = Matrix.normal(2, size.codes(), size.features())) {
+                            return List.of(TrainingRows.measure(comparison, peers, rows, codebook, "normal"));
+                        }
+                    })));
+        }
+        if (parts.contains(Part.MEMORY)) {
+            grid.memory()
+                    .forEach(size -> steps.add(new Step("memory " + size, () -> {
+                        try (MemoryRows rows =
+                                new MemoryRows(comparison, peers, size.rows(), size.codes(), size.features())) {
+                            return List.of(
+                                    rows.scatter(), rows.moments(), rows.lookup(), rows.loss(), rows.optimizer());
+                        }
+                    })));
+        }
+        if (parts.contains(Part.CODES)) {
+            grid.productCodes()
+                    .forEach(size -> steps.add(new Step("encode, decode " + size, () -> {
+                        try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
+                                Matrix codebooks = Matrix.normal(
+                                        2, size.codes() * Grid.PRODUCT_GROUPS, size.features() / Grid.PRODUCT_GROUPS)) {
+                            return ProductCodesRows.measure(comparison, peers, rows, codebooks, Grid.PRODUCT_GROUPS);
+                        }
+                    })));
+        }
+        if (parts.contains(Part.LATENCY)) {
+            grid.latency().forEach(size -> steps.add(assignment(comparison, peers, Operation.LATENCY, size)));
+        }
+        if (parts.contains(Part.KMEANS)) {
+            grid.kmeans()
+                    .forEach(size -> steps.add(new Step("k-means " + size, () -> {
+                        try (Matrix rows = Matrix.normal(1, size.rows(), size.features())) {
+                            return List.of(KMeansRows.measure(
+                                    comparison, peers, rows, (int) size.codes(), grid.kmeansMoves(), "normal"));
+                        }
+                    })));
+        }
+        if (parts.contains(Part.KMEANS) && real != null && grid.realFits()) {
+            steps.add(new Step(
+                    "k-means, real data",
+                    () -> List.of(KMeansRows.measure(
+                            comparison, peers, real, grid.realCodes() / 4, grid.kmeansMoves(), realName()))));
+        }
+        return steps;
+    }
+
+    private static Step assignment(Comparison comparison, Peers peers, Operation operation, Grid.Size size) {
+        return new Step(operation.label() + " " + size, () -> {
+            try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
+                    Matrix codebook = Matrix.normal(2, size.codes(), size.features())) {
+                return List.of(AssignmentRows.measure(comparison, peers, operation, rows, codebook, "normal"));
+            }
+        });
+    }
+
+    private List<Report.Row> trained(Comparison comparison, Peers peers, Matrix real, int codes) throws IOException {
+        try (KMeansFit fit = new KMeansFit(real, codes, REAL_DATA_MOVES, 1);
+                Matrix codebook = new Matrix(codes, real.columns())) {
+            fit.run();
+            codebook.put(Bits.numbers(fit.result()));
+            return List.of(AssignmentRows.measure(
+                    comparison, peers, Operation.ASSIGNMENT, real, codebook, realName() + ", trained codebook"));
+        }
+    }
+
+    private @Nullable Matrix realData() throws IOException {
+        Path place = place();
+        if (place == null) {
+            return null;
+        }
+        Optional<Path> file = VectorFile.find(place);
+        if (file.isEmpty()) {
+            throw new IOException("need a file of vectors, .fvecs or .npy, in " + place);
+        }
+        return VectorFile.read(file.get());
+    }
+
+    private @Nullable Path place() {
+        String variable = System.getenv("VQ4J_DATA");
+        return data != null || variable == null ? data : Path.of(variable);
+    }
+
+    private String realName() throws IOException {
+        return VectorFile.find(place()).orElseThrow().getFileName().toString();
+    }
+
+    /** One small call of everything, so that code which is loaded at its first use does not count as memory of a row. */
+    private void loadCode(Peers peers) {
+        Comparison once = new Comparison(threads, 1, 0, Double.POSITIVE_INFINITY);
+        try (Matrix rows = Matrix.normal(1, 64, 8);
+                Matrix codebook = Matrix.normal(2, 16, 8)) {
+            AssignmentRows.measure(once, peers, Operation.ASSIGNMENT, rows, codebook, "normal");
+            TrainingRows.measure(once, peers, rows, codebook, "normal");
+        }
+    }
+
+    private static @Nullable String commitOfWorkingFolder() {
+        try {
+            Process git = new ProcessBuilder("git", "describe", "--always", "--dirty", "--exclude", "*")
+                    .redirectError(ProcessBuilder.Redirect.DISCARD)
+                    .start();
+            String answer = new String(git.getInputStream().readAllBytes()).strip();
+            return git.waitFor() == 0 && !answer.isEmpty() ? answer : null;
+        } catch (IOException noGit) {
+            return null;
+        } catch (InterruptedException stop) {
+            Thread.currentThread().interrupt();
+            return null;
+        }
+    }
+
+    private static ProgressBar progress(int steps) {
+        ProgressBarBuilder builder = new ProgressBarBuilder()
+                .setTaskName("compare")
+                .setInitialMax(steps)
+                .setStyle(ProgressBarStyle.ASCII);
+        return System.console() != null
+                ? builder.setUpdateIntervalMillis(TERMINAL_MILLISECONDS).build()
+                : builder.setUpdateIntervalMillis(LOG_MILLISECONDS)
+                        .setConsumer(new DelegatingProgressBarConsumer(System.err::println, LOG_WIDTH))
+                        .build();
     }
 }

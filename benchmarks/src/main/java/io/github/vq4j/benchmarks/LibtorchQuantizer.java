@@ -22,14 +22,24 @@ final class LibtorchQuantizer implements AutoCloseable {
     /** Rows in a chunk of cdist + top-k; the reference package's chunk size. */
     private static final long CHUNK = 1024;
 
+    /** Most scores that one matrix product makes, 1 GiB; more rows are cut. */
+    private static final long MOST_SCORES = 1L << 28;
+
     private final Tensor codebook;
     private final Tensor affineScale;
     private final Tensor affineBias;
 
-    LibtorchQuantizer(long codes, long features) {
-        codebook = torch.randn(codes, features).requires_grad_();
-        affineScale = torch.zeros(1, features).requires_grad_();
-        affineBias = torch.zeros(1, features).requires_grad_();
+    /** A quantizer with a copy of this K x D codebook. */
+    LibtorchQuantizer(Tensor codebook) {
+        this.codebook = trained(codebook.detach().clone());
+        affineScale = trained(torch.zeros(1, codebook.size(1)));
+        affineBias = trained(torch.zeros(1, codebook.size(1)));
+    }
+
+    private static Tensor trained(Tensor parameter) {
+        // Returns a view of its object, not an owner.
+        parameter.requires_grad_();
+        return parameter;
     }
 
     /** The K x D codebook. */
@@ -38,7 +48,7 @@ final class LibtorchQuantizer implements AutoCloseable {
     }
 
     /** Codes by chunks of cdist and top-k, then joined. */
-    Tensor assignByCdist(Tensor rows, Tensor codebook) {
+    static Tensor assignByCdist(Tensor rows, Tensor codebook) {
         TensorVector parts = new TensorVector();
         for (long begin = 0; begin < rows.size(0); begin += CHUNK) {
             Tensor chunk = rows.narrow(0, begin, Math.min(CHUNK, rows.size(0) - begin));
@@ -48,9 +58,22 @@ final class LibtorchQuantizer implements AutoCloseable {
         return torch.cat(parts, 0).reshape(-1);
     }
 
-    /** Codes by one matrix product: argmin of |c|^2 - 2 z.c. */
-    Tensor assignByMatmul(Tensor rows, Tensor codebook) {
+    /** Codes by matrix products: argmin of |c|^2 - 2 z.c. */
+    static Tensor assignByMatmul(Tensor rows, Tensor codebook) {
         Tensor squaredLengths = codebook.square().sum(1);
+        long chunk = Math.max(1, MOST_SCORES / codebook.size(0));
+        if (rows.size(0) <= chunk) {
+            return nearest(rows, codebook, squaredLengths);
+        }
+        TensorVector parts = new TensorVector();
+        for (long begin = 0; begin < rows.size(0); begin += chunk) {
+            Tensor part = rows.narrow(0, begin, Math.min(chunk, rows.size(0) - begin));
+            parts.push_back(nearest(part, codebook, squaredLengths));
+        }
+        return torch.cat(parts, 0);
+    }
+
+    private static Tensor nearest(Tensor rows, Tensor codebook, Tensor squaredLengths) {
         Tensor scores = torch.addmm(squaredLengths, rows, codebook.t(), new Scalar(1.0), new Scalar(-2.0));
         return torch.argmin(scores, new LongOptional(1), false);
     }

@@ -1,25 +1,47 @@
 package io.github.vq4j.benchmarks;
 
 import picocli.CommandLine;
+import picocli.CommandLine.Command;
 
-/**
- * {@code java -jar benchmarks.jar compare} runs vq4j and its peers in one process and prints ratios; any other arguments
- * go to JMH's own command line.
- */
-public final class Main {
+/** Comparison with peers, the README's figures, and JMH. */
+@Command(
+        name = "benchmarks.jar",
+        mixinStandardHelpOptions = true,
+        subcommands = {Compare.class, Readme.class},
+        synopsisSubcommandLabel = "(compare | readme | JMH's arguments)",
+        footer = {
+            "",
+            "Any other arguments go to JMH. It knows every operation that Java calls:",
+            "  java -jar benchmarks.jar -l                          lists the benchmarks",
+            "  java -jar benchmarks.jar AssignmentBenchmark         runs a class of them",
+            "  java -jar benchmarks.jar GradientsBenchmark.scatter  runs one",
+            "  java -jar benchmarks.jar scatter -p rows=65536 -p features=32 -f 1 -wi 2 -i 5",
+            "                                                       with parameters, forks and iterations",
+            "  java -jar benchmarks.jar -h                          tells JMH's options"
+        })
+public final class Main implements Runnable {
     private Main() {}
 
     /**
      * Runs the command.
      *
-     * @param arguments {@code compare} and its options, or JMH's
+     * @param arguments a subcommand and its options, {@code --help}, or JMH's
      * @throws Exception what JMH throws
      */
     public static void main(String[] arguments) throws Exception {
-        if (arguments.length > 0 && arguments[0].equals("compare")) {
-            String[] options = java.util.Arrays.copyOfRange(arguments, 1, arguments.length);
-            System.exit(new CommandLine(new Compare()).execute(options));
+        CommandLine commands = new CommandLine(new Main()).setCaseInsensitiveEnumValuesAllowed(true);
+        boolean ours = arguments.length == 0
+                || arguments[0].equals("--help")
+                || commands.getSubcommands().containsKey(arguments[0]);
+        if (ours) {
+            System.exit(commands.execute(arguments));
         }
         org.openjdk.jmh.Main.main(arguments);
+    }
+
+    /** Without a command. */
+    @Override
+    public void run() {
+        CommandLine.usage(this, System.out);
     }
 }

@@ -52,7 +52,7 @@ public class TrainingStepBenchmark {
         torch.set_num_threads(Backend.cpuThreads());
         torchRows = torch.randn(rows, features);
         torchGradient = torch.randn(rows, features).mul(new Scalar(1e-4));
-        libtorch = new LibtorchQuantizer(codes, features);
+        libtorch = new LibtorchQuantizer(torch.randn(codes, features));
         input = Tensor.of(new FloatPointer(torchRows.data_ptr_float()), rows, features);
         gradient = Tensor.of(new FloatPointer(torchGradient.data_ptr_float()), rows, features);
         layer = VectorQuant.builder(features, codes)

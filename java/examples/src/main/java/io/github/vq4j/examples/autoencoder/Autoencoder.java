@@ -1,9 +1,5 @@
 package io.github.vq4j.examples.autoencoder;
 
-import io.github.vq4j.Backend;
-import io.github.vq4j.VectorQuant;
-import io.github.vq4j.torch.QuantizedTensors;
-import io.github.vq4j.torch.VectorQuantModule;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.Conv2dOptions;
@@ -22,15 +18,13 @@ final class Autoencoder extends Module implements AutoCloseable {
     /** How often an image's sides are halved. */
     static final int DOWNSAMPLING = 4;
 
-    private static final int FEATURES = 32;
-    private static final int CODES = 256;
-    private static final double BETA = 0.95;
+    private static final int HIDDEN = 16;
 
-    private final Conv2dImpl toFeatures = register_module("toFeatures", convolution(1, 16));
-    private final Conv2dImpl toCode = register_module("toCode", convolution(16, FEATURES));
-    private final VectorQuantModule quantizer;
-    private final Conv2dImpl fromCode = register_module("fromCode", convolution(FEATURES, 16));
-    private final Conv2dImpl toImage = register_module("toImage", convolution(16, 1));
+    private final QuantizingLayer quantizer;
+    private final Conv2dImpl toFeatures;
+    private final Conv2dImpl toCode;
+    private final Conv2dImpl fromCode;
+    private final Conv2dImpl toImage;
 
     /**
      * Images after encoding and decoding, and what the layer says about their codes.
@@ -38,31 +32,43 @@ final class Autoencoder extends Module implements AutoCloseable {
      * @param images in [-1, 1]
      * @param quantized of the encoded images
      */
-    record Reconstruction(Tensor images, QuantizedTensors quantized) {}
+    record Reconstruction(Tensor images, QuantizingLayer.Quantized quantized) {}
 
-    /** Draws the weights: libtorch's with its own random numbers, the codebook's with the seed. */
+    /** Draws the weights: libtorch's with its own random numbers, the layer's with the seed. */
     Autoencoder(Method method, long seed) {
-        // On the CPU even where there is CUDA: the libtorch of the examples has none.
-        VectorQuant.Builder layer =
-                VectorQuant.builder(FEATURES, CODES).beta(BETA).seed(seed).backend(Backend.cpu());
-        quantizer = register_module(
-                "quantizer", new VectorQuantModule(method.configure(layer).build()));
+        quantizer = method.layer(seed);
+        toFeatures = register_module("toFeatures", convolution(1, HIDDEN));
+        toCode = register_module("toCode", convolution(HIDDEN, quantizer.features()));
+        fromCode = register_module("fromCode", convolution(quantizer.features(), HIDDEN));
+        toImage = register_module("toImage", convolution(HIDDEN, 1));
+        quantizer.module().ifPresent(module -> register_module("quantizer", module));
     }
 
-    /** K. */
-    int numCodes() {
-        return CODES;
+    /** The layer between encoder and decoder. */
+    QuantizingLayer quantizer() {
+        return quantizer;
+    }
+
+    /** The vectors of images, B x features x H/4 x W/4, before the layer. */
+    Tensor encode(Tensor images) {
+        Tensor features = torch.gelu(torch.max_pool2d(toFeatures.forward(images), 2, 2));
+        return torch.max_pool2d(toCode.forward(features), 2, 2);
     }
 
     /** Encodes and decodes images, B x 1 x H x W. */
     Reconstruction forward(Tensor images) {
-        Tensor features = torch.gelu(torch.max_pool2d(toFeatures.forward(images), 2, 2));
-        QuantizedTensors quantized = quantizer.forward(torch.max_pool2d(toCode.forward(features), 2, 2));
+        QuantizingLayer.Quantized quantized = quantizer.forward(encode(images));
         Tensor decoded = torch.gelu(fromCode.forward(doubled(quantized.output())));
         Tensor result = toImage.forward(doubled(decoded));
         return new Reconstruction(
                 torch.clamp(result, new ScalarOptional(new Scalar(-1.0)), new ScalarOptional(new Scalar(1.0))),
                 quantized);
+    }
+
+    @Override
+    public void train(boolean training) {
+        super.train(training);
+        quantizer.train(training);
     }
 
     @Override

@@ -1,8 +1,8 @@
 package io.github.vq4j.examples.autoencoder;
 
+import io.github.vq4j.examples.Charts;
 import java.awt.BasicStroke;
 import java.awt.Color;
-import java.awt.Font;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -13,7 +13,6 @@ import java.util.stream.IntStream;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
-import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
@@ -24,7 +23,6 @@ final class CurvesPicture {
     private static final int WIDTH = 600;
     private static final int HEIGHT = 420;
     private static final int WINDOW = 10;
-    private static final int TICK_SPACING = 80;
     private static final double MARGIN = 1.02;
     /** Told apart by people who do not see all colours too; a method has the same one in every picture. */
     private static final List<Color> COLOURS = List.of(
@@ -49,25 +47,12 @@ final class CurvesPicture {
     }
 
     private static XYChart chart(String title, String yAxis, List<RunResult> runs, Function<Curves, double[]> measure) {
-        XYChart chart = new XYChartBuilder()
-                .width(WIDTH)
-                .height(HEIGHT)
-                .title(title)
-                .xAxisTitle("iteration (mean of the last " + WINDOW + ")")
-                .yAxisTitle(yAxis)
-                .build();
+        XYChart chart = Charts.empty(WIDTH, HEIGHT, title, "iteration (mean of the last " + WINDOW + ")", yAxis);
         XYStyler styler = chart.getStyler();
-        styler.setChartBackgroundColor(Color.WHITE);
-        styler.setPlotBorderVisible(false);
-        styler.setPlotGridLinesColor(new Color(0xE0E0E0));
-        styler.setChartTitleBoxVisible(false);
-        styler.setChartTitleFont(new Font(Font.SANS_SERIF, Font.BOLD, 16));
-        styler.setLegendBorderColor(new Color(0xC0C0C0));
-        styler.setLegendPosition(LegendPosition.InsideNE);
+        styler.setLegendPosition(runs.size() > COLOURS.size() ? LegendPosition.OutsideE : LegendPosition.InsideNE);
         styler.setXAxisMin(0.0);
         // Where the ends fit the steps of the data, XChart labels data points instead of round numbers.
         styler.setXAxisMax(runs.get(0).summary().iterations() * MARGIN);
-        styler.setXAxisTickMarkSpacingHint(TICK_SPACING);
         styler.setXAxisDecimalPattern("0");
         for (RunResult run : runs) {
             double[] curve = measure.apply(run.curves());
@@ -75,10 +60,18 @@ final class CurvesPicture {
                     IntStream.rangeClosed(1, curve.length).asDoubleStream().toArray();
             XYSeries series = chart.addSeries(run.method().title(), iterations, curve);
             series.setMarker(SeriesMarkers.NONE);
-            series.setLineColor(COLOURS.get(run.method().ordinal()));
+            series.setLineColor(colour(run.method()));
             series.setLineStyle(new BasicStroke(2));
         }
         return chart;
+    }
+
+    /** For those without one of their own, hues by the golden ratio in three shades: neighbours differ. */
+    private static Color colour(Method method) {
+        int number = method.ordinal();
+        return number < COLOURS.size()
+                ? COLOURS.get(number)
+                : Color.getHSBColor(0.618034f * number, 0.85f, 0.95f - 0.2f * (number % 3));
     }
 
     private static double[] logarithms(double[] values) {

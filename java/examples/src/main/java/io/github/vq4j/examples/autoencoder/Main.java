@@ -1,26 +1,22 @@
 package io.github.vq4j.examples.autoencoder;
 
-import io.github.vq4j.Backend;
-import io.github.vq4j.examples.data.DrawnImages;
-import io.github.vq4j.examples.data.ImageSearch;
+import io.github.vq4j.examples.Program;
 import io.github.vq4j.examples.data.ImageSet;
-import io.github.vq4j.examples.data.Images;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** The command: trains the autoencoder with each method and compares them. */
@@ -30,52 +26,24 @@ import picocli.CommandLine.Spec;
         usageHelpWidth = 100,
         usageHelpAutoWidth = true,
         description = {
-            "Trains a convolutional VQ autoencoder five times, each time with one technique more, and compares:"
-                    + " baseline, + k-means initialisation, + synchronised commitment, + affine codebook,"
-                    + " + replacement of unused codes.",
-            "Images: IDX files of --data or of the environment variable VQ4J_DATA; else MNIST from the"
-                    + " user's cache, its public mirrors or the npm registry; else drawn ones."
+            "Trains a convolutional VQ autoencoder once with every method and compares. Without --method five times,"
+                    + " each time with one technique more: baseline, + k-means initialisation, + synchronised"
+                    + " commitment, + affine codebook, + replacement of unused codes.",
+            TrainingOptions.IMAGES
         })
 public final class Main implements Callable<Integer> {
-    private static final int MOST_THREADS = 1024;
+    @Mixin
+    private TrainingOptions training;
 
     @Option(
-            names = "--iterations",
-            paramLabel = "N",
-            defaultValue = "400",
-            description = "Batches of 256 images that every method trains; ${DEFAULT-VALUE} by default.")
-    private int iterations;
-
-    /** All methods first learn to draw nothing but black; how long they stay there differs by seed, with 2 not long. */
-    @Option(
-            names = "--seed",
-            paramLabel = "N",
-            defaultValue = "2",
-            description = "Seed of weights, codebook and order of the images; ${DEFAULT-VALUE} by default.")
-    private long seed;
-
-    @Option(
-            names = "--only",
+            names = "--method",
             paramLabel = "NAME",
+            split = ",",
             converter = MethodConverter.class,
-            description = "Trains this method only; may be given several times. One of baseline, kmeans, sync, affine,"
-                    + " replacement.")
-    private List<Method> only = List.of();
-
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "CPU threads of libtorch and of vq4j; by default each decides.")
-    private @Nullable Integer threads;
-
-    @Option(
-            names = "--data",
-            paramLabel = "DIR",
-            description = "Folder with train-images-idx3-ubyte and t10k-images-idx3-ubyte, plain or with .gz.")
-    private @Nullable Path data;
-
-    @Option(names = "--drawn", description = "Takes images drawn by the program instead of looking for others.")
-    private boolean drawn;
+            completionCandidates = MethodNames.class,
+            description = "Trains these methods instead of the five; several with commas, or given several times. Of:"
+                    + " ${COMPLETION-CANDIDATES}.")
+    private List<Method> chosen = List.of();
 
     @Option(
             names = "--output",
@@ -101,37 +69,17 @@ public final class Main implements Callable<Integer> {
 
     /** The command, for tests too. */
     static CommandLine commandLine() {
-        return new CommandLine(new Main())
-                .setParameterExceptionHandler((wrong, arguments) -> {
-                    PrintWriter err = wrong.getCommandLine().getErr();
-                    err.println("error: " + wrong.getMessage());
-                    err.println("--help lists the options");
-                    return CommandLine.ExitCode.USAGE;
-                })
-                .setExecutionExceptionHandler((failure, line, parsed) -> {
-                    if (!(failure instanceof IOException)) {
-                        throw failure;
-                    }
-                    // A file that is missing, wrong or not writable: the message says it all.
-                    line.getErr().println("error: " + failure.getMessage());
-                    return CommandLine.ExitCode.SOFTWARE;
-                });
+        return Program.of(new Main());
     }
 
     @Override
     public Integer call() throws IOException {
-        checkOptions();
         PrintWriter out = command.commandLine().getOut();
-        ImageSet images = findImages(out);
-        out.println(images);
-        createOutputFolder();
-        if (threads != null) {
-            torch.set_num_threads(threads);
-            Backend.setCpuThreads(threads);
-        }
+        ImageSet images = training.prepare(command);
+        Program.createOutputFolder(output);
         List<RunResult> runs = new ArrayList<>();
         for (Method method : methods()) {
-            runs.add(new TrainingRun(method, images, iterations, seed).run());
+            runs.add(new TrainingRun(method, images, training.iterations(), training.seed()).run());
         }
         out.println();
         out.print(Report.table(runs));
@@ -143,49 +91,15 @@ public final class Main implements Callable<Integer> {
         return CommandLine.ExitCode.OK;
     }
 
-    private void createOutputFolder() throws IOException {
-        try {
-            Files.createDirectories(output);
-        } catch (IOException failure) {
-            throw new IOException("need a folder for results, --output, that can be made, got " + output, failure);
-        }
-    }
-
-    private void checkOptions() {
-        need(iterations >= 1, "need --iterations of at least 1, got " + iterations);
-        need(
-                threads == null || threads >= 1 && threads <= MOST_THREADS,
-                "need --threads between 1 and " + MOST_THREADS + ", got " + threads);
-        need(data == null || !drawn, "need either --data or --drawn, got both");
-    }
-
-    private void need(boolean condition, String message) {
-        if (!condition) {
-            throw new ParameterException(command.commandLine(), message);
-        }
-    }
-
     private Set<Method> methods() {
-        return only.isEmpty() ? EnumSet.allOf(Method.class) : EnumSet.copyOf(only);
+        return chosen.isEmpty() ? Method.compared() : EnumSet.copyOf(chosen);
     }
 
-    private ImageSet findImages(PrintWriter out) throws IOException {
-        ImageSet images = drawn
-                ? DrawnImages.set()
-                : ImageSearch.onThisMachine(System.getenv(), out::println).find(data);
-        checkTrainable(images);
-        return images;
-    }
-
-    private static void checkTrainable(ImageSet images) throws IOException {
-        Images training = images.training();
-        if (training.height() % Autoencoder.DOWNSAMPLING != 0 || training.width() % Autoencoder.DOWNSAMPLING != 0) {
-            throw new IOException(images.origin() + ": need images whose sides " + Autoencoder.DOWNSAMPLING
-                    + " divides, got " + training.height() + " x " + training.width());
-        }
-        if (training.count() < TrainingRun.BATCH_SIZE) {
-            throw new IOException(images.origin() + ": need at least " + TrainingRun.BATCH_SIZE
-                    + " images to train on, got " + training.count());
+    /** The names that --method takes. */
+    private static final class MethodNames implements Iterable<String> {
+        @Override
+        public Iterator<String> iterator() {
+            return Arrays.stream(Method.values()).map(Method::key).iterator();
         }
     }
 

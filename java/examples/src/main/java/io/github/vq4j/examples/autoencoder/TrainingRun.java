@@ -1,5 +1,6 @@
 package io.github.vq4j.examples.autoencoder;
 
+import io.github.vq4j.TrainingPhases;
 import io.github.vq4j.examples.Progress;
 import io.github.vq4j.examples.data.ImageSet;
 import io.github.vq4j.examples.data.Images;
@@ -12,6 +13,7 @@ import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** Trains one autoencoder and measures it. The same seed and number of threads give the same figures. */
 @SuppressWarnings("try") // Scopes and guards work by being there.
@@ -19,7 +21,9 @@ final class TrainingRun {
     /** Images of an iteration. */
     static final int BATCH_SIZE = 256;
 
-    private static final double LEARNING_RATE = 3e-4;
+    /** Of AdamW. */
+    static final double LEARNING_RATE = 3e-4;
+
     private static final double COMMITMENT_WEIGHT = 10;
     private static final int HELD_OUT_COUNT = 2_000;
     private static final int HELD_OUT_BATCH = 250;
@@ -28,12 +32,27 @@ final class TrainingRun {
     private final ImageSet images;
     private final int iterations;
     private final long seed;
+    private final Observer observer;
+
+    /** Looks at a model while it trains. Does nothing unless overridden. */
+    interface Observer {
+        /** After the forward of an iteration, counted from 1, and before its backward. */
+        default void afterForward(int iteration, Autoencoder model) {}
+
+        /** At the end of an iteration; may run the model, as long as it leaves it in training mode. */
+        default void afterStep(int iteration, Autoencoder model) {}
+    }
 
     TrainingRun(Method method, ImageSet images, int iterations, long seed) {
+        this(method, images, iterations, seed, new Observer() {});
+    }
+
+    TrainingRun(Method method, ImageSet images, int iterations, long seed, Observer observer) {
         this.method = method;
         this.images = images;
         this.iterations = iterations;
         this.seed = seed;
+        this.observer = observer;
     }
 
     /** Trains from the start, with a progress bar. */
@@ -44,7 +63,7 @@ final class TrainingRun {
             long start = System.nanoTime();
             Curves curves = train(model);
             double seconds = (System.nanoTime() - start) / 1e9;
-            model.eval();
+            model.train(false);
             RunSummary summary = new RunSummary(
                     method.key(),
                     seed,
@@ -63,6 +82,7 @@ final class TrainingRun {
         Curves curves = new Curves(iterations);
         Batches batches = new Batches(images.training(), BATCH_SIZE, seed);
         AdamW optimizer = new AdamW(model.parameters(), new AdamWOptions(LEARNING_RATE));
+        TrainingPhases phases = method.phases();
         try (ProgressBar bar =
                 Progress.ofSteps(method.paddedTitle(), iterations).build()) {
             for (int i = 0; i < iterations; i++) {
@@ -71,26 +91,35 @@ final class TrainingRun {
                     Tensor batch = tensor(images.training(), batches.next());
                     Autoencoder.Reconstruction result = model.forward(batch);
                     Tensor taskLoss = torch.l1_loss(result.images(), batch);
-                    Tensor commitmentLoss = result.quantized().loss();
+                    QuantizingLayer.Quantized quantized = result.quantized();
+                    observer.afterForward(i + 1, model);
                     optimizer.zero_grad();
-                    taskLoss.add(commitmentLoss.mul(new Scalar(COMMITMENT_WEIGHT)))
-                            .backward();
+                    backward(model.quantizer(), taskLoss, phases == null ? null : phases.next());
                     optimizer.step();
+                    model.quantizer().step();
+                    observer.afterStep(i + 1, model);
                     curves.taskLoss[i] = taskLoss.item_float();
-                    curves.commitmentLoss[i] = commitmentLoss.item_float();
-                    curves.activePercent[i] = 100.0 * result.quantized().activeCodes() / model.numCodes();
-                    curves.perplexity[i] = result.quantized().perplexity();
+                    curves.commitmentLoss[i] = quantized.loss();
+                    curves.activePercent[i] =
+                            100.0 * quantized.activeCodes() / model.quantizer().numCodes();
+                    curves.perplexity[i] = quantized.perplexity();
                     bar.setExtraMessage(String.format(
                             Locale.ROOT,
                             " loss %.4f  perplexity %.1f  active %d",
                             curves.taskLoss[i],
                             curves.perplexity[i],
-                            result.quantized().activeCodes()));
+                            quantized.activeCodes()));
                     bar.step();
                 }
             }
         }
         return curves;
+    }
+
+    /** Gradients of one loss, or of both. */
+    private static void backward(QuantizingLayer layer, Tensor taskLoss, TrainingPhases.@Nullable Phase phase) {
+        Tensor task = phase == TrainingPhases.Phase.COMMITMENT ? taskLoss.mul(new Scalar(0.0)) : taskLoss;
+        layer.backward(task, phase == TrainingPhases.Phase.TASK ? 0 : COMMITMENT_WEIGHT);
     }
 
     private double testLoss(Autoencoder model) {
@@ -122,7 +151,8 @@ final class TrainingRun {
         }
     }
 
-    private static Tensor tensor(Images images, float[] values) {
+    /** Images, B x 1 x H x W. */
+    static Tensor tensor(Images images, float[] values) {
         return Tensor.create(values, values.length / images.size(), 1, images.height(), images.width());
     }
 }

@@ -1,0 +1,51 @@
+package io.github.vq4j.benchmarks.jmh;
+
+import io.github.vq4j.DataType;
+import org.bytedeco.javacpp.ShortPointer;
+import org.openjdk.jmh.annotations.Benchmark;
+
+/** Vectors of codes, and 16-bit numbers. */
+public class LookupBenchmark extends OperationData {
+    private ShortPointer halves;
+
+    @Override
+    protected void prepareMore() {
+        halves = halves(z, layout.elements());
+    }
+
+    /** The codes' vectors. */
+    @Benchmark
+    public void lookup() {
+        kernels.lookup(codebook, codes, codesOfRows, layout, out);
+    }
+
+    /** Added to a sum. */
+    @Benchmark
+    public void addLookup() {
+        kernels.addLookup(codebook, codes, codesOfRows, layout, out);
+    }
+
+    /** What codes leave of rows. */
+    @Benchmark
+    public void residual() {
+        kernels.residual(z, layout, codebook, codes, codesOfRows, out);
+    }
+
+    /** How often each code occurs. */
+    @Benchmark
+    public void countCodes() {
+        kernels.countCodes(codesOfRows, rows, codes, counts);
+    }
+
+    /** FLOAT16 to fp32. */
+    @Benchmark
+    public void widen() {
+        kernels.widen(halves, DataType.FLOAT16, layout.elements(), out);
+    }
+
+    /** fp32 to FLOAT16. */
+    @Benchmark
+    public void narrow() {
+        kernels.narrow(z, layout.elements(), DataType.FLOAT16, halves);
+    }
+}

@@ -1,0 +1,37 @@
+package io.github.vq4j.benchmarks.jmh;
+
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.openjdk.jmh.annotations.Benchmark;
+
+/** Fixed-point sums over workers. */
+public class WorkersBenchmark extends OperationData {
+    private static final int EXPONENT = 30;
+
+    private FloatPointer largest;
+    private LongPointer sums;
+
+    @Override
+    protected void prepareMore() {
+        largest = floats(1);
+        sums = longs((long) codes * features);
+    }
+
+    /** The largest element. */
+    @Benchmark
+    public void largestMagnitude() {
+        kernels.largestMagnitude(z, layout, largest);
+    }
+
+    /** Sums of rows by code. */
+    @Benchmark
+    public void fixedPointScatter() {
+        kernels.fixedPointScatter(z, layout, codesOfRows, codes, null, 1, EXPONENT, sums);
+    }
+
+    /** As fp32. */
+    @Benchmark
+    public void fromFixedPoint() {
+        kernels.fromFixedPoint(sums, (long) codes * features, EXPONENT, 1, codebookOut);
+    }
+}

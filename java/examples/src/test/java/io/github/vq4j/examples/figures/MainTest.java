@@ -1,0 +1,95 @@
+package io.github.vq4j.examples.figures;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.vq4j.examples.Pictures;
+import io.github.vq4j.examples.data.DrawnImages;
+import io.github.vq4j.examples.data.IdxBytes;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** The commands as a user gives them. */
+class MainTest {
+    @TempDir
+    private Path folder;
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    @Test
+    void drawsTheTrajectories() throws IOException {
+        run("trajectories", "--output=" + folder);
+        Pictures.check(folder.resolve("trajectories.png"));
+        JsonNode summaries =
+                new ObjectMapper().readTree(folder.resolve("trajectories.json").toFile());
+        assertEquals(4, summaries.size());
+        for (JsonNode summary : summaries) {
+            String name = summary.get("name").asText();
+            assertTrue(out.toString().contains(name), out.toString());
+            assertTrue(summary.get("steps").asInt() > 10, summary.toString());
+            assertTrue(summary.get("deviation").asDouble() > 0, summary.toString());
+        }
+    }
+
+    @Test
+    void drawsTheEmbeddingWithoutAndWithAffine() throws IOException {
+        byte[] pixels = new DrawnImages().draw(300, 1).pixels();
+        Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
+        Files.write(folder.resolve("t10k-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
+        run("embedding", "--data=" + folder, "--iterations=5", "--output=" + folder);
+        Pictures.check(folder.resolve("embedding.png"));
+        Pictures.check(folder.resolve("divergence.png"));
+        List<String> lines = Files.readAllLines(folder.resolve("divergence.csv"));
+        assertEquals("method,iteration,meanGap,deviationGap,meanDistance,perplexity", lines.get(0));
+        assertEquals(1 + 2 * 5, lines.size());
+        for (String line : lines.subList(1, lines.size())) {
+            for (String figure : List.of(line.split(",")).subList(1, 6)) {
+                assertTrue(Double.parseDouble(figure) > 0, line);
+            }
+        }
+        // All else is equal, and the affine starts as the identity: the first batch is quantized alike.
+        assertEquals(lines.get(1).replace("sync", "affine"), lines.get(6));
+        assertNotEquals(lines.get(5).replace("sync", "affine"), lines.get(10));
+    }
+
+    @Test
+    void helpListsTheFiguresAndTheirOptions() {
+        run("--help");
+        assertTrue(out.toString().contains("trajectories") && out.toString().contains("embedding"), out.toString());
+        run("trajectories", "--help");
+        assertTrue(out.toString().contains("--output"), out.toString());
+        run("embedding", "--help");
+        assertTrue(out.toString().contains("--iterations"), out.toString());
+    }
+
+    @Test
+    void wrongOptionsAreRefused() throws IOException {
+        assertEquals(CommandLine.ExitCode.USAGE, execute("nonsense"));
+        assertTrue(err.toString().contains("nonsense"), err.toString());
+        Path file = Files.createFile(folder.resolve("file"));
+        assertEquals(CommandLine.ExitCode.SOFTWARE, execute("trajectories", "--output=" + file));
+        assertTrue(err.toString().contains("--output"), err.toString());
+    }
+
+    private void run(String... arguments) {
+        assertEquals(CommandLine.ExitCode.OK, execute(arguments), () -> err.toString());
+    }
+
+    private int execute(String... arguments) {
+        return Main.commandLine()
+                .setOut(new PrintWriter(out, true))
+                .setErr(new PrintWriter(err, true))
+                .execute(arguments);
+    }
+}
