@@ -26,6 +26,51 @@ struct CodeSampling {
         const double uniform = (static_cast<double>(bits) + 0.5) * (1.0 / 4294967296.0);
         return scale * static_cast<double>(score) - natural_logarithm(-natural_logarithm(uniform));
     }
+
+    // Whether the noisy score can be larger than another, whatever the bits: the largest noise is that of u = 1 - 2^-33.
+    VQ4J_SHARED_MEMBER bool may_exceed(float score, double best) const {
+        return scale * static_cast<double>(score) + 33.0 * logarithm_of_two_and_more > best;
+    }
+
+    // The same of given bits, without a logarithm: -ln(-ln u) <= -ln(1 - u) <= -ln 2^e, e the exponent of 1 - u.
+    VQ4J_SHARED_MEMBER bool may_exceed(float score, uint32_t bits, double best) const {
+        const double left = (static_cast<double>(~bits) + 0.5) * (1.0 / 4294967296.0);
+        uint64_t left_bits;
+        memcpy(&left_bits, &left, sizeof left);
+        const double exponent = static_cast<double>(static_cast<int32_t>(left_bits >> 52) - 1023);
+        return scale * static_cast<double>(score) - exponent * logarithm_of_two_and_more > best;
+    }
+
+private:
+    // More than ln 2, by more than the rounding of the noise.
+    static constexpr double logarithm_of_two_and_more = 0.69314719;
+};
+
+// The largest noisy score of a row so far and its code, the first of equal ones; scores come in the order of the codes.
+struct SampledCode {
+    double score;
+    int32_t code;
+
+    // The scores of codes first_code ... first_code + 3 of row n. Most need neither a draw nor a logarithm.
+    VQ4J_SHARED_MEMBER void offer(const CodeSampling& sampling, int64_t n, int64_t first_code, const float* scores) {
+        bool any = false;
+        for (int64_t i = 0; i < codes_a_draw; ++i) {
+            any |= sampling.may_exceed(scores[i], score);
+        }
+        if (!any) {
+            return;
+        }
+        const RandomBits bits = sampling.draw(n, first_code);
+        for (int64_t i = 0; i < codes_a_draw; ++i) {
+            if (sampling.may_exceed(scores[i], bits.word[i], score)) {
+                const double noisy = sampling.noisy(scores[i], bits.word[i]);
+                if (noisy > score) {
+                    score = noisy;
+                    code = static_cast<int32_t>(first_code + i);
+                }
+            }
+        }
+    }
 };
 
 static inline CodeSampling code_sampling(int64_t codes_count, double temperature, uint64_t seed, uint64_t step) {

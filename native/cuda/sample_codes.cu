@@ -1,8 +1,8 @@
 // A random code of every row, by the scores of assign.cu with noise.
 //
-// A block takes 64 rows and runs through the codes 64 at a time, by the tiles of score_tile.cuh. A thread adds the noise to
-// its 4 x 4 scores, one call of the generator and two logarithms in fp64 a score, and keeps the best of each of its rows;
-// the 16 threads that share a row compare theirs at the end. The N x K scores are never written. Bound by the logarithms.
+// A block takes 64 rows and runs through the codes 64 at a time, by the tiles of score_tile.cuh. A thread keeps the best
+// of each of its 4 rows, and calls the generator and takes logarithms only where bounds leave a score a chance; the 16
+// threads that share a row compare theirs at the end. The N x K scores are never written. Bound by the generator.
 #include "core/arguments.hpp"
 #include "core/code_sampling.hpp"
 #include "cuda/score_tile.cuh"
@@ -19,30 +19,20 @@ __global__ void __launch_bounds__(ScoreTile::threads) sample_kernel(const float*
     __shared__ int32_t row_codes[ScoreTile::rows][ScoreTile::threads_across + 1];
 
     const int64_t first_row = static_cast<int64_t>(blockIdx.x) * ScoreTile::rows;
-    double best_score[part];
-    int32_t best_code[part];
+    SampledCode best[part];
     for (int i = 0; i < part; ++i) {
-        best_score[i] = -INFINITY;
-        best_code[i] = 0;
+        best[i] = {-INFINITY, 0};
     }
     for (int64_t first_code = 0; first_code < codes_count; first_code += ScoreTile::codes) {
         float score[part][part];
         tile.score(rows, layout, packed, first_row, first_code, bad, score);
-        const int64_t own_code = first_code + ScoreTile::across();
         for (int i = 0; i < part; ++i) {
-            const RandomBits bits = sampling.draw(first_row + ScoreTile::down() + i, own_code);
-            for (int j = 0; j < part; ++j) {
-                const double noisy = sampling.noisy(score[i][j], bits.word[j]);
-                if (noisy > best_score[i]) {
-                    best_score[i] = noisy;
-                    best_code[i] = static_cast<int32_t>(own_code) + j;
-                }
-            }
+            best[i].offer(sampling, first_row + ScoreTile::down() + i, first_code + ScoreTile::across(), score[i]);
         }
     }
     for (int i = 0; i < part; ++i) {
-        row_scores[ScoreTile::down() + i][ScoreTile::across() / part] = best_score[i];
-        row_codes[ScoreTile::down() + i][ScoreTile::across() / part] = best_code[i];
+        row_scores[ScoreTile::down() + i][ScoreTile::across() / part] = best[i].score;
+        row_codes[ScoreTile::down() + i][ScoreTile::across() / part] = best[i].code;
     }
     __syncthreads();
     const int t = static_cast<int>(threadIdx.x);
