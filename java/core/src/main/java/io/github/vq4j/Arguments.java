@@ -41,7 +41,8 @@ final class Arguments {
 
     static void divides(String partName, int part, String wholeName, int whole) {
         if (whole % part != 0) {
-            throw new IllegalArgumentException("need " + partName + " to divide " + wholeName + " = " + whole + ", got " + part);
+            throw new IllegalArgumentException(
+                    "need " + partName + " to divide " + wholeName + " = " + whole + ", got " + part);
         }
     }
 

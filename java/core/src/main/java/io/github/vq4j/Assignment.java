@@ -38,7 +38,8 @@ final class Assignment implements AutoCloseable {
     DoublePointer termLoss;
 
     /** Which of the pass's rows they are; null: all. */
-    @Nullable RowSelection selection;
+    @Nullable
+    RowSelection selection;
 
     Assignment(Kernels kernels) {
         this.kernels = kernels;

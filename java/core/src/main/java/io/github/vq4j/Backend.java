@@ -155,7 +155,8 @@ public final class Backend {
         try {
             String threads = System.getProperty(THREADS_PROPERTY);
             if (threads != null && CpuKernels.setThreads(parsed(threads)) != CpuKernels.VQ4J_OK) {
-                throw new IllegalArgumentException(THREADS_PROPERTY + ": " + CpuKernels.lastError().getString());
+                throw new IllegalArgumentException(
+                        THREADS_PROPERTY + ": " + CpuKernels.lastError().getString());
             }
             CpuKernels.threads();
         } catch (LinkageError missing) {

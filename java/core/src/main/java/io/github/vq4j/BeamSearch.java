@@ -147,8 +147,7 @@ final class BeamSearch implements AutoCloseable {
         } catch (NotFiniteException failure) {
             throw new NotFiniteException(failure.tensor(), failure.row() / beams);
         }
-        kernels.codeDistances(
-                z, layout, state.effective(), found, tried, Distance.SQUARED_EUCLIDEAN.kind(), leaves);
+        kernels.codeDistances(z, layout, state.effective(), found, tried, Distance.SQUARED_EUCLIDEAN.kind(), leaves);
         LongPointer from = parents.atLeast(rows * keeps);
         IntPointer added = codes.atLeast(rows * keeps);
         kernels.extendBeams(

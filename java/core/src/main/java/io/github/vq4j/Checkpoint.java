@@ -287,14 +287,18 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
         long codebooks = (long) builder.numCodes * builder.codebookFeatures() * Float.BYTES;
         // Their product may not fit in 63 bits.
         double maps = builder.linearCodebook
-                ? (double) builder.codebookCount() * builder.codebookFeatures() * builder.codebookFeatures() * Float.BYTES
+                ? (double) builder.codebookCount()
+                        * builder.codebookFeatures()
+                        * builder.codebookFeatures()
+                        * Float.BYTES
                 : 0;
         long norm = builder.norm == Norm.BATCH || builder.norm == Norm.GROUP
                 ? (long) builder.lookupFeatures() * Float.BYTES
                 : 0;
         long projections = (long) builder.featureSize * builder.lookupSize * Float.BYTES;
         if (maps + projections + codebooks + norm > file.dataBytes()) {
-            throw new IllegalArgumentException("need " + codebooks + " bytes of codebooks, " + (long) maps + " of linear maps, "
+            throw new IllegalArgumentException("need " + codebooks + " bytes of codebooks, " + (long) maps
+                    + " of linear maps, "
                     + projections + " of projections and " + norm + " of norm for the options, got " + file.dataBytes()
                     + " bytes of tensors");
         }

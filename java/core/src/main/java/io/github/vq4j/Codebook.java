@@ -152,12 +152,14 @@ final class Codebook implements AutoCloseable {
         return effective;
     }
 
-    @Nullable CodeReplacement replacement() {
+    @Nullable
+    CodeReplacement replacement() {
         return replacement;
     }
 
     /** The moving averages that the codebook follows; null where it has a gradient instead. */
-    @Nullable MovingAverages averages() {
+    @Nullable
+    MovingAverages averages() {
         return averages;
     }
 
@@ -310,8 +312,7 @@ final class Codebook implements AutoCloseable {
             effective.projectInPlace(state.next);
         }
         if (replacement != null && replacement.mark(counts, averages, state.averaged)) {
-            state.next = replacement.replace(
-                    state.next, counts, assignment, state.transform, effective.groups(), step);
+            state.next = replacement.replace(state.next, counts, assignment, state.transform, effective.groups(), step);
             if (averages != null) {
                 averages.restart(state.averaged, replacement.marks(), state.next);
             }

@@ -313,8 +313,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /** The failure with the row's number in the input. */
     private static NotFiniteException located(CodebookFreePass pass, NotFiniteException failure) {
         return pass.isMasked
-                ? new NotFiniteException(
-                        failure.tensor(), pass.mask.selection().numberOf(failure.row()))
+                ? new NotFiniteException(failure.tensor(), pass.mask.selection().numberOf(failure.row()))
                 : failure;
     }
 

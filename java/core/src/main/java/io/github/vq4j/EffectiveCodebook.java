@@ -71,12 +71,14 @@ final class EffectiveCodebook implements AutoCloseable {
         }
 
         /** s, groups x D; null without an affine. */
-        @Nullable FloatPointer scale() {
+        @Nullable
+        FloatPointer scale() {
             return scale;
         }
 
         /** b, groups x D; null without an affine. */
-        @Nullable FloatPointer shift() {
+        @Nullable
+        FloatPointer shift() {
             return shift;
         }
 
@@ -164,7 +166,8 @@ final class EffectiveCodebook implements AutoCloseable {
         project(codebook, state);
         prepareAffine(state);
         if (affine == Affine.STATISTICS) {
-            // Before the first training batch mean 0 and variance 1 stand on both sides: the identity, as 1 + 1e-8 is 1.
+            // Before the first training batch mean 0 and variance 1 stand on both sides: the identity, as 1 + 1e-8 is
+            // 1.
             fromStatistics(
                     inputMoments.mean(),
                     inputMoments.variance(),
@@ -199,8 +202,7 @@ final class EffectiveCodebook implements AutoCloseable {
     /** Gradient of P(C) from that of C', without that of the affine parameters. {@code out} may be {@code gradient}. */
     void gradientOfBase(FloatPointer gradient, State state, FloatPointer out) {
         if (affine != Affine.NONE) {
-            kernels.affineGradient(
-                    gradient, state.base, codes, features, groups, state.scale, rate, out, null, null);
+            kernels.affineGradient(gradient, state.base, codes, features, groups, state.scale, rate, out, null, null);
         } else if (out != gradient) {
             kernels.copy(out, gradient, codes * features * Float.BYTES);
         }

@@ -53,9 +53,7 @@ public final class GroupVectorQuant extends Quantizer {
                 assign(pass, g, training);
             } catch (NotFiniteException failure) {
                 boolean ofVector = share && failure.tensor().equals("z");
-                throw ofVector
-                        ? new NotFiniteException("z", pass.rows.rowOf(failure.row(), part.rows))
-                        : failure;
+                throw ofVector ? new NotFiniteException("z", pass.rows.rowOf(failure.row(), part.rows)) : failure;
             }
         }
     }
@@ -127,7 +125,12 @@ public final class GroupVectorQuant extends Quantizer {
         if (whole == null) {
             return null;
         }
-        kernels.takeFeatures(whole, pass.rows, firstFeature(group), pass.assignment(group).rows.features(), part);
+        kernels.takeFeatures(
+                whole,
+                pass.rows,
+                firstFeature(group),
+                pass.assignment(group).rows.features(),
+                part);
         return part;
     }
 

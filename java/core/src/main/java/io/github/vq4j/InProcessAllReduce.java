@@ -60,8 +60,8 @@ final class InProcessAllReduce implements AllReduce {
         long[] first = meeting.brought[0];
         for (long[] other : meeting.brought) {
             if (other.length != first.length) {
-                throw new IllegalStateException("need arrays of one length from all workers, got " + first.length + " and "
-                        + other.length + "; do all call the same methods in the same order?");
+                throw new IllegalStateException("need arrays of one length from all workers, got " + first.length
+                        + " and " + other.length + "; do all call the same methods in the same order?");
             }
         }
         System.arraycopy(first, 0, values, 0, values.length);

@@ -13,8 +13,7 @@ final class InnerOptimizer implements AutoCloseable {
     /** What alternated optimisation does. */
     record Options(Optimizer optimizer, int steps, boolean reassigns) {
         static @Nullable Options visit(NamedOptions options, @Nullable Options value) {
-            Optimizer optimizer =
-                    Optimizer.visitOptions(options, "alternated", value == null ? null : value.optimizer);
+            Optimizer optimizer = Optimizer.visitOptions(options, "alternated", value == null ? null : value.optimizer);
             if (optimizer == null) {
                 return null;
             }

@@ -101,7 +101,16 @@ final class InputNorm implements AutoCloseable {
             state.variance = running.variance();
         }
         kernels.normalize(
-                z, rows, state.samples, groups, state.mean, state.variance, epsilon, valueOf(scale), valueOf(shift), out);
+                z,
+                rows,
+                state.samples,
+                groups,
+                state.mean,
+                state.variance,
+                epsilon,
+                valueOf(scale),
+                valueOf(shift),
+                out);
         return out;
     }
 
@@ -144,8 +153,7 @@ final class InputNorm implements AutoCloseable {
     /** Takes over parameters and running moments of the same norm. */
     void copyFrom(InputNorm other) {
         for (int i = 0; i < parameters().size(); i++) {
-            kernels.copy(
-                    parameters().get(i).values(), other.parameters().get(i).values(), features * Float.BYTES);
+            kernels.copy(parameters().get(i).values(), other.parameters().get(i).values(), features * Float.BYTES);
         }
         if (running != null) {
             running.copyFrom(other.running);

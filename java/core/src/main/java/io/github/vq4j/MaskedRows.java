@@ -89,7 +89,8 @@ final class MaskedRows implements AutoCloseable {
     }
 
     /** The task's gradient of the rows that take part. */
-    @Nullable FloatPointer takeOutputGradient(@Nullable FloatPointer gradient) {
+    @Nullable
+    FloatPointer takeOutputGradient(@Nullable FloatPointer gradient) {
         if (gradient == null) {
             return null;
         }

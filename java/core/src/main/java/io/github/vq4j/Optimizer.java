@@ -53,7 +53,11 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
         void visitState(StateVisitor state, String prefix, List<String> names) {
             state.number(prefix + "steps", 0, Long.MAX_VALUE - 1, () -> steps, value -> steps = value);
             for (int i = 0; i < names.size(); i++) {
-                state.floats(prefix + names.get(i), parameter.kernels(), tensor(i), parameter.value().shape());
+                state.floats(
+                        prefix + names.get(i),
+                        parameter.kernels(),
+                        tensor(i),
+                        parameter.value().shape());
             }
         }
 

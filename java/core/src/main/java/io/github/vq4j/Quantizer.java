@@ -78,9 +78,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         samplingTemperature = options.samplingTemperature;
         seed = options.seed;
         nu = estimator == GradientEstimator.DIVEQ ? 1 : options.syncNu;
-        projection = options.lookupSize == 0
-                ? null
-                : new Projection(kernels, featureSize, options.lookupSize, options.seed);
+        projection =
+                options.lookupSize == 0 ? null : new Projection(kernels, featureSize, options.lookupSize, options.seed);
         inputNorm = new InputNorm(kernels, options.norm, options.lookupFeatures());
         int codebookCount = options.codebookCount();
         List<Codebook> all = new ArrayList<>();
@@ -321,7 +320,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     public Tensor decode(Tensor codes) {
         int axis = checkCodes(codes);
         if (codesOfRow() > 0 && codes.size(axis) != codesOfRow()) {
-            throw new IllegalArgumentException("need " + codesOfRow() + " codes of a row on axis " + dim + ", got " + codes);
+            throw new IllegalArgumentException(
+                    "need " + codesOfRow() + " codes of a row on axis " + dim + ", got " + codes);
         }
         return decoded(codes, axis, assignmentCount);
     }
@@ -554,7 +554,8 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     @Override
     public String toString() {
-        return getClass().getSimpleName() + " of " + numCodes + " codes x " + codebooks.get(0).features() + " features on "
+        return getClass().getSimpleName() + " of " + numCodes + " codes x "
+                + codebooks.get(0).features() + " features on "
                 + (kernels.onCuda() ? "cuda:" + kernels.device() : "cpu");
     }
 
@@ -630,7 +631,8 @@ public abstract sealed class Quantizer implements AutoCloseable
             forgetSaved();
             saved = pass;
             done = true;
-            double perplexity = counts.stream().mapToDouble(Quantizer::perplexity).sum() / counts.size();
+            double perplexity =
+                    counts.stream().mapToDouble(Quantizer::perplexity).sum() / counts.size();
             int active = counts.stream().mapToInt(Quantizer::active).sum();
             return new Quantized(out, codes, distances, loss, sampleLosses, perplexity, active, replaced);
         } catch (NotFiniteException failure) {
@@ -757,7 +759,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (!pass.isMasked) {
             return collectDistances(pass);
         }
-        return pass.mask.spreadDistances(pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow(pass.used)));
+        return pass.mask.spreadDistances(
+                pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow(pass.used)));
     }
 
     /** Distances and losses of all assignments. */
@@ -890,7 +893,8 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Takes over what a training pass has changed, once all that can fail has been computed. */
     private int commit(Pass pass) {
-        int inUse = (int) pass.assignments().stream().filter(each -> !each.isEmpty()).count();
+        int inUse = (int)
+                pass.assignments().stream().filter(each -> !each.isEmpty()).count();
         int codebooksInUse = Math.min(inUse, codebooks.size());
         for (int i = 0; i < inUse; i++) {
             codebookOf(i).follow(stateOf(pass, i), pass.assignment(i), i < codebooks.size());
@@ -921,9 +925,11 @@ public abstract sealed class Quantizer implements AutoCloseable
             if (pass.isEmpty()) {
                 parameters.forEach(Parameter::clearGradient);
             } else if (pass.isMasked) {
-                differentiateGiven(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
+                differentiateGiven(
+                        pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
             } else {
-                // The task's gradient is read several times: where gradInput is its memory, the result is computed apart.
+                // The task's gradient is read several times: where gradInput is its memory, the result is computed
+                // apart.
                 differentiateGiven(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
             }
         } catch (NotFiniteException failure) {
@@ -1058,8 +1064,10 @@ public abstract sealed class Quantizer implements AutoCloseable
         mask.rows().checkUsable("mask", DataType.INT32, kernels);
         mask.checkShape(FeatureAxis.without(z.shape(), axis));
         if (inputNorm.isOfSamples()) {
-            throw new IllegalArgumentException("a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
-                    + "and INSTANCE are those of whole samples; got a mask of shape " + Arrays.toString(mask.rows().shape()));
+            throw new IllegalArgumentException(
+                    "a mask needs a norm of single rows or of the batch: the moments of norm GROUP "
+                            + "and INSTANCE are those of whole samples; got a mask of shape "
+                            + Arrays.toString(mask.rows().shape()));
         }
     }
 
@@ -1067,7 +1075,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         Objects.requireNonNull(output, "output");
         output.checkUsable("output", DataType.FLOAT32, kernels);
         if (!output.hasShape(z.shape())) {
-            throw new IllegalArgumentException("need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
+            throw new IllegalArgumentException(
+                    "need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
         }
         if (output.overlaps(z)) {
             throw new IllegalArgumentException("output overlaps z; need memory of its own");
@@ -1094,8 +1103,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void checkGradient(String name, Tensor gradient, Pass pass) {
         gradient.checkUsable(name, DataType.FLOAT32, kernels);
         if (!gradient.hasShape(pass.tensor.shape())) {
-            throw new IllegalArgumentException("need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape())
-                    + ", got " + gradient);
+            throw new IllegalArgumentException(
+                    "need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape()) + ", got " + gradient);
         }
     }
 
@@ -1430,12 +1439,12 @@ public abstract sealed class Quantizer implements AutoCloseable
             Builder<?> builder =
                     switch (kind) {
                         case "VectorQuant" -> VectorQuant.builder(featureSize, numCodes);
-                        case "GroupVectorQuant" -> GroupVectorQuant.builder(
-                                featureSize, numCodes, options.required("groups"));
-                        case "ResidualVectorQuant" -> ResidualVectorQuant.builder(
-                                featureSize, numCodes, options.required("stages"));
-                        default -> throw options.unusable(
-                                KIND, "VectorQuant, GroupVectorQuant or ResidualVectorQuant", kind);
+                        case "GroupVectorQuant" ->
+                            GroupVectorQuant.builder(featureSize, numCodes, options.required("groups"));
+                        case "ResidualVectorQuant" ->
+                            ResidualVectorQuant.builder(featureSize, numCodes, options.required("stages"));
+                        default ->
+                            throw options.unusable(KIND, "VectorQuant, GroupVectorQuant or ResidualVectorQuant", kind);
                     };
             builder.visitOptions(options);
             options.checkAllRead();

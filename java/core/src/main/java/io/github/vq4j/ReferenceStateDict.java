@@ -116,8 +116,9 @@ public final class ReferenceStateDict {
         boolean isLinear = layer.options().get("linearCodebook").equals("true");
         String lookupSize = layer.options().get("lookupSize");
         if (isLinear || !lookupSize.equals("0")) {
-            throw new IllegalArgumentException("need a layer without linearCodebook and lookupSize, which the reference does"
-                    + " not have, got linearCodebook = " + isLinear + ", lookupSize = " + lookupSize);
+            throw new IllegalArgumentException(
+                    "need a layer without linearCodebook and lookupSize, which the reference does"
+                            + " not have, got linearCodebook = " + isLinear + ", lookupSize = " + lookupSize);
         }
     }
 

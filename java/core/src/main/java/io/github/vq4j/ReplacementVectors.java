@@ -43,8 +43,7 @@ final class ReplacementVectors implements AutoCloseable {
         long features = batch.rows.features();
         long count = Math.min(target.marked, batch.rows.count());
         switch (policy) {
-            case RANDOM_INPUT ->
-                sums.replaceCodes(batch.z, batch.rows, target, NOISE, seed, codebook);
+            case RANDOM_INPUT -> sums.replaceCodes(batch.z, batch.rows, target, NOISE, seed, codebook);
             case KMEANS_INPUT -> {
                 FloatPointer centroids = vectors.atLeast(count * features);
                 KMeans.builder(Math.toIntExact(count))

@@ -72,8 +72,8 @@ public final class ResidualVectorQuant extends Quantizer {
         int used = checkStages(stages);
         int axis = checkCodes(codes);
         if (codes.size(axis) < used || codes.size(axis) > this.stages) {
-            throw new IllegalArgumentException("need " + used + " to " + this.stages + " codes of a row on axis " + axis
-                    + ", got " + codes);
+            throw new IllegalArgumentException(
+                    "need " + used + " to " + this.stages + " codes of a row on axis " + axis + ", got " + codes);
         }
         return decoded(codes, axis, used);
     }
@@ -284,8 +284,7 @@ public final class ResidualVectorQuant extends Quantizer {
     }
 
     /** Gradient of the rows of a stage by what it leaves of them, added to another; the rest of {@code out} stays. */
-    private void addStageGradient(
-            Pass pass, int i, @Nullable FloatPointer before, double share, FloatPointer out) {
+    private void addStageGradient(Pass pass, int i, @Nullable FloatPointer before, double share, FloatPointer out) {
         Assignment stage = pass.assignment(i);
         FloatPointer part = stage.selection == null ? out : stage.ownGradient();
         kernels.inputGradient(
@@ -414,27 +413,33 @@ public final class ResidualVectorQuant extends Quantizer {
             if (!share) {
                 Arguments.divides("stages", stages, "numCodes", numCodes);
             } else if (stages > 1 && statisticsAffine) {
-                throw new IllegalArgumentException("need a codebook for each stage with statisticsAffine: the residuals of "
-                        + "the stages have moments of their own, got share = true");
+                throw new IllegalArgumentException(
+                        "need a codebook for each stage with statisticsAffine: the residuals of "
+                                + "the stages have moments of their own, got share = true");
             } else if (stages > 1 && alternation != null) {
-                throw new IllegalArgumentException("need a codebook for each stage with alternated optimisation: its steps "
-                        + "for one stage would change the codes of another, got share = true");
+                throw new IllegalArgumentException(
+                        "need a codebook for each stage with alternated optimisation: its steps "
+                                + "for one stage would change the codes of another, got share = true");
             }
             if (minStages > stages) {
                 throw new IllegalArgumentException("need minStages <= stages = " + stages + ", got " + minStages);
             }
             if (dropsBySample && minStages < stages && hasWorkers()) {
-                throw new IllegalArgumentException("need quantizerDropout by batch with workers: by sample, it would depend on "
-                        + "which worker has the sample");
+                throw new IllegalArgumentException(
+                        "need quantizerDropout by batch with workers: by sample, it would depend on "
+                                + "which worker has the sample");
             }
             if (beamWidth > 1 && alternation != null) {
-                throw new IllegalArgumentException("need beamWidth = 1 with alternated optimisation: its steps would change "
-                        + "what the codes chosen after leave, got " + beamWidth);
+                throw new IllegalArgumentException(
+                        "need beamWidth = 1 with alternated optimisation: its steps would change "
+                                + "what the codes chosen after leave, got " + beamWidth);
             }
             if (beamWidth > 1 && samplingTemperature > 0) {
-                throw new IllegalArgumentException("need beamWidth = 1 with samplingTemperature: the search is for the nearest "
-                        + "sum, and would undo the draw, got beamWidth = " + beamWidth + ", samplingTemperature = "
-                        + samplingTemperature);
+                throw new IllegalArgumentException(
+                        "need beamWidth = 1 with samplingTemperature: the search is for the nearest "
+                                + "sum, and would undo the draw, got beamWidth = " + beamWidth
+                                + ", samplingTemperature = "
+                                + samplingTemperature);
             }
             OptionRules.check(this, share ? numCodes : numCodes / stages);
             return new ResidualVectorQuant(this, sums());

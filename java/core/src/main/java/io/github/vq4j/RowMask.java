@@ -48,8 +48,8 @@ public final class RowMask {
 
     void checkShape(long[] needed) {
         if (!rows.hasShape(needed)) {
-            throw new IllegalArgumentException("need a mask of z's shape without the feature axis, "
-                    + Arrays.toString(needed) + ", got " + rows);
+            throw new IllegalArgumentException(
+                    "need a mask of z's shape without the feature axis, " + Arrays.toString(needed) + ", got " + rows);
         }
     }
 }

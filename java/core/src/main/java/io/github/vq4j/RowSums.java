@@ -54,7 +54,12 @@ class RowSums {
 
     /** Replaces marked codes by rows drawn independently, with noise: {@link ReplacementPolicy#RANDOM_INPUT}. */
     void replaceCodes(
-            FloatPointer z, Rows rows, ReplacementVectors.Target target, float noise, long seed, FloatPointer codebook) {
+            FloatPointer z,
+            Rows rows,
+            ReplacementVectors.Target target,
+            float noise,
+            long seed,
+            FloatPointer codebook) {
         kernels.replaceCodes(
                 z,
                 rows,

@@ -78,7 +78,8 @@ public final class SafetensorsWriter {
     void writeTo(WritableByteChannel channel) throws IOException {
         List<Map.Entry<String, Entry>> inOrder = entries.entrySet().stream()
                 // As the format's own library: wide elements first, so that all are aligned.
-                .sorted(Comparator.comparingInt((Map.Entry<String, Entry> tensor) -> -tensor.getValue().elementBytes())
+                .sorted(Comparator.comparingInt((Map.Entry<String, Entry> tensor) ->
+                                -tensor.getValue().elementBytes())
                         .thenComparing(Map.Entry::getKey))
                 .toList();
         byte[] header = header(inOrder);

@@ -394,8 +394,7 @@ public final class Tensor implements AutoCloseable {
     void checkUsableInput(String name, Kernels kernels) {
         checkOpen();
         if (type != DataType.FLOAT32 && !type.isHalf()) {
-            throw new IllegalArgumentException(
-                    "need " + name + " of type FLOAT32, FLOAT16 or BFLOAT16, got " + this);
+            throw new IllegalArgumentException("need " + name + " of type FLOAT32, FLOAT16 or BFLOAT16, got " + this);
         }
         checkReached(name, kernels);
     }
@@ -492,7 +491,8 @@ public final class Tensor implements AutoCloseable {
             throw new IllegalArgumentException("need a direct buffer; for a heap buffer pass its array");
         }
         if (order != ByteOrder.nativeOrder()) {
-            throw new IllegalArgumentException("need a buffer of byte order " + ByteOrder.nativeOrder() + ", got " + order);
+            throw new IllegalArgumentException(
+                    "need a buffer of byte order " + ByteOrder.nativeOrder() + ", got " + order);
         }
     }
 

@@ -85,7 +85,12 @@ final class WorkerSums extends RowSums {
 
     @Override
     void replaceCodes(
-            FloatPointer z, Rows rows, ReplacementVectors.Target target, float noise, long seed, FloatPointer codebook) {
+            FloatPointer z,
+            Rows rows,
+            ReplacementVectors.Target target,
+            float noise,
+            long seed,
+            FloatPointer codebook) {
         float[] drawn = drawRows(z, rows, target.mask(), target.codes(), seed, target.step());
         try (Memory<FloatPointer> vectors = Memory.floats(kernels, drawn.length)) {
             kernels.write(drawn, vectors.pointer());
@@ -124,7 +129,8 @@ final class WorkerSums extends RowSums {
         workers.max(best);
         int[] marked = IntStream.range(0, codesCount).filter(k -> best[k] >= 0).toArray();
         int[] won = Arrays.stream(marked).filter(k -> own[k] == best[k]).toArray();
-        float[] values = takeRows(z, rows, Arrays.stream(won).mapToLong(k -> numbers[k]).toArray());
+        float[] values =
+                takeRows(z, rows, Arrays.stream(won).mapToLong(k -> numbers[k]).toArray());
         long[] bits = new long[marked.length * features];
         Arrays.fill(bits, Long.MIN_VALUE);
         for (int i = 0, w = 0; i < marked.length; i++) {

@@ -87,7 +87,8 @@ class AlternatedOptimizationTest {
         for (Supplier<Quantizer.Builder<?>> kind : layers) {
             double previous = Double.MAX_VALUE;
             for (int steps : new int[] {0, 1, 4, 16}) {
-                Quantizer.Builder<?> builder = kind.get().dim(-1).affineLr(1).syncNu(0.5).backend(backend);
+                Quantizer.Builder<?> builder =
+                        kind.get().dim(-1).affineLr(1).syncNu(0.5).backend(backend);
                 if (steps > 0) {
                     builder.alternated(Optimizer.adam(0.02), steps, true);
                 }
@@ -120,14 +121,17 @@ class AlternatedOptimizationTest {
                 .build()) {
             layer.forward(batch(5)).close();
             layer.backward(null, 1).close();
-            List<float[]> gradients =
-                    layer.parameters().stream().map(each -> each.gradient().toFloatArray()).toList();
+            List<float[]> gradients = layer.parameters().stream()
+                    .map(each -> each.gradient().toFloatArray())
+                    .toList();
             float[] bias = Backends.parameter(layer, "affine.bias").value().toFloatArray();
             layer.forward(batch(6)).close();
             for (int i = 0; i < gradients.size(); i++) {
-                assertArrayEquals(gradients.get(i), layer.parameters().get(i).gradient().toFloatArray());
+                assertArrayEquals(
+                        gradients.get(i), layer.parameters().get(i).gradient().toFloatArray());
             }
-            assertArrayEquals(bias, Backends.parameter(layer, "affine.bias").value().toFloatArray());
+            assertArrayEquals(
+                    bias, Backends.parameter(layer, "affine.bias").value().toFloatArray());
         }
     }
 
@@ -158,8 +162,8 @@ class AlternatedOptimizationTest {
                 if (run == 1) {
                     float[] bad = normal(9, ROWS * FEATURES);
                     bad[7 * FEATURES + 5] = Float.NaN; // in the second group: the first has made its steps by then
-                    NotFiniteException failure = assertThrows(
-                            NotFiniteException.class, () -> layer.forward(Tensor.of(bad, ROWS, FEATURES)));
+                    NotFiniteException failure =
+                            assertThrows(NotFiniteException.class, () -> layer.forward(Tensor.of(bad, ROWS, FEATURES)));
                     assertEquals(7, failure.row());
                 }
                 layer.forward(batch(10)).close();

@@ -78,7 +78,8 @@ class BackendTest {
 
     @Test
     void thePropertyForcesTheCpu() throws Exception {
-        assertTrue(line(child("-Dvq4j.backend=cpu", "-Dvq4j.threads=3"), "best ").startsWith("cpu threads 3"));
+        assertTrue(
+                line(child("-Dvq4j.backend=cpu", "-Dvq4j.threads=3"), "best ").startsWith("cpu threads 3"));
     }
 
     @Test
@@ -95,14 +96,17 @@ class BackendTest {
     @Test
     void badPropertiesAreRefused() throws Exception {
         assertTrue(line(child("-Dvq4j.backend=gpu"), "best refused ").contains("got \"gpu\""));
-        assertTrue(line(child("-Dvq4j.backend=cpu", "-Dvq4j.threads=many"), "best refused ").contains("got \"many\""));
-        assertTrue(line(child("-Dvq4j.backend=cpu", "-Dvq4j.threads=0"), "best refused ").contains("vq4j.threads"));
+        assertTrue(line(child("-Dvq4j.backend=cpu", "-Dvq4j.threads=many"), "best refused ")
+                .contains("got \"many\""));
+        assertTrue(line(child("-Dvq4j.backend=cpu", "-Dvq4j.threads=0"), "best refused ")
+                .contains("vq4j.threads"));
     }
 
     @Test
     void oneLineTellsTheChoiceAndItsReason() throws Exception {
         List<String> lines = child("-Dvq4j.backend=cpu", "-Dorg.slf4j.simpleLogger.log.io.github.vq4j=info");
-        List<String> logged = lines.stream().filter(line -> line.contains("vq4j runs on")).toList();
+        List<String> logged =
+                lines.stream().filter(line -> line.contains("vq4j runs on")).toList();
         assertEquals(1, logged.size(), lines.toString());
         assertTrue(logged.get(0).contains("cpu") && logged.get(0).contains("vq4j.backend = cpu"), logged.get(0));
     }
@@ -111,7 +115,10 @@ class BackendTest {
     @Test
     @EnabledIfSystemProperty(named = "vq4j.test.hostRun", matches = ".+")
     void theHostRunOfTheCudaSourcesIsTested() {
-        assertEquals(2, Backends.all().size(), () -> "no CUDA: " + Backend.whyNoCuda().orElse(""));
+        assertEquals(
+                2,
+                Backends.all().size(),
+                () -> "no CUDA: " + Backend.whyNoCuda().orElse(""));
         Backend cuda = Backend.cuda(0);
         assertEquals("cuda:0", cuda.name());
         assertEquals(Device.CUDA, cuda.device());

@@ -192,13 +192,15 @@ class BadInputTest {
                     // Feature 1 of row 12 = 1 * 7 + 5, and a later row.
                     z[(1 * 32 + 1) * 7 + 5] = value;
                     z[(2 * 32 + 1) * 7 + 5] = value;
-                    NotFiniteException exception = unchanged(
-                            layer, NotFiniteException.class, () -> layer.forward(Tensor.of(z, 3, 32, 7)));
+                    NotFiniteException exception =
+                            unchanged(layer, NotFiniteException.class, () -> layer.forward(Tensor.of(z, 3, 32, 7)));
                     assertEquals("z", exception.tensor(), norm.name());
                     assertEquals(12, exception.row(), norm.name());
                     assertTrue(exception.getMessage().contains("row 12"), exception.getMessage());
-                    assertEquals(12, assertThrows(NotFiniteException.class, () -> layer.encode(Tensor.of(z, 3, 32, 7)))
-                            .row());
+                    assertEquals(
+                            12,
+                            assertThrows(NotFiniteException.class, () -> layer.encode(Tensor.of(z, 3, 32, 7)))
+                                    .row());
                 }
             }
         }
@@ -216,9 +218,7 @@ class BadInputTest {
                     layer.backward(batch(2), 1).close();
                     layer.forward(batch(3)).close();
                     NotFiniteException exception = unchanged(
-                            layer,
-                            NotFiniteException.class,
-                            () -> layer.backward(Tensor.of(gradient, 3, 32, 7), 1));
+                            layer, NotFiniteException.class, () -> layer.backward(Tensor.of(gradient, 3, 32, 7), 1));
                     assertEquals("gradient", exception.tensor());
                     assertEquals(9, exception.row());
                     layer.backward(batch(4), 1).close();
@@ -240,8 +240,8 @@ class BadInputTest {
                 gradient[(1 * 32 + 31) * 7 + 2] = Float.NaN;
                 gradient[(2 * 32 + 1) * 7 + 3] = Float.NaN;
                 layer.forward(batch(1)).close();
-                NotFiniteException exception = assertThrows(
-                        NotFiniteException.class, () -> layer.backward(Tensor.of(gradient, 3, 32, 7), 1));
+                NotFiniteException exception =
+                        assertThrows(NotFiniteException.class, () -> layer.backward(Tensor.of(gradient, 3, 32, 7), 1));
                 assertEquals("gradient", exception.tensor());
                 assertEquals(9, exception.row());
                 layer.backward(batch(2), 1).close();
@@ -254,7 +254,8 @@ class BadInputTest {
     void notFiniteCodebook(Backend backend) {
         for (CodebookNorm norm : CodebookNorm.values()) {
             for (float value : NOT_FINITE) {
-                try (VectorQuant layer = everything(backend).kmeansInit(false).codebookNorm(norm).build()) {
+                try (VectorQuant layer =
+                        everything(backend).kmeansInit(false).codebookNorm(norm).build()) {
                     float[] codebook = normal(3, 12 * 32);
                     codebook[5 * 32 + 3] = value;
                     NotFiniteException set = unchanged(
@@ -263,8 +264,7 @@ class BadInputTest {
                     assertEquals(5, set.row());
                     // An optimiser outside may have written it.
                     Backends.write(Backends.parameter(layer, "codebook"), codebook);
-                    NotFiniteException used =
-                            unchanged(layer, NotFiniteException.class, () -> layer.forward(batch(1)));
+                    NotFiniteException used = unchanged(layer, NotFiniteException.class, () -> layer.forward(batch(1)));
                     assertEquals("codebook", used.tensor());
                     assertEquals(5, used.row());
                 }

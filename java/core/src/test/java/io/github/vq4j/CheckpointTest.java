@@ -35,13 +35,12 @@ import org.junit.jupiter.api.io.TempDir;
 
 class CheckpointTest {
     /** Options by the builder's fields that have other names. */
-    private static final Map<String, String> OTHER_NAMES =
-            Map.of(
-                    "alternation", "alternated",
-                    "estimator", "gradientEstimator",
-                    "emaDecay", "ema",
-                    "minStages", "quantizerDropout",
-                    "dropsBySample", "quantizerDropout.bySample");
+    private static final Map<String, String> OTHER_NAMES = Map.of(
+            "alternation", "alternated",
+            "estimator", "gradientEstimator",
+            "emaDecay", "ema",
+            "minStages", "quantizerDropout",
+            "dropsBySample", "quantizerDropout.bySample");
 
     @TempDir
     Path folder;

@@ -34,7 +34,11 @@ class CodebookFreeMaskTest {
     }
 
     private static LookupFreeQuant bits(boolean spherical, int dim, Backend backend) {
-        return LookupFreeQuant.builder(FEATURES).spherical(spherical).dim(dim).backend(backend).build();
+        return LookupFreeQuant.builder(FEATURES)
+                .spherical(spherical)
+                .dim(dim)
+                .backend(backend)
+                .build();
     }
 
     private static FiniteScalarQuant levels(int dim, Backend backend) {
@@ -60,7 +64,12 @@ class CodebookFreeMaskTest {
                     Gradients ofB = plain.backward(gradient, 2);
                     Tensor codes = masked.encode(Tensor.of(z, LAYOUT.shape()), rowMask)) {
                 spread(z, FEATURES, left, b.output().toFloatArray(), a.output().toFloatArray());
-                spread(g, FEATURES, left, ofB.input().toFloatArray(), ofA.input().toFloatArray());
+                spread(
+                        g,
+                        FEATURES,
+                        left,
+                        ofB.input().toFloatArray(),
+                        ofA.input().toFloatArray());
                 spread(filled(-1, 1), 1, left, floats(b.codes()), floats(a.codes()));
                 assertArrayEquals(a.codes().toIntArray(), codes.toIntArray());
                 assertEquals(b.loss(), a.loss());

@@ -136,8 +136,10 @@ class CodebookHealthTest {
     @ParameterizedTest
     @MethodSource("backends")
     void theGapIsThatOfRowsSpreadOverTheBatch(Backend backend) {
-        try (VectorQuant layer =
-                        VectorQuant.builder(FEATURES, 9).dim(-1).backend(backend).build();
+        try (VectorQuant layer = VectorQuant.builder(FEATURES, 9)
+                        .dim(-1)
+                        .backend(backend)
+                        .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             double[][] codes = rowsOf(layer.codebook().toFloatArray());
             int[][] sizes = {{1, 1}, {31, 31}, {1000, 32}, {3210, 50}, {9001, 128}};

@@ -41,21 +41,33 @@ class DataParallelTest {
     private static Map<String, Supplier<Quantizer.Builder<?>>> layers() {
         Map<String, Supplier<Quantizer.Builder<?>>> all = new LinkedHashMap<>();
         all.put("plain", () -> vectors());
-        all.put("learned affine, sync, replacement", () -> vectors().affineLr(2).affineGroups(2).syncNu(2).replaceFreq(1));
+        all.put(
+                "learned affine, sync, replacement",
+                () -> vectors().affineLr(2).affineGroups(2).syncNu(2).replaceFreq(1));
         all.put("statistics affine, split codes", () -> vectors()
                 .statisticsAffine(true)
                 .replaceFreq(1)
                 .replacementPolicy(ReplacementPolicy.SPLIT_BUSIEST));
         all.put("alternated, reassigned", () -> vectors().alternated(Optimizer.sgd(1), 2, true));
         all.put("moving averages that expire", () -> vectors().ema(0.8).emaExpiry(2));
-        all.put("cosine", () -> vectors().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT).ema(0.8));
+        all.put(
+                "cosine",
+                () -> vectors().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT).ema(0.8));
         all.put("rows in the ball", () -> vectors().norm(Norm.MAX_NORM).beta(0.3));
         all.put("rotation", () -> vectors().syncNu(0.5).gradientEstimator(GradientEstimator.ROTATION));
         all.put("directed gradients", () -> vectors().gradientEstimator(GradientEstimator.DIVEQ));
-        all.put("linear codebook, orthogonal", () -> vectors().linearCodebook(true).orthogonalWeight(2).affineLr(1));
-        all.put("groups", () -> GroupVectorQuant.builder(FEATURES, 24, 2).affineLr(1).syncNu(1));
-        all.put("groups that share", () -> GroupVectorQuant.builder(FEATURES, 12, 3).share(true).replaceFreq(1));
-        all.put("stages", () -> ResidualVectorQuant.builder(FEATURES, 36, 3).affineLr(1).replaceFreq(1));
+        all.put(
+                "linear codebook, orthogonal",
+                () -> vectors().linearCodebook(true).orthogonalWeight(2).affineLr(1));
+        all.put(
+                "groups",
+                () -> GroupVectorQuant.builder(FEATURES, 24, 2).affineLr(1).syncNu(1));
+        all.put(
+                "groups that share",
+                () -> GroupVectorQuant.builder(FEATURES, 12, 3).share(true).replaceFreq(1));
+        all.put(
+                "stages",
+                () -> ResidualVectorQuant.builder(FEATURES, 36, 3).affineLr(1).replaceFreq(1));
         all.put("stages with losses, beam search", () -> ResidualVectorQuant.builder(FEATURES, 36, 3)
                 .stageLosses(true)
                 .syncNu(1)
@@ -89,9 +101,12 @@ class DataParallelTest {
         List<Integer> mixed = inOrder();
         Collections.shuffle(mixed, new Random(3));
         return layers().entrySet().stream()
-                .map(layer -> dynamicTest(layer.getKey(), () -> assertArrayEquals(
-                        train(layer.getValue(), Backend.cpu(), 1, inOrder()).get(0),
-                        train(layer.getValue(), Backend.cpu(), 3, mixed).get(2))));
+                .map(layer -> dynamicTest(
+                        layer.getKey(),
+                        () -> assertArrayEquals(
+                                train(layer.getValue(), Backend.cpu(), 1, inOrder())
+                                        .get(0),
+                                train(layer.getValue(), Backend.cpu(), 3, mixed).get(2))));
     }
 
     @TestFactory
@@ -101,9 +116,15 @@ class DataParallelTest {
                 .filter(layer -> !replaces(layer.getValue()))
                 .map(layer -> dynamicTest(layer.getKey(), () -> {
                     Path path = folder.resolve("alone");
-                    Files.write(path, train(layer.getValue(), Backend.cpu(), 1, inOrder()).get(0));
+                    Files.write(
+                            path,
+                            train(layer.getValue(), Backend.cpu(), 1, inOrder()).get(0));
                     try (Checkpoint together = Checkpoint.load(path, Backend.cpu());
-                            Quantizer alone = layer.getValue().get().dim(-1).backend(Backend.cpu()).build();
+                            Quantizer alone = layer.getValue()
+                                    .get()
+                                    .dim(-1)
+                                    .backend(Backend.cpu())
+                                    .build();
                             Optimizer optimizer = Optimizer.adam(1e-2)) {
                         trainPart(alone, optimizer, inOrder());
                         for (int i = 0; i < alone.codebookCount(); i++) {
@@ -121,7 +142,11 @@ class DataParallelTest {
         try (VectorQuant alone = vectors().dim(-1).backend(Backend.cpu()).build();
                 Quantized expected = alone.forward(rows(0, inOrder()))) {
             for (Quantized q : together(2, (workers, number) -> {
-                try (Quantizer layer = vectors().dim(-1).backend(Backend.cpu()).workers(workers).build()) {
+                try (Quantizer layer = vectors()
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .workers(workers)
+                        .build()) {
                     return layer.forward(rows(0, part(inOrder(), number, 2)));
                 }
             })) {
@@ -196,20 +221,20 @@ class DataParallelTest {
         refused.put("kmeansInit", vectors().kmeansInit(true));
         refused.put("BATCH", vectors().norm(Norm.BATCH));
         refused.put("GROUP", VectorQuant.builder(32, 4).norm(Norm.GROUP));
-        refused.put(
-                "FARTHEST_INPUT", vectors().replaceFreq(1).replacementPolicy(ReplacementPolicy.FARTHEST_INPUT));
-        refused.put(
-                "KMEANS_INPUT", vectors().ema(0.9).emaExpiry(1).replacementPolicy(ReplacementPolicy.KMEANS_INPUT));
+        refused.put("FARTHEST_INPUT", vectors().replaceFreq(1).replacementPolicy(ReplacementPolicy.FARTHEST_INPUT));
+        refused.put("KMEANS_INPUT", vectors().ema(0.9).emaExpiry(1).replacementPolicy(ReplacementPolicy.KMEANS_INPUT));
         refused.put("lookupSize", vectors().lookupSize(2));
         refused.put("samplingTemperature", vectors().samplingTemperature(2));
-        refused.put("quantizerDropout", ResidualVectorQuant.builder(FEATURES, 12, 3).quantizerDropout(1, true));
-        return refused.entrySet().stream().map(each -> dynamicTest(each.getKey(), () -> {
-            IllegalArgumentException failure = assertThrows(
-                    IllegalArgumentException.class,
-                    () -> each.getValue().workers(workers).build());
-            assertTrue(failure.getMessage().contains("with workers"), failure.getMessage());
-            assertTrue(failure.getMessage().contains(each.getKey()), failure.getMessage());
-        }));
+        refused.put(
+                "quantizerDropout", ResidualVectorQuant.builder(FEATURES, 12, 3).quantizerDropout(1, true));
+        return refused.entrySet().stream()
+                .map(each -> dynamicTest(each.getKey(), () -> {
+                    IllegalArgumentException failure = assertThrows(
+                            IllegalArgumentException.class,
+                            () -> each.getValue().workers(workers).build());
+                    assertTrue(failure.getMessage().contains("with workers"), failure.getMessage());
+                    assertTrue(failure.getMessage().contains(each.getKey()), failure.getMessage());
+                }));
     }
 
     private static boolean replaces(Supplier<Quantizer.Builder<?>> layer) {
@@ -218,11 +243,14 @@ class DataParallelTest {
     }
 
     /** What each worker has in the end: all that a checkpoint holds. */
-    private List<byte[]> train(
-            Supplier<Quantizer.Builder<?>> builder, Backend backend, int count, List<Integer> rows) throws Exception {
+    private List<byte[]> train(Supplier<Quantizer.Builder<?>> builder, Backend backend, int count, List<Integer> rows)
+            throws Exception {
         return together(count, (workers, number) -> {
-            try (Quantizer layer =
-                            builder.get().dim(-1).backend(backend).workers(workers).build();
+            try (Quantizer layer = builder.get()
+                            .dim(-1)
+                            .backend(backend)
+                            .workers(workers)
+                            .build();
                     Optimizer optimizer = Optimizer.adam(1e-2)) {
                 trainPart(layer, optimizer, part(rows, number, count));
                 return state(layer, optimizer, number);

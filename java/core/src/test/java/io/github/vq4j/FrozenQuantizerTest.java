@@ -85,15 +85,20 @@ class FrozenQuantizerTest {
                     FrozenQuantizer frozen = layer.freeze();
                     Tensor codes = frozen.encode(z, 2)) {
                 assertArrayEquals(layer.encode(z, 2).toIntArray(), codes.toIntArray());
-                assertArrayEquals(layer.encode(z, mask).toIntArray(), frozen.encode(z, mask).toIntArray());
                 assertArrayEquals(
-                        layer.decode(codes, 1).toFloatArray(), frozen.decode(codes, 1).toFloatArray());
+                        layer.encode(z, mask).toIntArray(),
+                        frozen.encode(z, mask).toIntArray());
+                assertArrayEquals(
+                        layer.decode(codes, 1).toFloatArray(),
+                        frozen.decode(codes, 1).toFloatArray());
                 byte[] packed = frozen.packing().pack(codes);
                 assertArrayEquals(
-                        codes.toIntArray(), frozen.packing().unpack(packed, codes.shape()).toIntArray());
+                        codes.toIntArray(),
+                        frozen.packing().unpack(packed, codes.shape()).toIntArray());
             }
         }
-        try (VectorQuant layer = VectorQuant.builder(32, 9).backend(Backend.cpu()).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(32, 9).backend(Backend.cpu()).build();
                 FrozenQuantizer frozen = layer.freeze()) {
             assertThrows(IllegalStateException.class, () -> frozen.encode(z, 1));
             assertThrows(IllegalStateException.class, () -> frozen.decode(frozen.encode(z), 1));

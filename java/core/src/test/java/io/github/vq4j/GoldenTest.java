@@ -197,16 +197,25 @@ class GoldenTest {
         options.keySet().removeAll(List.of("groups", "share"));
         Quantizer layer =
                 switch (file.metadata("layer", "")) {
-                    case "GroupVectorQuant" -> configure(
-                                    GroupVectorQuant.builder(features, codes, groups).share(share), file, options, backend)
-                            .build();
-                    case "ResidualVectorQuant" -> configure(
-                                    ResidualVectorQuant.builder(features, codes, groups).share(share),
-                                    file,
-                                    options,
-                                    backend)
-                            .build();
-                    default -> configure(VectorQuant.builder(features, codes), file, options, backend).build();
+                    case "GroupVectorQuant" ->
+                        configure(
+                                        GroupVectorQuant.builder(features, codes, groups)
+                                                .share(share),
+                                        file,
+                                        options,
+                                        backend)
+                                .build();
+                    case "ResidualVectorQuant" ->
+                        configure(
+                                        ResidualVectorQuant.builder(features, codes, groups)
+                                                .share(share),
+                                        file,
+                                        options,
+                                        backend)
+                                .build();
+                    default ->
+                        configure(VectorQuant.builder(features, codes), file, options, backend)
+                                .build();
                 };
         float[] start = file.floats("init.codebook");
         int begin = 0;
@@ -235,16 +244,17 @@ class GoldenTest {
                 case "sync_nu" -> builder.syncNu(Double.parseDouble(value));
                 case "affine_lr" -> builder.affineLr(Double.parseDouble(value));
                 case "affine_groups" -> builder.affineGroups(Integer.parseInt(value));
-                case "norm" -> builder.norm(
-                        switch (value) {
-                            case "l2" -> Norm.UNIT;
-                            case "l2c" -> Norm.MAX_NORM;
-                            case "bn" -> Norm.BATCH;
-                            case "gn" -> Norm.GROUP;
-                            case "in" -> Norm.INSTANCE;
-                            default -> throw new IllegalArgumentException("norm " + value);
-                        });
-                    // The reference's names of the codebook's norms are swapped against those of the input's.
+                case "norm" ->
+                    builder.norm(
+                            switch (value) {
+                                case "l2" -> Norm.UNIT;
+                                case "l2c" -> Norm.MAX_NORM;
+                                case "bn" -> Norm.BATCH;
+                                case "gn" -> Norm.GROUP;
+                                case "in" -> Norm.INSTANCE;
+                                default -> throw new IllegalArgumentException("norm " + value);
+                            });
+                // The reference's names of the codebook's norms are swapped against those of the input's.
                 case "cb_norm" -> builder.codebookNorm(value.equals("l2") ? CodebookNorm.MAX_NORM : CodebookNorm.UNIT);
                 case "inplace_optimizer" -> {
                     Map<String, String> inner = options(file.metadata("inplace", ""));
@@ -331,7 +341,9 @@ class GoldenTest {
 
     private static List<Path> files(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
-            return new ArrayList<>(files.filter(file -> file.toString().endsWith(".safetensors")).sorted().toList());
+            return new ArrayList<>(files.filter(file -> file.toString().endsWith(".safetensors"))
+                    .sorted()
+                    .toList());
         }
     }
 

@@ -59,21 +59,28 @@ class GroupVectorQuantTest {
                 try (VectorQuant single = own.backend(backend).build()) {
                     single.setCodebook(layer.codebook(group));
                     try (Quantized part = single.forward(Tensor.of(slice(z, group), ROWS, WIDTH));
-                            Gradients ofPart = single.backward(Tensor.of(slice(g, group), ROWS, WIDTH), ALPHA / GROUPS)) {
-                        assertArrayEquals(part.output().toFloatArray(), slice(q.output().toFloatArray(), group));
-                        assertArrayEquals(ofPart.input().toFloatArray(), slice(gradients.input().toFloatArray(), group));
+                            Gradients ofPart =
+                                    single.backward(Tensor.of(slice(g, group), ROWS, WIDTH), ALPHA / GROUPS)) {
+                        assertArrayEquals(
+                                part.output().toFloatArray(), slice(q.output().toFloatArray(), group));
+                        assertArrayEquals(
+                                ofPart.input().toFloatArray(),
+                                slice(gradients.input().toFloatArray(), group));
                         int[] codes = part.codes().toIntArray();
                         float[] distances = part.distances().toFloatArray();
                         for (int n = 0; n < ROWS; n++) {
                             int at = n * GROUPS + group;
-                            assertEquals(codes[n] + group * CODES / GROUPS, q.codes().toIntArray()[at]);
+                            assertEquals(
+                                    codes[n] + group * CODES / GROUPS, q.codes().toIntArray()[at]);
                             assertEquals(distances[n], q.distances().toFloatArray()[at]);
                         }
                         loss += part.loss() / GROUPS;
                         for (String name : List.of("codebook", "affine.scale", "affine.bias")) {
                             assertArrayEquals(
                                     Backends.parameter(single, name).gradient().toFloatArray(),
-                                    Backends.parameter(layer, group + "." + name).gradient().toFloatArray(),
+                                    Backends.parameter(layer, group + "." + name)
+                                            .gradient()
+                                            .toFloatArray(),
                                     name);
                         }
                     }
@@ -88,7 +95,8 @@ class GroupVectorQuantTest {
     void groupsThatShareACodebookAreRowsOfOneLayer(Backend backend, GradientEstimator estimator) {
         float[] z = normal(3, ROWS * FEATURES);
         float[] g = normal(4, ROWS * FEATURES);
-        GroupVectorQuant.Builder builder = GroupVectorQuant.builder(FEATURES, CODES, GROUPS).share(true);
+        GroupVectorQuant.Builder builder =
+                GroupVectorQuant.builder(FEATURES, CODES, GROUPS).share(true);
         options(builder, estimator);
         VectorQuant.Builder own = VectorQuant.builder(WIDTH, CODES);
         options(own, estimator);
@@ -103,11 +111,14 @@ class GroupVectorQuantTest {
                 assertArrayEquals(s.codes().toIntArray(), q.codes().toIntArray());
                 assertEquals(s.loss(), q.loss());
                 assertEquals(s.perplexity(), q.perplexity());
-                assertArrayEquals(ofSingle.input().toFloatArray(), ofLayer.input().toFloatArray());
+                assertArrayEquals(
+                        ofSingle.input().toFloatArray(), ofLayer.input().toFloatArray());
                 for (Parameter parameter : single.parameters()) {
                     assertArrayEquals(
                             parameter.gradient().toFloatArray(),
-                            Backends.parameter(layer, parameter.name()).gradient().toFloatArray(),
+                            Backends.parameter(layer, parameter.name())
+                                    .gradient()
+                                    .toFloatArray(),
                             parameter.name());
                 }
             }
@@ -130,9 +141,11 @@ class GroupVectorQuantTest {
                         Gradients ofLast = last.backward(Tensor.of(g, images, pixels, FEATURES), ALPHA);
                         Gradients ofFirst = first.backward(
                                 Tensor.of(swapped(g, images, pixels, FEATURES), images, FEATURES, pixels), ALPHA)) {
-                    assertArrayEquals(new long[] {images, GROUPS, pixels}, b.codes().shape());
                     assertArrayEquals(
-                            swapped(a.output().toFloatArray(), images, pixels, FEATURES), b.output().toFloatArray());
+                            new long[] {images, GROUPS, pixels}, b.codes().shape());
+                    assertArrayEquals(
+                            swapped(a.output().toFloatArray(), images, pixels, FEATURES),
+                            b.output().toFloatArray());
                     assertArrayEquals(
                             swapped(ofLast.input().toFloatArray(), images, pixels, FEATURES),
                             ofFirst.input().toFloatArray());
@@ -207,7 +220,11 @@ class GroupVectorQuantTest {
         refused(() -> GroupVectorQuant.builder(16, 30, 4).build(), "groups", "numCodes = 30", "4");
         refused(() -> GroupVectorQuant.builder(16, 32, 4).affineGroups(3).build(), "affineGroups", "8", "3");
         refused(() -> GroupVectorQuant.builder(16, 32, 0), "groups", "0");
-        GroupVectorQuant.builder(16, 30, 4).share(true).backend(Backend.cpu()).build().close();
+        GroupVectorQuant.builder(16, 30, 4)
+                .share(true)
+                .backend(Backend.cpu())
+                .build()
+                .close();
     }
 
     @Test

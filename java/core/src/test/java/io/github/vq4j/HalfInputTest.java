@@ -40,7 +40,8 @@ class HalfInputTest {
         for (int i = 0; i < gradient.length; i++) {
             gradient[i] = (float) random.nextGaussian();
         }
-        try (VectorQuant layer = VectorQuant.builder(4, 9).seed(3).backend(backend).build()) {
+        try (VectorQuant layer =
+                VectorQuant.builder(4, 9).seed(3).backend(backend).build()) {
             Tensor floats = Tensor.of(widened(bits, type), SHAPE);
             Tensor z = Tensor.of(bits, type, SHAPE);
             assertArrayEquals(layer.encode(floats).toIntArray(), layer.encode(z).toIntArray());
@@ -61,10 +62,12 @@ class HalfInputTest {
     @MethodSource("backendsAndTypes")
     void theMemoryMayBeOfAnyKind(Backend backend, DataType type) {
         short[] bits = halves(type);
-        ShortBuffer buffer =
-                ByteBuffer.allocateDirect(2 * bits.length).order(ByteOrder.nativeOrder()).asShortBuffer();
+        ShortBuffer buffer = ByteBuffer.allocateDirect(2 * bits.length)
+                .order(ByteOrder.nativeOrder())
+                .asShortBuffer();
         buffer.put(bits).flip();
-        try (VectorQuant layer = VectorQuant.builder(4, 9).seed(3).backend(backend).build();
+        try (VectorQuant layer =
+                        VectorQuant.builder(4, 9).seed(3).backend(backend).build();
                 ShortPointer pointer = new ShortPointer(bits)) {
             int[] codes = layer.encode(Tensor.of(bits, type, SHAPE)).toIntArray();
             List<Tensor> views = List.of(
@@ -84,8 +87,8 @@ class HalfInputTest {
         short[] bits = halves(type);
         bits[bits.length - 1] = (short) 0x7fff;
         try (VectorQuant layer = VectorQuant.builder(4, 9).backend(backend).build()) {
-            NotFiniteException failure = assertThrows(
-                    NotFiniteException.class, () -> layer.encode(Tensor.of(bits, type, SHAPE)));
+            NotFiniteException failure =
+                    assertThrows(NotFiniteException.class, () -> layer.encode(Tensor.of(bits, type, SHAPE)));
             assertTrue(failure.getMessage().contains("row 104"), failure.getMessage());
         }
     }
@@ -97,7 +100,8 @@ class HalfInputTest {
         refused(() -> Tensor.of(bits, DataType.FLOAT16, 5), "5", "4");
         refused(() -> Tensor.of(bits, DataType.FLOAT16, 4).toFloatArray(), "FLOAT32", "FLOAT16");
         refused(() -> Tensor.of(new float[4], 4).toShortArray(), "FLOAT16 or BFLOAT16", "FLOAT32");
-        try (VectorQuant layer = VectorQuant.builder(4, 4).backend(Backend.cpu()).build()) {
+        try (VectorQuant layer =
+                VectorQuant.builder(4, 4).backend(Backend.cpu()).build()) {
             refused(() -> layer.encode(Tensor.of(new int[4], 1, 4)), "z", "FLOAT16", "INT32");
             Tensor half = Tensor.allocate(DataType.BFLOAT16, 1, 4);
             refused(() -> layer.forward(Tensor.of(new float[4], 1, 4), half), "output", "FLOAT32", "BFLOAT16");

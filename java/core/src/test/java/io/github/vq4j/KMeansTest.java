@@ -25,8 +25,7 @@ class KMeansTest {
                 for (int cluster = 0; cluster < 4; cluster++) {
                     double[] centre = {10 * cluster, -10 * cluster, 5};
                     assertTrue(
-                            Arrays.stream(codebook)
-                                    .anyMatch(code -> ReferenceVectorQuant.squared(code, centre) < 1e-3),
+                            Arrays.stream(codebook).anyMatch(code -> ReferenceVectorQuant.squared(code, centre) < 1e-3),
                             "cluster " + cluster + " in " + Arrays.deepToString(codebook));
                 }
             }
@@ -39,8 +38,12 @@ class KMeansTest {
             double previous = Double.POSITIVE_INFINITY;
             float[] rows = normal(7);
             for (int moves : new int[] {0, 1, 2, 5, 100}) {
-                KMeans kmeans =
-                        KMeans.builder(13).seed(2).maxIterations(moves).tolerance(0).backend(backend).build();
+                KMeans kmeans = KMeans.builder(13)
+                        .seed(2)
+                        .maxIterations(moves)
+                        .tolerance(0)
+                        .backend(backend)
+                        .build();
                 try (KMeansResult result = kmeans.fit(Tensor.of(rows, LAYOUT.shape()), 1)) {
                     assertEquals(error(rows, codebook(result)), result.objective(), 1e-5 * result.objective());
                     assertTrue(result.objective() <= previous, moves + " moves: " + result.objective());
@@ -55,7 +58,8 @@ class KMeansTest {
     @Test
     void codesEndAsTheMeansOfTheirRows() {
         float[] rows = normal(8);
-        KMeans kmeans = KMeans.builder(5).seed(2).tolerance(0).backend(Backend.cpu()).build();
+        KMeans kmeans =
+                KMeans.builder(5).seed(2).tolerance(0).backend(Backend.cpu()).build();
         try (KMeansResult result = kmeans.fit(Tensor.of(rows, LAYOUT.shape()), 1)) {
             double[][] codebook = codebook(result);
             double[][] sums = new double[5][3];
@@ -99,17 +103,21 @@ class KMeansTest {
                     double distance = Math.sqrt(ReferenceVectorQuant.squared(code, data[nearest(code, data)]));
                     assertTrue(distance > 0 && distance < 2, "distance " + distance);
                 }
-                assertEquals(7, Arrays.stream(codebook).map(Arrays::toString).distinct().count());
+                assertEquals(
+                        7,
+                        Arrays.stream(codebook).map(Arrays::toString).distinct().count());
             }
         }
     }
 
     @Test
     void oneRowAndEqualRowsWork() {
-        try (KMeansResult one = KMeans.builder(3).backend(Backend.cpu()).build().fit(Tensor.of(new float[] {4, 2}, 1, 2), 1)) {
+        try (KMeansResult one =
+                KMeans.builder(3).backend(Backend.cpu()).build().fit(Tensor.of(new float[] {4, 2}, 1, 2), 1)) {
             assertArrayEquals(new float[] {4, 2, 4, 2, 4, 2}, one.codebook().toFloatArray(), 0.1f);
         }
-        try (KMeansResult zeros = KMeans.builder(2).backend(Backend.cpu()).build().fit(Tensor.of(new float[10], 5, 2), 1)) {
+        try (KMeansResult zeros =
+                KMeans.builder(2).backend(Backend.cpu()).build().fit(Tensor.of(new float[10], 5, 2), 1)) {
             assertArrayEquals(new float[4], zeros.codebook().toFloatArray());
             assertEquals(0, zeros.objective());
         }
@@ -128,7 +136,8 @@ class KMeansTest {
         float[] rows = clusters(4);
         float[] first = null;
         for (Backend backend : Backends.all()) {
-            KMeans kmeans = KMeans.builder(4).seed(1).batchSize(50).backend(backend).build();
+            KMeans kmeans =
+                    KMeans.builder(4).seed(1).batchSize(50).backend(backend).build();
             try (KMeansResult result = kmeans.fit(Tensor.of(rows, LAYOUT.shape()), 1)) {
                 assertEquals(error(rows, codebook(result)), result.objective(), 1e-5 * result.objective());
                 assertTrue(result.objective() < 2e-4, "objective " + result.objective());
@@ -167,8 +176,10 @@ class KMeansTest {
         Tensor rows = Tensor.of(normal(11), LAYOUT.shape());
         KMeans.Builder builder = KMeans.builder(5).seed(2).batchSize(100).backend(Backend.cpu());
         try (KMeansResult none = builder.maxIterations(0).build().fit(rows, 1);
-                KMeansResult seven = builder.maxIterations(7).tolerance(0).build().fit(rows, 1);
-                KMeansResult loose = builder.maxIterations(1000).tolerance(1).build().fit(rows, 1)) {
+                KMeansResult seven =
+                        builder.maxIterations(7).tolerance(0).build().fit(rows, 1);
+                KMeansResult loose =
+                        builder.maxIterations(1000).tolerance(1).build().fit(rows, 1)) {
             assertEquals(0, none.iterations());
             assertTrue(seven.iterations() <= 7);
             assertTrue(seven.objective() < none.objective());
@@ -181,11 +192,13 @@ class KMeansTest {
         // 4 codes of 300 rows: more than 64 for each.
         Tensor rows = Tensor.of(clusters(4), LAYOUT.shape());
         for (Backend backend : Backends.all()) {
-            KMeans kmeans = KMeans.builder(4).seed(6).maxIterations(0).backend(backend).build();
+            KMeans kmeans =
+                    KMeans.builder(4).seed(6).maxIterations(0).backend(backend).build();
             try (KMeansResult seeds = kmeans.fit(rows, 1);
                     KMeansResult again = kmeans.fit(rows, 1)) {
                 assertTrue(seeds.objective() < 1e-3, "a code in every cluster, objective " + seeds.objective());
-                assertArrayEquals(seeds.codebook().toFloatArray(), again.codebook().toFloatArray());
+                assertArrayEquals(
+                        seeds.codebook().toFloatArray(), again.codebook().toFloatArray());
             }
         }
     }
@@ -195,7 +208,10 @@ class KMeansTest {
         float[] bad = new float[900];
         bad[3 * 211 + 1] = Float.POSITIVE_INFINITY;
         for (int batchSize : new int[] {0, 10}) {
-            KMeans kmeans = KMeans.builder(2).batchSize(batchSize).backend(Backend.cpu()).build();
+            KMeans kmeans = KMeans.builder(2)
+                    .batchSize(batchSize)
+                    .backend(Backend.cpu())
+                    .build();
             NotFiniteException exception =
                     assertThrows(NotFiniteException.class, () -> kmeans.fit(Tensor.of(bad, 300, 3), 1));
             assertEquals(211, exception.row());
@@ -204,7 +220,11 @@ class KMeansTest {
 
     @Test
     void miniBatchesWorkOnFewerRowsThanCodes() {
-        KMeans kmeans = KMeans.builder(7).batchSize(4).maxIterations(5).backend(Backend.cpu()).build();
+        KMeans kmeans = KMeans.builder(7)
+                .batchSize(4)
+                .maxIterations(5)
+                .backend(Backend.cpu())
+                .build();
         try (KMeansResult result = kmeans.fit(Tensor.of(new float[] {100, 0, 0, 0, 200, 0, 0, 0, 300}, 3, 3), -1)) {
             assertEquals(21, result.codebook().toFloatArray().length);
             assertTrue(result.objective() < 1, "objective " + result.objective());
@@ -226,9 +246,11 @@ class KMeansTest {
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).tolerance(-1));
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).maxIterations(-1));
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).batchSize(-1));
-        assertThrows(
-                NotFiniteException.class,
-                () -> KMeans.builder(2).batchSize(3).backend(Backend.cpu()).build().fit(Tensor.of(bad, 4, 3), 1));
+        assertThrows(NotFiniteException.class, () -> KMeans.builder(2)
+                .batchSize(3)
+                .backend(Backend.cpu())
+                .build()
+                .fit(Tensor.of(bad, 4, 3), 1));
     }
 
     private static float[] fit(Tensor rows, long seed) {

@@ -92,7 +92,8 @@ class OptimizerTest {
             shared.step(sharing);
             backward(alone, 9);
             own.step(alone);
-            assertArrayEquals(alone.codebook().toFloatArray(), sharing.codebook().toFloatArray());
+            assertArrayEquals(
+                    alone.codebook().toFloatArray(), sharing.codebook().toFloatArray());
         }
     }
 
@@ -125,7 +126,8 @@ class OptimizerTest {
         try (VectorQuant layer = layer(Backend.cpu(), builder -> builder);
                 Optimizer optimizer = Optimizer.sgd(1)) {
             float[] before = layer.codebook().toFloatArray();
-            String message = assertThrows(IllegalStateException.class, () -> optimizer.step(layer)).getMessage();
+            String message = assertThrows(IllegalStateException.class, () -> optimizer.step(layer))
+                    .getMessage();
             assertTrue(message.contains("codebook") && message.contains("backward"), message);
             assertArrayEquals(before, layer.codebook().toFloatArray());
         }
@@ -185,7 +187,8 @@ class OptimizerTest {
                     for (int step = 0; step < 5; step++) {
                         backward(layer, step);
                         for (int p = 0; p < count; p++) {
-                            gradients[p][step] = layer.parameters().get(p).gradient().toFloatArray();
+                            gradients[p][step] =
+                                    layer.parameters().get(p).gradient().toFloatArray();
                         }
                         optimizer.step(layer);
                     }
@@ -208,13 +211,16 @@ class OptimizerTest {
     }
 
     private static VectorQuant layer(Backend backend, UnaryOperator<VectorQuant.Builder> options) {
-        return options.apply(VectorQuant.builder(FEATURES, CODES).dim(-1).seed(3).backend(backend)).build();
+        return options.apply(
+                        VectorQuant.builder(FEATURES, CODES).dim(-1).seed(3).backend(backend))
+                .build();
     }
 
     private static void backward(VectorQuant layer, int seed) {
         float[] z = normal(seed, 30 * FEATURES);
         layer.forward(Tensor.of(z, 30, FEATURES)).close();
-        layer.backward(Tensor.of(normal(seed + 100, 30 * FEATURES), 30, FEATURES), 10).close();
+        layer.backward(Tensor.of(normal(seed + 100, 30 * FEATURES), 30, FEATURES), 10)
+                .close();
     }
 
     /** Steps on a batch of one row, the given code plus an offset, which that code is the nearest of. */

@@ -33,13 +33,16 @@ class ReadmeExampleTest {
 
         String printed = runMain(folder);
 
-        assertTrue(printed.matches("(?s)(step\\s+\\d+  loss \\d\\.\\d{4}  perplexity \\d+\\.\\d  active \\d+\\R)+.*"), printed);
+        assertTrue(
+                printed.matches("(?s)(step\\s+\\d+  loss \\d\\.\\d{4}  perplexity \\d+\\.\\d  active \\d+\\R)+.*"),
+                printed);
     }
 
     private static String runMain(Path classes) throws Exception {
         PrintStream console = System.out;
         ByteArrayOutputStream printed = new ByteArrayOutputStream();
-        try (URLClassLoader loader = new URLClassLoader(new URL[] {classes.toUri().toURL()})) {
+        try (URLClassLoader loader =
+                new URLClassLoader(new URL[] {classes.toUri().toURL()})) {
             System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
             loader.loadClass("Example").getMethod("main", String[].class).invoke(null, (Object) new String[0]);
         } finally {

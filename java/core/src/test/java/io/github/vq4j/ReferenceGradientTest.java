@@ -12,13 +12,13 @@ class ReferenceGradientTest {
     private static final double STEP = 1e-5;
 
     @Property(tries = 200, seed = "1")
-    void gradientsAreCentralDifferences(@ForAll @LongRange(min = 0, max = 1_000_000) long seed, @ForAll boolean training) {
+    void gradientsAreCentralDifferences(
+            @ForAll @LongRange(min = 0, max = 1_000_000) long seed, @ForAll boolean training) {
         LayerCase layer = LayerCase.random(seed);
         Layout layout = layer.layout();
         int samples = layout.samples();
-        ReferenceVectorQuant reference =
-                new ReferenceVectorQuant(layer.options(), new Layout(new long[] {layer.codes(), layout.features()}, 1)
-                        .rowsOf(layer.codebook()));
+        ReferenceVectorQuant reference = new ReferenceVectorQuant(
+                layer.options(), new Layout(new long[] {layer.codes(), layout.features()}, 1).rowsOf(layer.codebook()));
         double[][] z = layout.rowsOf(layer.batch(0));
         double[][] g = layout.rowsOf(layer.gradient(0));
         reference.forward(z, samples, true);
@@ -54,7 +54,8 @@ class ReferenceGradientTest {
             double below = objective.value();
             values[n][d] = value;
             double difference = (above - below) / (2 * STEP);
-            assertEquals(difference, gradient[n][d], 1e-6 * Math.max(1, Math.abs(difference)), name + " at " + n + ", " + d);
+            assertEquals(
+                    difference, gradient[n][d], 1e-6 * Math.max(1, Math.abs(difference)), name + " at " + n + ", " + d);
         }
     }
 }

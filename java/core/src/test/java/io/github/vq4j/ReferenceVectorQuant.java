@@ -21,7 +21,8 @@ final class ReferenceVectorQuant {
             GradientEstimator estimator) {}
 
     /** What a forward gives: the normalised rows, the effective codebook and the results. */
-    record Forward(double[][] z, double[][] rows, double[][] effective, int[] codes, double loss, double[] sampleLosses) {}
+    record Forward(
+            double[][] z, double[][] rows, double[][] effective, int[] codes, double loss, double[] sampleLosses) {}
 
     /** Gradients, the parameters' in the order of {@link #parameters}. */
     record Gradient(double[][] input, List<double[][]> parameters) {}
@@ -102,7 +103,8 @@ final class ReferenceVectorQuant {
         double[] sampleLosses = new double[samples];
         int perSample = codes.length / samples;
         for (int n = 0; n < codes.length; n++) {
-            sampleLosses[n / perSample] += squared(forward.rows[n], forward.effective[codes[n]]) / (perSample * features);
+            sampleLosses[n / perSample] +=
+                    squared(forward.rows[n], forward.effective[codes[n]]) / (perSample * features);
         }
         double loss = Arrays.stream(sampleLosses).sum() / samples;
         return new Forward(forward.z, forward.rows, forward.effective, codes, loss, sampleLosses);
@@ -224,9 +226,9 @@ final class ReferenceVectorQuant {
                         sums[1] += g[n][d] * scaleOfNorm(d) * normal;
                     });
                     double constant = block.fromRunning ? 0 : 1.0 / block.count();
-                    block.forEach((n, d) -> input[n][d] = (g[n][d] * scaleOfNorm(d)
-                                    - constant * (sums[0] + block.normal(z[n][d]) * sums[1]))
-                            * block.inverse);
+                    block.forEach((n, d) -> input[n][d] =
+                            (g[n][d] * scaleOfNorm(d) - constant * (sums[0] + block.normal(z[n][d]) * sums[1]))
+                                    * block.inverse);
                 }
                 if (learnsNorm()) {
                     parameters.add(scaleGradient);

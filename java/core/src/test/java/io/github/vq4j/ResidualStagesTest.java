@@ -165,14 +165,17 @@ class ResidualStagesTest {
                         }
                         try (Quantized expected = fewer.forward(Tensor.of(z, ROWS, FEATURES));
                                 Gradients ofFewer = fewer.backward(Tensor.of(g, ROWS, FEATURES), 3)) {
-                            assertArrayEquals(expected.output().toFloatArray(), q.output().toFloatArray());
+                            assertArrayEquals(
+                                    expected.output().toFloatArray(), q.output().toFloatArray());
                             assertEquals(expected.loss(), q.loss());
                             assertEquals(expected.perplexity(), q.perplexity());
                             assertEquals(expected.activeCodes(), q.activeCodes());
                             assertEquals(expected.replacedCodes(), q.replacedCodes());
                             assertArrayEquals(expected.sampleLosses(), q.sampleLosses());
                             assertArrayEquals(
-                                    ofFewer.input().toFloatArray(), gradients.input().toFloatArray(), 1e-7f);
+                                    ofFewer.input().toFloatArray(),
+                                    gradients.input().toFloatArray(),
+                                    1e-7f);
                         }
                         for (int c = 0; c < STAGES; c++) {
                             String name = c + ".codebook";
@@ -206,7 +209,8 @@ class ResidualStagesTest {
                     .build()) {
                 try (Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES))) {
                     int[] used = stagesOfRows(q.codes().toIntArray(), STAGES);
-                    int[] own = IntStream.range(0, ROWS).filter(n -> used[n] > 1).toArray();
+                    int[] own =
+                            IntStream.range(0, ROWS).filter(n -> used[n] > 1).toArray();
                     float[] left = new float[own.length * FEATURES];
                     try (VectorQuant first = VectorQuant.builder(FEATURES, CODES / STAGES)
                             .dim(-1)
@@ -228,7 +232,9 @@ class ResidualStagesTest {
                             .backend(backend)
                             .build()
                             .fit(Tensor.of(left, own.length, FEATURES), 1)) {
-                        assertArrayEquals(expected.codebook().toFloatArray(), layer.codebook(1).toFloatArray());
+                        assertArrayEquals(
+                                expected.codebook().toFloatArray(),
+                                layer.codebook(1).toFloatArray());
                     }
                 }
             }
@@ -273,10 +279,8 @@ class ResidualStagesTest {
                 }
             }
         }
-        try (ResidualVectorQuant layer = builder(backend)
-                        .quantizerDropout(1, false)
-                        .ema(0.5)
-                        .build();
+        try (ResidualVectorQuant layer =
+                        builder(backend).quantizerDropout(1, false).ema(0.5).build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             for (int step = 0; step < 6; step++) {
                 float[][] before = new float[STAGES][];
@@ -288,7 +292,9 @@ class ResidualStagesTest {
                     assertEquals(used, health.observe().size());
                     for (int c = 0; c < STAGES; c++) {
                         assertEquals(
-                                c >= used, Arrays.equals(before[c], layer.codebook(c).toFloatArray()), "codebook " + c);
+                                c >= used,
+                                Arrays.equals(before[c], layer.codebook(c).toFloatArray()),
+                                "codebook " + c);
                     }
                 }
             }
@@ -427,10 +433,12 @@ class ResidualStagesTest {
             layer.setCodebook(0, Tensor.of(new float[] {2, 1, 4}, 3, 1));
             layer.setCodebook(1, Tensor.of(new float[] {1, 2, -1}, 3, 1));
             assertArrayEquals(
-                    new int[] {0, 3}, layer.encode(Tensor.of(new float[] {3}, 1, 1)).toIntArray());
+                    new int[] {0, 3},
+                    layer.encode(Tensor.of(new float[] {3}, 1, 1)).toIntArray());
             layer.setCodebook(0, Tensor.of(new float[] {1, 2, 2}, 3, 1));
             assertArrayEquals(
-                    new int[] {0, 4}, layer.encode(Tensor.of(new float[] {3}, 1, 1)).toIntArray());
+                    new int[] {0, 4},
+                    layer.encode(Tensor.of(new float[] {3}, 1, 1)).toIntArray());
         }
     }
 
@@ -538,7 +546,8 @@ class ResidualStagesTest {
     @MethodSource("backends")
     void codesOfDropoutAreDecodedByTheirStages(Backend backend) {
         float[] z = normal(10, ROWS * FEATURES);
-        try (ResidualVectorQuant layer = builder(backend).quantizerDropout(2, true).build();
+        try (ResidualVectorQuant layer =
+                        builder(backend).quantizerDropout(2, true).build();
                 Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES));
                 Tensor decoded = layer.decode(q.codes(), 2)) {
             int[] used = stagesOfRows(q.codes().toIntArray(), STAGES);
@@ -628,10 +637,12 @@ class ResidualStagesTest {
                     parts.add(bits(q.output().toFloatArray()));
                     parts.add(bits(q.distances().toFloatArray()));
                     parts.add(bits(gradients.input().toFloatArray()));
-                    parts.add(new int[] {Double.hashCode(q.loss()), Arrays.hashCode(q.sampleLosses()), q.replacedCodes()});
+                    parts.add(new int[] {Double.hashCode(q.loss()), Arrays.hashCode(q.sampleLosses()), q.replacedCodes()
+                    });
                 }
                 optimizer.step(layer);
-                layer.parameters().forEach(parameter -> parts.add(bits(parameter.value().toFloatArray())));
+                layer.parameters()
+                        .forEach(parameter -> parts.add(bits(parameter.value().toFloatArray())));
             }
         }
         return parts.stream().flatMapToInt(Arrays::stream).toArray();

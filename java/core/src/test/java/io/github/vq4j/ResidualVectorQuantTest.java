@@ -201,7 +201,8 @@ class ResidualVectorQuantTest {
         }
 
         private void throughAffine(ResidualVectorQuant layer, String prefix, float[] stored, double[] gradient) {
-            float[] a = Backends.parameter(layer, prefix + "affine.scale").value().toFloatArray();
+            float[] a =
+                    Backends.parameter(layer, prefix + "affine.scale").value().toFloatArray();
             double[] codebook = new double[gradient.length];
             double[] scale = new double[FEATURES];
             double[] bias = new double[FEATURES];
@@ -316,7 +317,10 @@ class ResidualVectorQuantTest {
         refused(() -> ResidualVectorQuant.builder(4, 10, 3).build(), "stages", "numCodes = 10", "3");
         refused(() -> ResidualVectorQuant.builder(4, 10, 0), "stages", "0");
         refused(
-                () -> ResidualVectorQuant.builder(4, 10, 3).share(true).statisticsAffine(true).build(),
+                () -> ResidualVectorQuant.builder(4, 10, 3)
+                        .share(true)
+                        .statisticsAffine(true)
+                        .build(),
                 "statisticsAffine",
                 "share = true");
         refused(

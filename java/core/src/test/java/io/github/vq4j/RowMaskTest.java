@@ -79,16 +79,18 @@ class RowMaskTest {
                 .replaceFreq(1)
                 .replacementPolicy(ReplacementPolicy.FARTHEST_INPUT)
                 .gradientEstimator(GradientEstimator.DIVEQ));
-        LAYERS.put("residual of moving averages, dropout of the batch", dim -> ResidualVectorQuant.builder(FEATURES, 60, 3)
-                .dim(dim)
-                .ema(0.8)
-                .quantizerDropout(1, false));
+        LAYERS.put(
+                "residual of moving averages, dropout of the batch", dim -> ResidualVectorQuant.builder(FEATURES, 60, 3)
+                        .dim(dim)
+                        .ema(0.8)
+                        .quantizerDropout(1, false));
         LAYERS.put("residual that shares", dim -> ResidualVectorQuant.builder(FEATURES, 20, 3)
                 .share(true)
                 .stageLosses(true)
                 .dim(dim)
                 .replaceFreq(1));
-        LAYERS.put("codes drawn", dim -> VectorQuant.builder(FEATURES, 21).dim(dim).samplingTemperature(9));
+        LAYERS.put(
+                "codes drawn", dim -> VectorQuant.builder(FEATURES, 21).dim(dim).samplingTemperature(9));
         LAYERS.put("linear codebook, orthogonal", dim -> VectorQuant.builder(FEATURES, 21)
                 .dim(dim)
                 .linearCodebook(true)
@@ -110,7 +112,8 @@ class RowMaskTest {
     }
 
     static Stream<Arguments> cases() {
-        return backends().stream().flatMap(backend -> LAYERS.keySet().stream().map(name -> Arguments.of(backend, name)));
+        return backends().stream()
+                .flatMap(backend -> LAYERS.keySet().stream().map(name -> Arguments.of(backend, name)));
     }
 
     static boolean[] mask(long seed) {
@@ -164,8 +167,18 @@ class RowMaskTest {
                         Tensor codes = masked.encode(Tensor.of(z, LAYOUT.shape()), rowMask);
                         Tensor plainCodes = plain.encode(rows)) {
                     int width = b.codes().rank() == 1 ? 1 : (int) b.codes().size(1);
-                    spread(z, FEATURES, left, b.output().toFloatArray(), a.output().toFloatArray());
-                    spread(g, FEATURES, left, ofB.input().toFloatArray(), ofA.input().toFloatArray());
+                    spread(
+                            z,
+                            FEATURES,
+                            left,
+                            b.output().toFloatArray(),
+                            a.output().toFloatArray());
+                    spread(
+                            g,
+                            FEATURES,
+                            left,
+                            ofB.input().toFloatArray(),
+                            ofA.input().toFloatArray());
                     spread(filled(-1, width), width, left, floats(b.codes()), floats(a.codes()));
                     spread(filled(-1, width), width, left, floats(plainCodes), floats(codes));
                     spread(
@@ -202,7 +215,9 @@ class RowMaskTest {
                 int[] left = numbers(mask);
                 for (int image = 0; image < IMAGES; image++) {
                     int sample = image;
-                    int[] own = Arrays.stream(left).filter(n -> n / PIXELS == sample).toArray();
+                    int[] own = Arrays.stream(left)
+                            .filter(n -> n / PIXELS == sample)
+                            .toArray();
                     if (own.length == 0) {
                         assertEquals(1, image);
                         assertEquals(0, q.sampleLosses()[image]);
@@ -226,8 +241,10 @@ class RowMaskTest {
     void aMaskThatLeavesAllChangesNothing(Backend backend) {
         boolean[] all = new boolean[ROWS];
         Arrays.fill(all, true);
-        try (Quantizer layer = build(LAYERS.get("statistics, batch norm, rotation").apply(1), backend);
-                Quantizer other = build(LAYERS.get("statistics, batch norm, rotation").apply(1), backend)) {
+        try (Quantizer layer =
+                        build(LAYERS.get("statistics, batch norm, rotation").apply(1), backend);
+                Quantizer other =
+                        build(LAYERS.get("statistics, batch norm, rotation").apply(1), backend)) {
             Tensor z = Tensor.of(normal(1, ROWS * FEATURES), LAYOUT.shape());
             Tensor g = Tensor.of(normal(2, ROWS * FEATURES), LAYOUT.shape());
             try (Quantized a = layer.forward(z);
@@ -260,7 +277,8 @@ class RowMaskTest {
                 assertArrayEquals(second.toFloatArray(), q.output().toFloatArray());
                 assertTrue(Arrays.stream(q.codes().toIntArray()).allMatch(code -> code == -1));
                 assertTrue(Arrays.stream(codes.toIntArray()).allMatch(code -> code == -1));
-                assertArrayEquals(new float[(int) q.distances().size()], q.distances().toFloatArray());
+                assertArrayEquals(
+                        new float[(int) q.distances().size()], q.distances().toFloatArray());
                 assertEquals(0, q.loss());
                 assertArrayEquals(new double[IMAGES], q.sampleLosses());
                 assertEquals(1, q.perplexity());
@@ -280,7 +298,8 @@ class RowMaskTest {
                     Quantized b = other.forward(second)) {
                 assertArrayEquals(b.output().toFloatArray(), a.output().toFloatArray());
                 assertEquals(b.replacedCodes(), a.replacedCodes());
-                assertArrayEquals(layer.codebook(0).toFloatArray(), other.codebook(0).toFloatArray());
+                assertArrayEquals(
+                        layer.codebook(0).toFloatArray(), other.codebook(0).toFloatArray());
             }
         }
     }
@@ -296,13 +315,15 @@ class RowMaskTest {
             float[] g = normal(2, ROWS * FEATURES);
             float[] outputs = new float[g.length];
             layer.forward(z, Tensor.of(outputs, LAYOUT.shape()), rowMask).close();
-            float[] expected = layer.backward(Tensor.of(g, LAYOUT.shape()), ALPHA).input().toFloatArray();
+            float[] expected =
+                    layer.backward(Tensor.of(g, LAYOUT.shape()), ALPHA).input().toFloatArray();
             layer.forward(z, rowMask).close();
             Tensor inPlace = Tensor.of(g, LAYOUT.shape());
             layer.backward(inPlace, ALPHA, inPlace).close();
             assertArrayEquals(expected, g);
             layer.forward(z, rowMask).close();
-            double[][] absent = LAYOUT.rowsOf(layer.backward(null, ALPHA).input().toFloatArray());
+            double[][] absent =
+                    LAYOUT.rowsOf(layer.backward(null, ALPHA).input().toFloatArray());
             for (int n = 0; n < ROWS; n++) {
                 double size = ReferenceVectorQuant.squared(absent[n], new double[FEATURES]);
                 assertEquals(mask[n], size > 0, "row " + n);
@@ -344,8 +365,13 @@ class RowMaskTest {
     @Test
     void masksThatDoNotFitAreRefused() {
         Tensor z = Tensor.of(new float[ROWS * FEATURES], LAYOUT.shape());
-        try (VectorQuant layer = VectorQuant.builder(FEATURES, 5).backend(Backend.cpu()).build()) {
-            refused(() -> layer.forward(z, RowMask.of(new boolean[ROWS], PIXELS, IMAGES)), "mask", "[5, 67]", "[67, 5]");
+        try (VectorQuant layer =
+                VectorQuant.builder(FEATURES, 5).backend(Backend.cpu()).build()) {
+            refused(
+                    () -> layer.forward(z, RowMask.of(new boolean[ROWS], PIXELS, IMAGES)),
+                    "mask",
+                    "[5, 67]",
+                    "[67, 5]");
             refused(() -> layer.encode(z, RowMask.of(new boolean[5], 5)), "mask", "[5, 67]", "[5]");
             refused(() -> RowMask.of(new boolean[5], 6), "6 elements", "5");
             refused(() -> RowMask.of(Tensor.of(new float[5], 5)), "INT32", "FLOAT32");

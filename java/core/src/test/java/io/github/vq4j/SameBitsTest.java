@@ -34,23 +34,24 @@ class SameBitsTest {
 
     static {
         OPTIONS.put("plain", builder -> builder);
-        OPTIONS.put("k-means and replacement", builder -> builder.kmeansInit(true).replaceFreq(2));
-        OPTIONS.put("replacement under affine and sync", builder -> builder.affineLr(2)
-                .affineGroups(3)
-                .syncNu(2)
-                .replaceFreq(1));
+        OPTIONS.put(
+                "k-means and replacement", builder -> builder.kmeansInit(true).replaceFreq(2));
+        OPTIONS.put(
+                "replacement under affine and sync",
+                builder -> builder.affineLr(2).affineGroups(3).syncNu(2).replaceFreq(1));
         OPTIONS.put("statistics affine, batch norm", builder -> builder.statisticsAffine(true)
                 .norm(Norm.BATCH)
                 .affineGroups(2)
                 .replaceFreq(1));
-        OPTIONS.put("group norm, unit codes", builder -> builder.norm(Norm.GROUP).codebookNorm(CodebookNorm.UNIT));
+        OPTIONS.put(
+                "group norm, unit codes", builder -> builder.norm(Norm.GROUP).codebookNorm(CodebookNorm.UNIT));
         OPTIONS.put("instance norm", builder -> builder.norm(Norm.INSTANCE).beta(0.25));
         OPTIONS.put("unit rows, unit codes, affine", builder -> builder.norm(Norm.UNIT)
                 .codebookNorm(CodebookNorm.UNIT)
                 .affineLr(1));
-        OPTIONS.put("rotation under sync", builder -> builder.syncNu(0.5)
-                .norm(Norm.BATCH)
-                .gradientEstimator(GradientEstimator.ROTATION));
+        OPTIONS.put(
+                "rotation under sync",
+                builder -> builder.syncNu(0.5).norm(Norm.BATCH).gradientEstimator(GradientEstimator.ROTATION));
         OPTIONS.put("directed gradients", builder -> builder.affineLr(1).gradientEstimator(GradientEstimator.DIVEQ));
         OPTIONS.put("rows and codes in the ball", builder -> builder.norm(Norm.MAX_NORM)
                 .codebookNorm(CodebookNorm.MAX_NORM)
@@ -58,7 +59,9 @@ class SameBitsTest {
     }
 
     static {
-        OPTIONS.put("moving averages with expiry, k-means", builder -> builder.kmeansInit(true).ema(0.9).emaExpiry(3));
+        OPTIONS.put(
+                "moving averages with expiry, k-means",
+                builder -> builder.kmeansInit(true).ema(0.9).emaExpiry(3));
         OPTIONS.put("moving averages, cosine, farthest rows", builder -> builder.norm(Norm.UNIT)
                 .codebookNorm(CodebookNorm.UNIT)
                 .ema(0.5)
@@ -74,10 +77,10 @@ class SameBitsTest {
                 .codebookNorm(CodebookNorm.UNIT)
                 .replaceFreq(1));
         for (ReplacementPolicy policy : ReplacementPolicy.values()) {
-            OPTIONS.put(policy + " under affine", builder -> builder.affineLr(2)
-                    .affineGroups(3)
-                    .replaceFreq(1)
-                    .replacementPolicy(policy));
+            OPTIONS.put(
+                    policy + " under affine",
+                    builder ->
+                            builder.affineLr(2).affineGroups(3).replaceFreq(1).replacementPolicy(policy));
         }
     }
 
@@ -92,11 +95,12 @@ class SameBitsTest {
             int[] expected = run(options, Backend.cpu(), 1);
             tests.add(dynamicTest(name + ", a second time", () -> same(expected, run(options, Backend.cpu(), 1))));
             tests.add(dynamicTest(
-                    name + ", another seed", () -> assertNotEquals(
-                            Arrays.hashCode(expected), Arrays.hashCode(run(options, Backend.cpu(), 2)))));
+                    name + ", another seed",
+                    () -> assertNotEquals(Arrays.hashCode(expected), Arrays.hashCode(run(options, Backend.cpu(), 2)))));
             for (Backend backend : Backends.all()) {
                 if (backend.device() == Device.CUDA) {
-                    tests.add(dynamicTest(name + ", on " + backend.name(), () -> same(expected, run(options, backend, 1))));
+                    tests.add(dynamicTest(
+                            name + ", on " + backend.name(), () -> same(expected, run(options, backend, 1))));
                 }
             }
             for (int threads : new int[] {1, 2, 3}) {
@@ -131,7 +135,8 @@ class SameBitsTest {
     /** All bits that a run leaves behind. */
     private static int[] run(UnaryOperator<VectorQuant.Builder> options, Backend backend, long seed) {
         List<int[]> parts = new ArrayList<>();
-        VectorQuant.Builder builder = VectorQuant.builder(FEATURES, CODES).seed(seed).backend(backend);
+        VectorQuant.Builder builder =
+                VectorQuant.builder(FEATURES, CODES).seed(seed).backend(backend);
         try (VectorQuant layer = options.apply(builder).build();
                 Optimizer optimizer = Optimizer.adamW(1e-2)) {
             for (int step = 0; step < STEPS; step++) {

@@ -53,7 +53,9 @@ class TensorTest {
             assertArrayEquals(new float[] {2, 3, 40}, address.toFloatArray());
             assertArrayEquals(new int[] {5, 6}, Tensor.of(codes, 2).toIntArray());
             assertArrayEquals(
-                    new int[] {6}, Tensor.codesAtAddress(codes.address() + Integer.BYTES, Device.HOST, 1).toIntArray());
+                    new int[] {6},
+                    Tensor.codesAtAddress(codes.address() + Integer.BYTES, Device.HOST, 1)
+                            .toIntArray());
             tensor.close();
             assertEquals(40, pointer.get(3), "closing a view frees nothing");
         }
@@ -80,10 +82,11 @@ class TensorTest {
         assertArrayEquals(new float[] {0, 5, 0}, view.toFloatArray(), "closing a view frees nothing");
         tensor.close();
         tensor.close();
-        for (Executable use :
-                new Executable[] {tensor::toFloatArray, tensor::address, tensor::floatBuffer, view::toFloatArray, () ->
-                        tensor.reshape(3)}) {
-            assertTrue(assertThrows(IllegalStateException.class, use).getMessage().contains("FLOAT32"));
+        for (Executable use : new Executable[] {
+            tensor::toFloatArray, tensor::address, tensor::floatBuffer, view::toFloatArray, () -> tensor.reshape(3)
+        }) {
+            assertTrue(
+                    assertThrows(IllegalStateException.class, use).getMessage().contains("FLOAT32"));
         }
     }
 
@@ -108,7 +111,11 @@ class TensorTest {
         refused(() -> Tensor.of(new float[6], -2, -3), "[-2, -3]");
         refused(() -> Tensor.of(FloatBuffer.allocate(6), 6), "direct");
         refused(
-                () -> Tensor.of(ByteBuffer.allocateDirect(24).order(ByteOrder.BIG_ENDIAN).asFloatBuffer(), 6),
+                () -> Tensor.of(
+                        ByteBuffer.allocateDirect(24)
+                                .order(ByteOrder.BIG_ENDIAN)
+                                .asFloatBuffer(),
+                        6),
                 "BIG_ENDIAN");
         refused(() -> Tensor.of(direct(24).asFloatBuffer(), 5), "[5]", "6");
         refused(() -> Tensor.ofAddress(0, Device.HOST, 1), "null");

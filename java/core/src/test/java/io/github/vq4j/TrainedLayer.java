@@ -104,7 +104,8 @@ final class TrainedLayer {
                 .samplingTemperature(30)
                 .alternated(Optimizer.sgd(1), 1, true)
                 .replaceFreq(2));
-        all.put("codes drawn for moving averages of stages that share", () -> ResidualVectorQuant.builder(FEATURES, 20, 2)
+        all.put("codes drawn for moving averages of stages that share", () -> ResidualVectorQuant.builder(
+                        FEATURES, 20, 2)
                 .share(true)
                 .samplingTemperature(20)
                 .quantizerDropout(1, true)
@@ -120,8 +121,7 @@ final class TrainedLayer {
                 .linearCodebook(true)
                 .norm(Norm.BATCH)
                 .samplingTemperature(5));
-        all.put("stages that share a linear codebook, dropout", () -> ResidualVectorQuant.builder(
-                        FEATURES, 21, 3)
+        all.put("stages that share a linear codebook, dropout", () -> ResidualVectorQuant.builder(FEATURES, 21, 3)
                 .share(true)
                 .linearCodebook(true)
                 .quantizerDropout(1, false)

@@ -47,7 +47,9 @@ class VectorQuantPropertyTest {
                 closeMoments("codebook mean", expected.codebookMean(), moments.codebookMean());
                 closeMoments("codebook variance", expected.codebookVariance(), moments.codebookVariance());
             });
-            assertEquals(layerCase.options().statisticsAffine(), layer.runningMoments().isPresent());
+            assertEquals(
+                    layerCase.options().statisticsAffine(),
+                    layer.runningMoments().isPresent());
         }
     }
 
@@ -56,7 +58,8 @@ class VectorQuantPropertyTest {
         assertEquals(reference.parameters().size(), parameters.size());
         for (int p = 1; p < parameters.size(); p++) {
             boolean nearOne = parameters.get(p).name().equals("norm.scale");
-            float[] start = layerCase.parameter(p, nearOne, (int) parameters.get(p).value().size());
+            float[] start = layerCase.parameter(
+                    p, nearOne, (int) parameters.get(p).value().size());
             Backends.write(parameters.get(p), start);
             double[][] rows = reference.parameters().get(p);
             for (int i = 0; i < start.length; i++) {
@@ -70,7 +73,8 @@ class VectorQuantPropertyTest {
         Layout layout = layerCase.layout();
         int samples = layout.samples();
         Tensor z = Tensor.of(layerCase.batch(batch), layout.shape());
-        ReferenceVectorQuant.Forward nearest = reference.forward(layout.rowsOf(layerCase.batch(batch)), samples, training);
+        ReferenceVectorQuant.Forward nearest =
+                reference.forward(layout.rowsOf(layerCase.batch(batch)), samples, training);
         try (Quantized q = layer.forward(z)) {
             int[] codes = q.codes().toIntArray();
             assertNearest(nearest, codes);
@@ -92,7 +96,10 @@ class VectorQuantPropertyTest {
             double[][] g = layout.rowsOf(layerCase.gradient(batch));
             ReferenceVectorQuant.Gradient gradient = reference.backward(expected, g, ALPHA, samples, training);
             try (Gradients gradients = layer.backward(gradOutput, ALPHA)) {
-                close("gradient of z", layout.valuesOf(gradient.input()), gradients.input().toFloatArray());
+                close(
+                        "gradient of z",
+                        layout.valuesOf(gradient.input()),
+                        gradients.input().toFloatArray());
             }
             List<Parameter> parameters = layer.parameters();
             for (int p = 0; p < parameters.size(); p++) {
@@ -101,7 +108,10 @@ class VectorQuantPropertyTest {
                         ReferenceVectorQuant.flat(gradient.parameters().get(p)),
                         parameters.get(p).gradient().toFloatArray());
             }
-            close("codebook", ReferenceVectorQuant.flat(reference.codebook), layer.codebook().toFloatArray());
+            close(
+                    "codebook",
+                    ReferenceVectorQuant.flat(reference.codebook),
+                    layer.codebook().toFloatArray());
         }
     }
 

@@ -34,7 +34,8 @@ class VectorQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void perplexityAndActiveCodesDescribeTheHistogram(Backend backend) {
-        try (VectorQuant layer = VectorQuant.builder(1, 5).dim(-1).backend(backend).build()) {
+        try (VectorQuant layer =
+                VectorQuant.builder(1, 5).dim(-1).backend(backend).build()) {
             layer.setCodebook(Tensor.of(new float[] {0, 10, 20, 30, 40}, 5, 1));
             try (Quantized q = layer.forward(Tensor.of(new float[] {1, 9, 11, 31}, 4, 1))) {
                 assertArrayEquals(new int[] {0, 1, 1, 3}, q.codes().toIntArray());
@@ -49,9 +50,12 @@ class VectorQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void theLowestCodeWinsATie(Backend backend) {
-        try (VectorQuant layer = VectorQuant.builder(2, 4).dim(-1).backend(backend).build()) {
+        try (VectorQuant layer =
+                VectorQuant.builder(2, 4).dim(-1).backend(backend).build()) {
             layer.setCodebook(Tensor.of(new float[] {5, 5, 1, 0, -1, 0, -5, -5}, 4, 2));
-            assertArrayEquals(new int[] {1}, layer.encode(Tensor.of(new float[] {0, 0}, 1, 2)).toIntArray());
+            assertArrayEquals(
+                    new int[] {1},
+                    layer.encode(Tensor.of(new float[] {0, 0}, 1, 2)).toIntArray());
         }
     }
 
@@ -78,11 +82,13 @@ class VectorQuantTest {
                             Quantized between = layer.forward(batch(3));
                             Quantized second = layer.forward(batch(2))) {
                         assertArrayEquals(codes, first.codes().toIntArray());
-                        assertArrayEquals(first.output().toFloatArray(), second.output().toFloatArray());
+                        assertArrayEquals(
+                                first.output().toFloatArray(), second.output().toFloatArray());
                         assertEquals(0, between.replacedCodes());
                     }
                     assertArrayEquals(codebook, layer.codebook().toFloatArray());
-                    assertArrayEquals(inputMean, layer.runningMoments().orElseThrow().inputMean());
+                    assertArrayEquals(
+                            inputMean, layer.runningMoments().orElseThrow().inputMean());
                     assertArrayEquals(counters, layer.lifeCounters());
                     assertFalse(layer.isTraining());
                     assertTrue(layer.train().isTraining());
@@ -153,12 +159,14 @@ class VectorQuantTest {
             layer.eval().forward(batch(1)).close();
             assertArrayEquals(random, layer.codebook().toFloatArray(), "inference does not initialise");
             try (Quantized q = layer.train().forward(batch(1))) {
-                assertArrayEquals(expected.codebook().toFloatArray(), layer.codebook().toFloatArray());
+                assertArrayEquals(
+                        expected.codebook().toFloatArray(), layer.codebook().toFloatArray());
                 assertEquals(expected.objective(), q.loss());
                 assertEquals(8, q.activeCodes());
             }
             layer.forward(batch(2)).close();
-            assertArrayEquals(expected.codebook().toFloatArray(), layer.codebook().toFloatArray(), "only once");
+            assertArrayEquals(
+                    expected.codebook().toFloatArray(), layer.codebook().toFloatArray(), "only once");
         }
     }
 
@@ -199,8 +207,8 @@ class VectorQuantTest {
                 assertEquals(30 - q.activeCodes(), q.replacedCodes());
             }
             double[][] rows = new Layout(new long[] {2, 6}, 1).rowsOf(z);
-            double[][] effective =
-                    new Layout(new long[] {30, 6}, 1).rowsOf(layer.effectiveCodebook().toFloatArray());
+            double[][] effective = new Layout(new long[] {30, 6}, 1)
+                    .rowsOf(layer.effectiveCodebook().toFloatArray());
             int[] replaced = layer.replacedCodes();
             int[] expected = IntStream.range(0, 30)
                     .filter(k -> Arrays.stream(codes).noneMatch(code -> code == k))
@@ -240,8 +248,10 @@ class VectorQuantTest {
                     assertEquals(replaceFreq == 1, q.replacedCodes() > 0);
                 }
                 layer.backward(Tensor.of(normal(2, 60), 10, 6), 1).close();
-                float[] codebook = Backends.parameter(layer, "codebook").gradient().toFloatArray();
-                float[] scale = Backends.parameter(layer, "affine.scale").gradient().toFloatArray();
+                float[] codebook =
+                        Backends.parameter(layer, "codebook").gradient().toFloatArray();
+                float[] scale =
+                        Backends.parameter(layer, "affine.scale").gradient().toFloatArray();
                 gradients[replaceFreq] = Arrays.copyOf(codebook, codebook.length + scale.length);
                 System.arraycopy(scale, 0, gradients[replaceFreq], codebook.length, scale.length);
             }
@@ -268,12 +278,14 @@ class VectorQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void aNullGradientIsZero(Backend backend) {
-        try (VectorQuant layer = VectorQuant.builder(6, 10).syncNu(2).backend(backend).build()) {
+        try (VectorQuant layer =
+                VectorQuant.builder(6, 10).syncNu(2).backend(backend).build()) {
             layer.forward(batch(1)).close();
             float[] absent = layer.backward(null, 1).input().toFloatArray();
             float[] codebook = Backends.parameter(layer, "codebook").gradient().toFloatArray();
             layer.forward(batch(1)).close();
-            float[] zero = layer.backward(Tensor.of(new float[360], SHAPE), 1).input().toFloatArray();
+            float[] zero =
+                    layer.backward(Tensor.of(new float[360], SHAPE), 1).input().toFloatArray();
             assertArrayEquals(zero, absent);
             assertArrayEquals(Backends.parameter(layer, "codebook").gradient().toFloatArray(), codebook);
         }
@@ -289,7 +301,8 @@ class VectorQuantTest {
                 VectorQuant layer = VectorQuant.builder(6, 10).backend(backend).build();
                 Quantized expected = layer.forward(Tensor.of(values, SHAPE))) {
             float[] rows = expected.output().toFloatArray();
-            float[] gradient = layer.backward(Tensor.of(values, SHAPE), 1).input().toFloatArray();
+            float[] gradient =
+                    layer.backward(Tensor.of(values, SHAPE), 1).input().toFloatArray();
             for (Tensor z : List.of(
                     Tensor.of(buffer, SHAPE),
                     Tensor.of(pointer, SHAPE),
@@ -317,17 +330,23 @@ class VectorQuantTest {
     @MethodSource("backends")
     void theGradientMayBeReplacedInPlace(Backend backend) {
         for (Norm norm : List.of(Norm.NONE, Norm.UNIT)) {
-            try (VectorQuant layer =
-                    VectorQuant.builder(6, 10).norm(norm).syncNu(1).backend(backend).build()) {
+            try (VectorQuant layer = VectorQuant.builder(6, 10)
+                    .norm(norm)
+                    .syncNu(1)
+                    .backend(backend)
+                    .build()) {
                 layer.forward(batch(1)).close();
                 float[] expected = layer.backward(batch(2), 1).input().toFloatArray();
-                float[] codebook = Backends.parameter(layer, "codebook").gradient().toFloatArray();
+                float[] codebook =
+                        Backends.parameter(layer, "codebook").gradient().toFloatArray();
                 layer.forward(batch(1)).close();
                 FloatBuffer memory = direct(360).put(normal(2, 360)).flip();
                 Tensor gradient = Tensor.of(memory, SHAPE);
                 layer.backward(gradient, 1, gradient).close();
                 assertArrayEquals(expected, gradient.toFloatArray());
-                assertArrayEquals(codebook, Backends.parameter(layer, "codebook").gradient().toFloatArray());
+                assertArrayEquals(
+                        codebook,
+                        Backends.parameter(layer, "codebook").gradient().toFloatArray());
             }
         }
     }
@@ -367,7 +386,8 @@ class VectorQuantTest {
                 expected[i] = layer.encode(batch(i)).toIntArray();
             }
             List<Callable<int[]>> tasks = IntStream.range(0, 64)
-                    .<Callable<int[]>>mapToObj(i -> () -> layer.encode(batch(i % 8)).toIntArray())
+                    .<Callable<int[]>>mapToObj(
+                            i -> () -> layer.encode(batch(i % 8)).toIntArray())
                     .toList();
             List<Future<int[]>> found = threads.invokeAll(tasks);
             for (int i = 0; i < 64; i++) {
@@ -381,8 +401,10 @@ class VectorQuantTest {
     @ParameterizedTest
     @MethodSource("backends")
     void theCodebookStartsNormalAndSeeded(Backend backend) {
-        try (VectorQuant first = VectorQuant.builder(16, 1024).seed(7).backend(backend).build();
-                VectorQuant second = VectorQuant.builder(16, 1024).seed(8).backend(backend).build()) {
+        try (VectorQuant first =
+                        VectorQuant.builder(16, 1024).seed(7).backend(backend).build();
+                VectorQuant second =
+                        VectorQuant.builder(16, 1024).seed(8).backend(backend).build()) {
             float[] values = first.codebook().toFloatArray();
             assertNotEquals(values[0], second.codebook().toFloatArray()[0]);
             double sum = 0;

@@ -29,8 +29,8 @@ final class Batches {
         int features = vectors.features();
         float[] batch = new float[Math.toIntExact(Math.min(rowsOfBatch, vectors.rows()) * features)];
         for (int rows = vectors.read(batch); rows > 0; rows = vectors.read(batch)) {
-            consumer.take(Tensor.of(rows * features == batch.length ? batch : Arrays.copyOf(batch, rows * features), rows,
-                    features));
+            consumer.take(Tensor.of(
+                    rows * features == batch.length ? batch : Arrays.copyOf(batch, rows * features), rows, features));
             bar.stepBy(rows);
         }
     }
@@ -40,8 +40,8 @@ final class Batches {
         int features = vectors.features();
         long count = Math.min(wanted, vectors.rows());
         float[] chosen = new float[Math.toIntExact(count * features)];
-        float[] batch = new float[Math.min(rows(features), Math.toIntExact(Math.min(vectors.rows(), Integer.MAX_VALUE)))
-                * features];
+        int rowsOfBatch = (int) Math.min(rows(features), vectors.rows());
+        float[] batch = new float[rowsOfBatch * features];
         SplittableRandom random = new SplittableRandom(seed);
         long left = vectors.rows();
         int taken = 0;

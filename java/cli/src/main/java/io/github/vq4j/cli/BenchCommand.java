@@ -20,7 +20,8 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "bench",
-        description = "Measures how fast this machine encodes and decodes with codebooks: random vectors, medians of rounds.",
+        description =
+                "Measures how fast this machine encodes and decodes with codebooks: random vectors, medians of rounds.",
         mixinStandardHelpOptions = true)
 final class BenchCommand implements Callable<Integer> {
     private static final int WARM_UP = 3;
@@ -40,7 +41,8 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         if (rows < 1 || rounds < 1) {
-            throw new IllegalArgumentException("need --rows and --rounds of at least 1, got " + rows + " and " + rounds);
+            throw new IllegalArgumentException(
+                    "need --rows and --rounds of at least 1, got " + rows + " and " + rounds);
         }
         Backend backend = Backend.best();
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook, backend)) {

@@ -55,7 +55,10 @@ final class CodesFile {
             header.put(TENSOR, Map.of("dtype", "U8", "shape", List.of(bytes), "data_offsets", List.of(0, bytes)));
             byte[] text = new ObjectMapper().writeValueAsString(header).getBytes(StandardCharsets.UTF_8);
             file = new PartFile(path);
-            file.write(ByteBuffer.allocate(Long.BYTES).order(ByteOrder.LITTLE_ENDIAN).putLong(text.length).flip());
+            file.write(ByteBuffer.allocate(Long.BYTES)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(text.length)
+                    .flip());
             file.write(ByteBuffer.wrap(text));
         }
 
@@ -94,12 +97,13 @@ final class CodesFile {
                     throw malformed("need a file of codes that encode wrote");
                 }
                 if (!codebook.equals(metadata.get("codebook"))) {
-                    throw malformed("need the codebook file that its codes were made with, got one with SHA-256 " + codebook
-                            + " instead of " + metadata.get("codebook"));
+                    throw malformed("need the codebook file that its codes were made with, got one with SHA-256 "
+                            + codebook + " instead of " + metadata.get("codebook"));
                 }
                 rows = rowsOf(metadata.get("rows"));
                 long bytes = file.shape(TENSOR)[0];
-                if (rows < 1 || rows > Long.MAX_VALUE / codesOfRow / Integer.SIZE
+                if (rows < 1
+                        || rows > Long.MAX_VALUE / codesOfRow / Integer.SIZE
                         || packing.bytes(rows * codesOfRow) != bytes) {
                     throw malformed("need the codes of " + rows + " rows, got " + bytes + " bytes");
                 }

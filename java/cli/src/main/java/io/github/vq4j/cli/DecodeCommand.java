@@ -13,10 +13,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(
-        name = "decode",
-        description = "Writes the vectors that stand behind codes.",
-        mixinStandardHelpOptions = true)
+@Command(name = "decode", description = "Writes the vectors that stand behind codes.", mixinStandardHelpOptions = true)
 final class DecodeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "CODEBOOK", description = "What fit wrote.")
     private Path codebook;

@@ -22,8 +22,9 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "fit",
-        description = "Fits codebooks to the vectors of a file: k-means of a sample that fits in memory, then, for larger"
-                + " files, moving averages over all of it in mini-batches.",
+        description =
+                "Fits codebooks to the vectors of a file: k-means of a sample that fits in memory, then, for larger"
+                        + " files, moving averages over all of it in mini-batches.",
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class FitCommand implements Callable<Integer> {
@@ -51,7 +52,10 @@ final class FitCommand implements Callable<Integer> {
 
     /** What has several codebooks. */
     private static final class Kind {
-        @Option(names = "--groups", paramLabel = "M", description = "Product quantization: split each vector into M parts.")
+        @Option(
+                names = "--groups",
+                paramLabel = "M",
+                description = "Product quantization: split each vector into M parts.")
         private int groups = 1;
 
         @Option(names = "--stages", paramLabel = "S", description = "Residual quantization: each code is a sum of S.")
@@ -74,8 +78,9 @@ final class FitCommand implements Callable<Integer> {
     @Option(
             names = "--epochs",
             paramLabel = "E",
-            description = "Passes over the file in mini-batches after k-means. Default: 1 for files of more rows than the"
-                    + " sample, else 0.")
+            description =
+                    "Passes over the file in mini-batches after k-means. Default: 1 for files of more rows than the"
+                            + " sample, else 0.")
     private Integer epochs;
 
     @Option(

@@ -38,7 +38,8 @@ final class InspectCommand implements Callable<Integer> {
     @Option(
             names = "--neighbors",
             paramLabel = "K",
-            description = "With --data: how many of the K nearest neighbours are still found after compression (recall@K).")
+            description =
+                    "With --data: how many of the K nearest neighbours are still found after compression (recall@K).")
     private Integer neighbors;
 
     @Option(

@@ -60,7 +60,9 @@ record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, dou
         named.put("mean squared error", error);
         named.put("codebooks", codebooks);
         named.put("codes of each", usage.length / codebooks);
-        named.put("codes never used", Arrays.stream(usage).filter(count -> count == 0).count());
+        named.put(
+                "codes never used",
+                Arrays.stream(usage).filter(count -> count == 0).count());
         named.put("mean perplexity", perplexity);
         named.put("bits of a row", bitsOfRow);
         named.put("compression", ratio);

@@ -45,8 +45,7 @@ final class Recall {
     }
 
     private static int[] find(Tensor rows, Tensor queries, int k) {
-        try (NearestCodes search =
-                        NearestCodes.builder(rows).k(k).dim(-1).build();
+        try (NearestCodes search = NearestCodes.builder(rows).k(k).dim(-1).build();
                 Neighbors found = search.find(queries)) {
             return found.codes().toIntArray();
         }

@@ -34,7 +34,8 @@ final class UsagePicture {
         chart.getStyler().setLegendVisible(measured.codebooks() <= MOST_NAMED);
         chart.getStyler().setYAxisMin(0.0);
         for (int i = 0; i < measured.codebooks(); i++) {
-            double[] usage = Arrays.stream(measured.usageOf(i)).asDoubleStream().sorted().toArray();
+            double[] usage =
+                    Arrays.stream(measured.usageOf(i)).asDoubleStream().sorted().toArray();
             double total = Arrays.stream(usage).sum();
             int codes = usage.length;
             double[] shares = IntStream.range(0, codes)

@@ -68,7 +68,8 @@ class MainTest {
     @Test
     void fitOfMoreRowsThanTheSampleGoesOverAllOfThem() throws IOException {
         write("v.npy", clusters(3));
-        double alone = json("fit v.npy -o c.safetensors --codes 16 --sample 20 --epochs 0").get("mean squared error")
+        double alone = json("fit v.npy -o c.safetensors --codes 16 --sample 20 --epochs 0")
+                .get("mean squared error")
                 .asDouble();
         double further = json("fit v.npy -o c.safetensors --codes 16 --sample 20 --epochs 30 --batch 50")
                 .get("mean squared error")
@@ -148,7 +149,10 @@ class MainTest {
         fails("ends in one of", "decode c.safetensors v.codes -o back.parquet");
         fails("--neighbors below", "inspect c.safetensors --data v.npy --neighbors 2000");
         try (Stream<Path> files = Files.list(folder)) {
-            assertEquals(0, files.filter(file -> file.toString().matches(".*(back|part).*")).count());
+            assertEquals(
+                    0,
+                    files.filter(file -> file.toString().matches(".*(back|part).*"))
+                            .count());
         }
     }
 
@@ -211,11 +215,12 @@ class MainTest {
     private int execute(String command) {
         StringWriter printed = new StringWriter();
         StringWriter complained = new StringWriter();
-        CommandLine commandLine = Main.commandLine()
-                .setOut(new PrintWriter(printed))
-                .setErr(new PrintWriter(complained));
+        CommandLine commandLine =
+                Main.commandLine().setOut(new PrintWriter(printed)).setErr(new PrintWriter(complained));
         String[] arguments = Arrays.stream(command.split(" "))
-                .map(word -> word.matches("[\\w]+\\.?\\w*") && isFile(word) ? folder.resolve(word).toString() : word)
+                .map(word -> word.matches("[\\w]+\\.?\\w*") && isFile(word)
+                        ? folder.resolve(word).toString()
+                        : word)
                 .toArray(String[]::new);
         int status = commandLine.execute(arguments);
         out = printed.toString();

@@ -198,9 +198,10 @@ public final class Kernels {
 
     /** Fills with standard normal numbers. */
     public void fillNormal(long seed, long purpose, long count, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.fillNormal(stream(), seed, purpose, count, out)
-                : CpuKernels.fillNormal(seed, purpose, count, out));
+        check(
+                onCuda()
+                        ? CudaKernels.fillNormal(stream(), seed, purpose, count, out)
+                        : CpuKernels.fillNormal(seed, purpose, count, out));
     }
 
     // ---- assignment -------------------------------------------------------------------------------------------
@@ -228,10 +229,11 @@ public final class Kernels {
 
     /** The nearest code of every row. */
     public void assign(FloatPointer z, Rows rows, Pointer packed, long codes, IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.assign(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, out)
-                : CpuKernels.assign(z, rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+        check(
+                onCuda()
+                        ? CudaKernels.assign(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, out)
+                        : CpuKernels.assign(z, rows.outer(), rows.inner(), rows.features(), packed, codes, out));
     }
 
     /**
@@ -248,77 +250,93 @@ public final class Kernels {
             long seed,
             long step,
             IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.sampleCodes(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        packed,
-                        codes,
-                        temperature,
-                        seed,
-                        step,
-                        out)
-                : CpuKernels.sampleCodes(
-                        z, rows.outer(), rows.inner(), rows.features(), packed, codes, temperature, seed, step, out));
+        check(
+                onCuda()
+                        ? CudaKernels.sampleCodes(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                temperature,
+                                seed,
+                                step,
+                                out)
+                        : CpuKernels.sampleCodes(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                temperature,
+                                seed,
+                                step,
+                                out));
     }
 
     /** Prepares a K x D codebook for assignment by cosine, by {@link #assign} or {@link #assignTopK}. */
     public void packDirections(FloatPointer codebook, long codes, long features, Pointer packed) {
-        check(onCuda()
-                ? CudaKernels.packDirections(stream(), codebook, codes, features, packed)
-                : CpuKernels.packDirections(codebook, codes, features, packed));
+        check(
+                onCuda()
+                        ? CudaKernels.packDirections(stream(), codebook, codes, features, packed)
+                        : CpuKernels.packDirections(codebook, codes, features, packed));
     }
 
     /** The k nearest codes of every row, nearest first. */
     public void assignTopK(FloatPointer z, Rows rows, Pointer packed, long codes, long k, IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.assignTopK(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out)
-                : CpuKernels.assignTopK(z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out));
+        check(
+                onCuda()
+                        ? CudaKernels.assignTopK(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out)
+                        : CpuKernels.assignTopK(z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out));
     }
 
     /** Distance of every row to each of its k codes. */
     public void codeDistances(
             FloatPointer z, Rows rows, FloatPointer codebook, IntPointer codes, long k, int kind, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.codeDistances(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out)
-                : CpuKernels.codeDistances(
-                        z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
+        check(
+                onCuda()
+                        ? CudaKernels.codeDistances(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out)
+                        : CpuKernels.codeDistances(
+                                z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
     }
 
     /** The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16. */
     public void assignHalf(ShortPointer z, DataType type, Rows rows, Pointer packed, long codes, IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.assignHalf(
-                        stream(),
-                        z,
-                        halfType(type),
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        packed,
-                        codes,
-                        out)
-                : CpuKernels.assignHalf(
-                        z, halfType(type), rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+        check(
+                onCuda()
+                        ? CudaKernels.assignHalf(
+                                stream(),
+                                z,
+                                halfType(type),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                out)
+                        : CpuKernels.assignHalf(
+                                z, halfType(type), rows.outer(), rows.inner(), rows.features(), packed, codes, out));
     }
 
     /** 16-bit numbers, FLOAT16 or BFLOAT16, as fp32. */
     public void widen(ShortPointer values, DataType type, long count, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.widen(stream(), values, halfType(type), count, out)
-                : CpuKernels.widen(values, halfType(type), count, out));
+        check(
+                onCuda()
+                        ? CudaKernels.widen(stream(), values, halfType(type), count, out)
+                        : CpuKernels.widen(values, halfType(type), count, out));
     }
 
     /** fp32 numbers rounded to 16 bits, FLOAT16 or BFLOAT16. */
     public void narrow(FloatPointer values, long count, DataType type, ShortPointer out) {
-        check(onCuda()
-                ? CudaKernels.narrow(stream(), values, count, halfType(type), out)
-                : CpuKernels.narrow(values, count, halfType(type), out));
+        check(
+                onCuda()
+                        ? CudaKernels.narrow(stream(), values, count, halfType(type), out)
+                        : CpuKernels.narrow(values, count, halfType(type), out));
     }
 
     private static int halfType(DataType type) {
@@ -327,76 +345,103 @@ public final class Kernels {
 
     /** How often each code occurs. */
     public void countCodes(IntPointer codes, long rows, long codesCount, LongPointer counts) {
-        check(onCuda()
-                ? CudaKernels.countCodes(stream(), codes, rows, codesCount, counts)
-                : CpuKernels.countCodes(codes, rows, codesCount, counts));
+        check(
+                onCuda()
+                        ? CudaKernels.countCodes(stream(), codes, rows, codesCount, counts)
+                        : CpuKernels.countCodes(codes, rows, codesCount, counts));
     }
 
     /** The codes' vectors, in the layout of {@code rows}. */
     public void lookup(FloatPointer codebook, long codesCount, IntPointer codes, Rows rows, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.lookup(
-                        stream(), codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out)
-                : CpuKernels.lookup(
-                        codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out));
+        check(
+                onCuda()
+                        ? CudaKernels.lookup(
+                                stream(), codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out)
+                        : CpuKernels.lookup(
+                                codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out));
     }
 
     /** What the codes leave of the rows: z - e. {@code out} may be {@code z}. */
-    public void residual(FloatPointer z, Rows rows, FloatPointer codebook, long codesCount, IntPointer codes, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.residual(stream(), z, rows.outer(), rows.inner(), rows.features(), codebook, codesCount, codes, out)
-                : CpuKernels.residual(z, rows.outer(), rows.inner(), rows.features(), codebook, codesCount, codes, out));
+    public void residual(
+            FloatPointer z, Rows rows, FloatPointer codebook, long codesCount, IntPointer codes, FloatPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.residual(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codebook,
+                                codesCount,
+                                codes,
+                                out)
+                        : CpuKernels.residual(
+                                z, rows.outer(), rows.inner(), rows.features(), codebook, codesCount, codes, out));
     }
 
     /** Adds the codes' vectors to a sum. */
     public void addLookup(FloatPointer codebook, long codesCount, IntPointer codes, Rows rows, FloatPointer sum) {
-        check(onCuda()
-                ? CudaKernels.addLookup(stream(), codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), sum)
-                : CpuKernels.addLookup(codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), sum));
+        check(
+                onCuda()
+                        ? CudaKernels.addLookup(
+                                stream(), codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), sum)
+                        : CpuKernels.addLookup(
+                                codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), sum));
     }
 
     // ---- parts of tensors -------------------------------------------------------------------------------------
 
     /** Some features of every row, as rows of their own. */
     public void takeFeatures(FloatPointer z, Rows rows, long first, long count, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.takeFeatures(stream(), z, rows.outer(), rows.inner(), rows.features(), first, count, out)
-                : CpuKernels.takeFeatures(z, rows.outer(), rows.inner(), rows.features(), first, count, out));
+        check(
+                onCuda()
+                        ? CudaKernels.takeFeatures(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), first, count, out)
+                        : CpuKernels.takeFeatures(z, rows.outer(), rows.inner(), rows.features(), first, count, out));
     }
 
     /** The reverse of {@link #takeFeatures}. */
     public void putFeatures(FloatPointer part, Rows rows, long first, long count, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.putFeatures(stream(), part, rows.outer(), rows.inner(), rows.features(), first, count, out)
-                : CpuKernels.putFeatures(part, rows.outer(), rows.inner(), rows.features(), first, count, out));
+        check(
+                onCuda()
+                        ? CudaKernels.putFeatures(
+                                stream(), part, rows.outer(), rows.inner(), rows.features(), first, count, out)
+                        : CpuKernels.putFeatures(part, rows.outer(), rows.inner(), rows.features(), first, count, out));
     }
 
     /** One stage's codes, with an offset added, among those of all stages. */
     public void putCodes(IntPointer codes, Rows rows, long stages, long stage, int offset, IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.putCodes(stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, out)
-                : CpuKernels.putCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
+        check(
+                onCuda()
+                        ? CudaKernels.putCodes(stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, out)
+                        : CpuKernels.putCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
     }
 
     /** The reverse of {@link #putCodes}. */
     public void takeCodes(IntPointer codes, Rows rows, long stages, long stage, int offset, IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.takeCodes(stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, out)
-                : CpuKernels.takeCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
+        check(
+                onCuda()
+                        ? CudaKernels.takeCodes(stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, out)
+                        : CpuKernels.takeCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
     }
 
     /** The rows with these numbers, as a row-major matrix. */
     public void takeRows(FloatPointer z, Rows rows, LongPointer order, long count, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.takeRows(stream(), z, rows.outer(), rows.inner(), rows.features(), order, count, out)
-                : CpuKernels.takeRows(z, rows.outer(), rows.inner(), rows.features(), order, count, out));
+        check(
+                onCuda()
+                        ? CudaKernels.takeRows(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), order, count, out)
+                        : CpuKernels.takeRows(z, rows.outer(), rows.inner(), rows.features(), order, count, out));
     }
 
     /** The reverse of {@link #takeRows}. */
     public void putRows(FloatPointer part, LongPointer order, long count, Rows rows, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.putRows(stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
-                : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+        check(
+                onCuda()
+                        ? CudaKernels.putRows(
+                                stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
+                        : CpuKernels.putRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
     }
 
     /**
@@ -405,57 +450,76 @@ public final class Kernels {
      * @param stages the codes' layout, its features being the stages
      */
     public void packCodes(IntPointer codes, Rows stages, long codesCount, IntPointer words, long wordsCount) {
-        check(onCuda()
-                ? CudaKernels.packCodes(
-                        stream(),
-                        codes,
-                        stages.outer(),
-                        stages.features(),
-                        stages.inner(),
-                        codesCount,
-                        words,
-                        wordsCount)
-                : CpuKernels.packCodes(
-                        codes, stages.outer(), stages.features(), stages.inner(), codesCount, words, wordsCount));
+        check(
+                onCuda()
+                        ? CudaKernels.packCodes(
+                                stream(),
+                                codes,
+                                stages.outer(),
+                                stages.features(),
+                                stages.inner(),
+                                codesCount,
+                                words,
+                                wordsCount)
+                        : CpuKernels.packCodes(
+                                codes,
+                                stages.outer(),
+                                stages.features(),
+                                stages.inner(),
+                                codesCount,
+                                words,
+                                wordsCount));
     }
 
     /** The reverse of {@link #packCodes}. */
     public void unpackCodes(IntPointer words, long wordsCount, Rows stages, long codesCount, IntPointer codes) {
-        check(onCuda()
-                ? CudaKernels.unpackCodes(
-                        stream(),
-                        words,
-                        wordsCount,
-                        stages.outer(),
-                        stages.features(),
-                        stages.inner(),
-                        codesCount,
-                        codes)
-                : CpuKernels.unpackCodes(
-                        words, wordsCount, stages.outer(), stages.features(), stages.inner(), codesCount, codes));
+        check(
+                onCuda()
+                        ? CudaKernels.unpackCodes(
+                                stream(),
+                                words,
+                                wordsCount,
+                                stages.outer(),
+                                stages.features(),
+                                stages.inner(),
+                                codesCount,
+                                codes)
+                        : CpuKernels.unpackCodes(
+                                words,
+                                wordsCount,
+                                stages.outer(),
+                                stages.features(),
+                                stages.inner(),
+                                codesCount,
+                                codes));
     }
 
     /** Numbers of the rows whose value is above a bound, ascending, and how many there are. */
     public void rowsAbove(IntPointer values, long rows, int bound, LongPointer order, LongPointer count) {
-        check(onCuda()
-                ? CudaKernels.rowsAbove(stream(), values, rows, bound, order, count)
-                : CpuKernels.rowsAbove(values, rows, bound, order, count));
+        check(
+                onCuda()
+                        ? CudaKernels.rowsAbove(stream(), values, rows, bound, order, count)
+                        : CpuKernels.rowsAbove(values, rows, bound, order, count));
     }
 
     /** The codes of the rows with these numbers; {@code rows} has the codes of a row in the place of features. */
     public void takeCodesOfRows(IntPointer codes, Rows rows, LongPointer order, long count, IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.takeCodesOfRows(
-                        stream(), codes, rows.outer(), rows.inner(), rows.features(), order, count, out)
-                : CpuKernels.takeCodesOfRows(codes, rows.outer(), rows.inner(), rows.features(), order, count, out));
+        check(
+                onCuda()
+                        ? CudaKernels.takeCodesOfRows(
+                                stream(), codes, rows.outer(), rows.inner(), rows.features(), order, count, out)
+                        : CpuKernels.takeCodesOfRows(
+                                codes, rows.outer(), rows.inner(), rows.features(), order, count, out));
     }
 
     /** The reverse of {@link #takeCodesOfRows}. */
     public void putCodesOfRows(IntPointer part, LongPointer order, long count, Rows rows, IntPointer out) {
-        check(onCuda()
-                ? CudaKernels.putCodesOfRows(
-                        stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
-                : CpuKernels.putCodesOfRows(part, order, count, rows.outer(), rows.inner(), rows.features(), out));
+        check(
+                onCuda()
+                        ? CudaKernels.putCodesOfRows(
+                                stream(), part, order, count, rows.outer(), rows.inner(), rows.features(), out)
+                        : CpuKernels.putCodesOfRows(
+                                part, order, count, rows.outer(), rows.inner(), rows.features(), out));
     }
 
     /** Sets all codes to one. */
@@ -465,18 +529,21 @@ public final class Kernels {
 
     /** out = a x + b y; {@code out} may be either. */
     public void weightedSum(float a, FloatPointer x, float b, FloatPointer y, long count, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.weightedSum(stream(), a, x, b, y, count, out)
-                : CpuKernels.weightedSum(a, x, b, y, count, out));
+        check(
+                onCuda()
+                        ? CudaKernels.weightedSum(stream(), a, x, b, y, count, out)
+                        : CpuKernels.weightedSum(a, x, b, y, count, out));
     }
 
     // ---- sums over workers ------------------------------------------------------------------------------------
 
     /** The largest magnitude of all elements. */
     public void largestMagnitude(FloatPointer z, Rows rows, FloatPointer largest) {
-        check(onCuda()
-                ? CudaKernels.largestMagnitude(stream(), z, rows.outer(), rows.inner(), rows.features(), largest)
-                : CpuKernels.largestMagnitude(z, rows.outer(), rows.inner(), rows.features(), largest));
+        check(
+                onCuda()
+                        ? CudaKernels.largestMagnitude(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), largest)
+                        : CpuKernels.largestMagnitude(z, rows.outer(), rows.inner(), rows.features(), largest));
     }
 
     /** Fixed-point sum of the rows of each code; null codes for one code that has all rows. */
@@ -489,37 +556,39 @@ public final class Kernels {
             int power,
             int exponent,
             LongPointer sums) {
-        check(onCuda()
-                ? CudaKernels.fixedPointScatter(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codes,
-                        codesCount,
-                        shift,
-                        power,
-                        exponent,
-                        sums)
-                : CpuKernels.fixedPointScatter(
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codes,
-                        codesCount,
-                        shift,
-                        power,
-                        exponent,
-                        sums));
+        check(
+                onCuda()
+                        ? CudaKernels.fixedPointScatter(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codes,
+                                codesCount,
+                                shift,
+                                power,
+                                exponent,
+                                sums)
+                        : CpuKernels.fixedPointScatter(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codes,
+                                codesCount,
+                                shift,
+                                power,
+                                exponent,
+                                sums));
     }
 
     /** sums / 2^exponent / divisor. */
     public void fromFixedPoint(LongPointer sums, long count, int exponent, double divisor, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.fromFixedPoint(stream(), sums, count, exponent, divisor, out)
-                : CpuKernels.fromFixedPoint(sums, count, exponent, divisor, out));
+        check(
+                onCuda()
+                        ? CudaKernels.fromFixedPoint(stream(), sums, count, exponent, divisor, out)
+                        : CpuKernels.fromFixedPoint(sums, count, exponent, divisor, out));
     }
 
     /** This worker's candidates for the places of marked codes. */
@@ -532,21 +601,31 @@ public final class Kernels {
             long step,
             LongPointer tickets,
             LongPointer chosen) {
-        check(onCuda()
-                ? CudaKernels.drawRows(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        mask,
-                        codesCount,
-                        seed,
-                        step,
-                        tickets,
-                        chosen)
-                : CpuKernels.drawRows(
-                        z, rows.outer(), rows.inner(), rows.features(), mask, codesCount, seed, step, tickets, chosen));
+        check(
+                onCuda()
+                        ? CudaKernels.drawRows(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                mask,
+                                codesCount,
+                                seed,
+                                step,
+                                tickets,
+                                chosen)
+                        : CpuKernels.drawRows(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                mask,
+                                codesCount,
+                                seed,
+                                step,
+                                tickets,
+                                chosen));
     }
 
     // ---- loss and gradients -----------------------------------------------------------------------------------
@@ -561,30 +640,31 @@ public final class Kernels {
             FloatPointer distances,
             DoublePointer sampleMeans,
             DoublePointer mean) {
-        check(onCuda()
-                ? CudaKernels.commitmentLoss(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codebook,
-                        codes,
-                        samples,
-                        distances,
-                        sampleMeans,
-                        mean)
-                : CpuKernels.commitmentLoss(
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codebook,
-                        codes,
-                        samples,
-                        distances,
-                        sampleMeans,
-                        mean));
+        check(
+                onCuda()
+                        ? CudaKernels.commitmentLoss(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codebook,
+                                codes,
+                                samples,
+                                distances,
+                                sampleMeans,
+                                mean)
+                        : CpuKernels.commitmentLoss(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codebook,
+                                codes,
+                                samples,
+                                distances,
+                                sampleMeans,
+                                mean));
     }
 
     /**
@@ -603,11 +683,21 @@ public final class Kernels {
             long features,
             DoublePointer sampleMeans,
             DoublePointer mean) {
-        check(onCuda()
-                ? CudaKernels.meanDistances(
-                        stream(), distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean)
-                : CpuKernels.meanDistances(
-                        distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean));
+        check(
+                onCuda()
+                        ? CudaKernels.meanDistances(
+                                stream(),
+                                distances,
+                                order,
+                                count,
+                                distancesOfRow,
+                                rows,
+                                samples,
+                                features,
+                                sampleMeans,
+                                mean)
+                        : CpuKernels.meanDistances(
+                                distances, order, count, distancesOfRow, rows, samples, features, sampleMeans, mean));
     }
 
     /** Gradient of the input: gradient + coefficient * (z - e). A null gradient counts as zero. */
@@ -619,28 +709,29 @@ public final class Kernels {
             IntPointer codes,
             float coefficient,
             FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.inputGradient(
-                        stream(),
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codebook,
-                        codes,
-                        coefficient,
-                        out)
-                : CpuKernels.inputGradient(
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codebook,
-                        codes,
-                        coefficient,
-                        out));
+        check(
+                onCuda()
+                        ? CudaKernels.inputGradient(
+                                stream(),
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codebook,
+                                codes,
+                                coefficient,
+                                out)
+                        : CpuKernels.inputGradient(
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codebook,
+                                codes,
+                                coefficient,
+                                out));
     }
 
     /** Gradient of the codebook: sums of nu * gradient + coefficient * (e - z). A null gradient counts as zero. */
@@ -654,32 +745,33 @@ public final class Kernels {
             float coefficient,
             float nu,
             FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.codebookGradient(
-                        stream(),
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codebook,
-                        codes,
-                        codesCount,
-                        coefficient,
-                        nu,
-                        out)
-                : CpuKernels.codebookGradient(
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codebook,
-                        codes,
-                        codesCount,
-                        coefficient,
-                        nu,
-                        out));
+        check(
+                onCuda()
+                        ? CudaKernels.codebookGradient(
+                                stream(),
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codebook,
+                                codes,
+                                codesCount,
+                                coefficient,
+                                nu,
+                                out)
+                        : CpuKernels.codebookGradient(
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codebook,
+                                codes,
+                                codesCount,
+                                coefficient,
+                                nu,
+                                out));
     }
 
     /**
@@ -694,37 +786,38 @@ public final class Kernels {
             int kind,
             FloatPointer ofRows,
             FloatPointer ofCodes) {
-        check(onCuda()
-                ? CudaKernels.estimateGradient(
-                        stream(),
-                        z,
-                        replacedBy,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        kind,
-                        ofRows,
-                        ofCodes)
-                : CpuKernels.estimateGradient(
-                        z,
-                        replacedBy,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        kind,
-                        ofRows,
-                        ofCodes));
+        check(
+                onCuda()
+                        ? CudaKernels.estimateGradient(
+                                stream(),
+                                z,
+                                replacedBy,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                kind,
+                                ofRows,
+                                ofCodes)
+                        : CpuKernels.estimateGradient(
+                                z,
+                                replacedBy,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                kind,
+                                ofRows,
+                                ofCodes));
     }
 
     /** Sum of the rows of each code. */
     public void scatter(FloatPointer z, Rows rows, IntPointer codes, long codesCount, FloatPointer sums) {
-        check(onCuda()
-                ? CudaKernels.scatter(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums)
-                : CpuKernels.scatter(
-                        z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums));
+        check(
+                onCuda()
+                        ? CudaKernels.scatter(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums)
+                        : CpuKernels.scatter(z, rows.outer(), rows.inner(), rows.features(), codes, codesCount, sums));
     }
 
     // ---- stages of a residual layer ---------------------------------------------------------------------------
@@ -744,9 +837,10 @@ public final class Kernels {
             int least,
             int most,
             IntPointer stages) {
-        check(onCuda()
-                ? CudaKernels.drawStages(stream(), seed, step, order, count, rows, samples, least, most, stages)
-                : CpuKernels.drawStages(seed, step, order, count, rows, samples, least, most, stages));
+        check(
+                onCuda()
+                        ? CudaKernels.drawStages(stream(), seed, step, order, count, rows, samples, least, most, stages)
+                        : CpuKernels.drawStages(seed, step, order, count, rows, samples, least, most, stages));
     }
 
     /** One stage of a beam search; sizes as in the C API. */
@@ -764,44 +858,46 @@ public final class Kernels {
             IntPointer newCodes,
             IntPointer newPaths,
             FloatPointer newDistances) {
-        check(onCuda()
-                ? CudaKernels.extendBeams(
-                        stream(),
-                        distances,
-                        codes,
-                        paths,
-                        rows,
-                        beams,
-                        candidates,
-                        stages,
-                        stage,
-                        kept,
-                        parents,
-                        newCodes,
-                        newPaths,
-                        newDistances)
-                : CpuKernels.extendBeams(
-                        distances,
-                        codes,
-                        paths,
-                        rows,
-                        beams,
-                        candidates,
-                        stages,
-                        stage,
-                        kept,
-                        parents,
-                        newCodes,
-                        newPaths,
-                        newDistances));
+        check(
+                onCuda()
+                        ? CudaKernels.extendBeams(
+                                stream(),
+                                distances,
+                                codes,
+                                paths,
+                                rows,
+                                beams,
+                                candidates,
+                                stages,
+                                stage,
+                                kept,
+                                parents,
+                                newCodes,
+                                newPaths,
+                                newDistances)
+                        : CpuKernels.extendBeams(
+                                distances,
+                                codes,
+                                paths,
+                                rows,
+                                beams,
+                                candidates,
+                                stages,
+                                stage,
+                                kept,
+                                parents,
+                                newCodes,
+                                newPaths,
+                                newDistances));
     }
 
     /** Every row's path with the least distance. */
     public void chooseBeams(
             FloatPointer distances, IntPointer paths, long rows, long beams, long stages, IntPointer best) {
-        check(onCuda()
-                ? CudaKernels.chooseBeams(stream(), distances, paths, rows, beams, stages, best)
-                : CpuKernels.chooseBeams(distances, paths, rows, beams, stages, best));
+        check(
+                onCuda()
+                        ? CudaKernels.chooseBeams(stream(), distances, paths, rows, beams, stages, best)
+                        : CpuKernels.chooseBeams(distances, paths, rows, beams, stages, best));
     }
 
     // ---- norms ------------------------------------------------------------------------------------------------
@@ -832,14 +928,7 @@ public final class Kernels {
                                 mean,
                                 variance)
                         : CpuKernels.moments(
-                                values,
-                                rows.outer(),
-                                rows.inner(),
-                                rows.features(),
-                                samples,
-                                groups,
-                                mean,
-                                variance),
+                                values, rows.outer(), rows.inner(), rows.features(), samples, groups, mean, variance),
                 tensor);
     }
 
@@ -855,34 +944,35 @@ public final class Kernels {
             FloatPointer scale,
             FloatPointer shift,
             FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.normalize(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        samples,
-                        groups,
-                        mean,
-                        variance,
-                        epsilon,
-                        scale,
-                        shift,
-                        out)
-                : CpuKernels.normalize(
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        samples,
-                        groups,
-                        mean,
-                        variance,
-                        epsilon,
-                        scale,
-                        shift,
-                        out));
+        check(
+                onCuda()
+                        ? CudaKernels.normalize(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                epsilon,
+                                scale,
+                                shift,
+                                out)
+                        : CpuKernels.normalize(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                epsilon,
+                                scale,
+                                shift,
+                                out));
     }
 
     /** Gradient through {@link #normalize}. */
@@ -901,40 +991,41 @@ public final class Kernels {
             FloatPointer scaleGradient,
             FloatPointer shiftGradient) {
         int batch = batchStatistics ? 1 : 0;
-        check(onCuda()
-                ? CudaKernels.normalizeGradient(
-                        stream(),
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        samples,
-                        groups,
-                        mean,
-                        variance,
-                        epsilon,
-                        scale,
-                        batch,
-                        out,
-                        scaleGradient,
-                        shiftGradient)
-                : CpuKernels.normalizeGradient(
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        samples,
-                        groups,
-                        mean,
-                        variance,
-                        epsilon,
-                        scale,
-                        batch,
-                        out,
-                        scaleGradient,
-                        shiftGradient));
+        check(
+                onCuda()
+                        ? CudaKernels.normalizeGradient(
+                                stream(),
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                epsilon,
+                                scale,
+                                batch,
+                                out,
+                                scaleGradient,
+                                shiftGradient)
+                        : CpuKernels.normalizeGradient(
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                epsilon,
+                                scale,
+                                batch,
+                                out,
+                                scaleGradient,
+                                shiftGradient));
     }
 
     /**
@@ -947,29 +1038,28 @@ public final class Kernels {
         int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
         check(
                 onCuda()
-                        ? CudaKernels.rowNorm(
-                                stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
-                        : CpuKernels.rowNorm(
-                                values, rows.outer(), rows.inner(), rows.features(), kind, out),
+                        ? CudaKernels.rowNorm(stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
+                        : CpuKernels.rowNorm(values, rows.outer(), rows.inner(), rows.features(), kind, out),
                 tensor);
     }
 
     /** Gradient through {@link #rowNorm}. */
     public void rowNormGradient(FloatPointer z, FloatPointer gradient, Rows rows, boolean unit, FloatPointer out) {
         int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
-        check(onCuda()
-                ? CudaKernels.rowNormGradient(
-                        stream(), z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out)
-                : CpuKernels.rowNormGradient(
-                        z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out));
+        check(
+                onCuda()
+                        ? CudaKernels.rowNormGradient(
+                                stream(), z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out)
+                        : CpuKernels.rowNormGradient(
+                                z, gradient, rows.outer(), rows.inner(), rows.features(), kind, out));
     }
 
     /** Rows scaled to the lengths of the target's rows. */
     public void matchNorms(FloatPointer z, FloatPointer target, Rows rows, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.matchNorms(
-                        stream(), z, target, rows.outer(), rows.inner(), rows.features(), out)
-                : CpuKernels.matchNorms(z, target, rows.outer(), rows.inner(), rows.features(), out));
+        check(
+                onCuda()
+                        ? CudaKernels.matchNorms(stream(), z, target, rows.outer(), rows.inner(), rows.features(), out)
+                        : CpuKernels.matchNorms(z, target, rows.outer(), rows.inner(), rows.features(), out));
     }
 
     // ---- pooling ----------------------------------------------------------------------------------------------
@@ -980,65 +1070,67 @@ public final class Kernels {
      * @param shape of x, B x C x H x W
      */
     public void normPooling(FloatPointer x, long[] shape, Pooling pooling, int kind, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.normPooling(
-                        stream(),
-                        x,
-                        shape[0],
-                        shape[1],
-                        shape[2],
-                        shape[3],
-                        pooling.kernel(),
-                        pooling.stride(),
-                        pooling.padding(),
-                        pooling.dilation(),
-                        kind,
-                        out)
-                : CpuKernels.normPooling(
-                        x,
-                        shape[0],
-                        shape[1],
-                        shape[2],
-                        shape[3],
-                        pooling.kernel(),
-                        pooling.stride(),
-                        pooling.padding(),
-                        pooling.dilation(),
-                        kind,
-                        out));
+        check(
+                onCuda()
+                        ? CudaKernels.normPooling(
+                                stream(),
+                                x,
+                                shape[0],
+                                shape[1],
+                                shape[2],
+                                shape[3],
+                                pooling.kernel(),
+                                pooling.stride(),
+                                pooling.padding(),
+                                pooling.dilation(),
+                                kind,
+                                out)
+                        : CpuKernels.normPooling(
+                                x,
+                                shape[0],
+                                shape[1],
+                                shape[2],
+                                shape[3],
+                                pooling.kernel(),
+                                pooling.stride(),
+                                pooling.padding(),
+                                pooling.dilation(),
+                                kind,
+                                out));
     }
 
     /** Gradient through {@link #normPooling}. */
     public void normPoolingGradient(
             FloatPointer x, FloatPointer gradient, long[] shape, Pooling pooling, int kind, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.normPoolingGradient(
-                        stream(),
-                        x,
-                        gradient,
-                        shape[0],
-                        shape[1],
-                        shape[2],
-                        shape[3],
-                        pooling.kernel(),
-                        pooling.stride(),
-                        pooling.padding(),
-                        pooling.dilation(),
-                        kind,
-                        out)
-                : CpuKernels.normPoolingGradient(
-                        x,
-                        gradient,
-                        shape[0],
-                        shape[1],
-                        shape[2],
-                        shape[3],
-                        pooling.kernel(),
-                        pooling.stride(),
-                        pooling.padding(),
-                        pooling.dilation(),
-                        kind,
-                        out));
+        check(
+                onCuda()
+                        ? CudaKernels.normPoolingGradient(
+                                stream(),
+                                x,
+                                gradient,
+                                shape[0],
+                                shape[1],
+                                shape[2],
+                                shape[3],
+                                pooling.kernel(),
+                                pooling.stride(),
+                                pooling.padding(),
+                                pooling.dilation(),
+                                kind,
+                                out)
+                        : CpuKernels.normPoolingGradient(
+                                x,
+                                gradient,
+                                shape[0],
+                                shape[1],
+                                shape[2],
+                                shape[3],
+                                pooling.kernel(),
+                                pooling.stride(),
+                                pooling.padding(),
+                                pooling.dilation(),
+                                kind,
+                                out));
     }
 
     // ---- affine reparameterisation ----------------------------------------------------------------------------
@@ -1046,9 +1138,10 @@ public final class Kernels {
     /** scale = 1 + rate * a, shift = rate * o. */
     public void affineLearned(
             FloatPointer a, FloatPointer o, long count, float rate, FloatPointer scale, FloatPointer shift) {
-        check(onCuda()
-                ? CudaKernels.affineLearned(stream(), a, o, count, rate, scale, shift)
-                : CpuKernels.affineLearned(a, o, count, rate, scale, shift));
+        check(
+                onCuda()
+                        ? CudaKernels.affineLearned(stream(), a, o, count, rate, scale, shift)
+                        : CpuKernels.affineLearned(a, o, count, rate, scale, shift));
     }
 
     /** scale = sqrt(var_z / (var_c + 1e-8)), shift = mean_z - scale * mean_c. */
@@ -1061,11 +1154,12 @@ public final class Kernels {
             long features,
             FloatPointer scale,
             FloatPointer shift) {
-        check(onCuda()
-                ? CudaKernels.affineStatistics(
-                        stream(), meanZ, varianceZ, meanC, varianceC, groups, features, scale, shift)
-                : CpuKernels.affineStatistics(
-                        meanZ, varianceZ, meanC, varianceC, groups, features, scale, shift));
+        check(
+                onCuda()
+                        ? CudaKernels.affineStatistics(
+                                stream(), meanZ, varianceZ, meanC, varianceC, groups, features, scale, shift)
+                        : CpuKernels.affineStatistics(
+                                meanZ, varianceZ, meanC, varianceC, groups, features, scale, shift));
     }
 
     /** The effective codebook: scale * c + shift, each group of codes with its own. */
@@ -1077,9 +1171,10 @@ public final class Kernels {
             FloatPointer scale,
             FloatPointer shift,
             FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.affine(stream(), codebook, codes, features, groups, scale, shift, out)
-                : CpuKernels.affine(codebook, codes, features, groups, scale, shift, out));
+        check(
+                onCuda()
+                        ? CudaKernels.affine(stream(), codebook, codes, features, groups, scale, shift, out)
+                        : CpuKernels.affine(codebook, codes, features, groups, scale, shift, out));
     }
 
     /** Gradient through {@link #affine}; the gradients of scale and bias may be null. */
@@ -1094,37 +1189,39 @@ public final class Kernels {
             FloatPointer out,
             FloatPointer scaleGradient,
             FloatPointer biasGradient) {
-        check(onCuda()
-                ? CudaKernels.affineGradient(
-                        stream(),
-                        gradient,
-                        codebook,
-                        codes,
-                        features,
-                        groups,
-                        scale,
-                        rate,
-                        out,
-                        scaleGradient,
-                        biasGradient)
-                : CpuKernels.affineGradient(
-                        gradient,
-                        codebook,
-                        codes,
-                        features,
-                        groups,
-                        scale,
-                        rate,
-                        out,
-                        scaleGradient,
-                        biasGradient));
+        check(
+                onCuda()
+                        ? CudaKernels.affineGradient(
+                                stream(),
+                                gradient,
+                                codebook,
+                                codes,
+                                features,
+                                groups,
+                                scale,
+                                rate,
+                                out,
+                                scaleGradient,
+                                biasGradient)
+                        : CpuKernels.affineGradient(
+                                gradient,
+                                codebook,
+                                codes,
+                                features,
+                                groups,
+                                scale,
+                                rate,
+                                out,
+                                scaleGradient,
+                                biasGradient));
     }
 
     /** running = momentum * batch + (1 - momentum) * running. */
     public void runningAverage(FloatPointer running, FloatPointer batch, long count, float momentum) {
-        check(onCuda()
-                ? CudaKernels.runningAverage(stream(), running, batch, count, momentum)
-                : CpuKernels.runningAverage(running, batch, count, momentum));
+        check(
+                onCuda()
+                        ? CudaKernels.runningAverage(stream(), running, batch, count, momentum)
+                        : CpuKernels.runningAverage(running, batch, count, momentum));
     }
 
     // ---- linear maps ------------------------------------------------------------------------------------------
@@ -1160,15 +1257,7 @@ public final class Kernels {
                                 turned,
                                 out)
                         : CpuKernels.linear(
-                                z,
-                                rows.outer(),
-                                rows.inner(),
-                                rows.features(),
-                                weight,
-                                bias,
-                                outFeatures,
-                                turned,
-                                out),
+                                z, rows.outer(), rows.inner(), rows.features(), weight, bias, outFeatures, turned, out),
                 tensor);
     }
 
@@ -1180,26 +1269,27 @@ public final class Kernels {
             long outFeatures,
             FloatPointer ofWeight,
             @Nullable FloatPointer ofBias) {
-        check(onCuda()
-                ? CudaKernels.linearGradient(
-                        stream(),
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        outFeatures,
-                        ofWeight,
-                        ofBias)
-                : CpuKernels.linearGradient(
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        outFeatures,
-                        ofWeight,
-                        ofBias));
+        check(
+                onCuda()
+                        ? CudaKernels.linearGradient(
+                                stream(),
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                outFeatures,
+                                ofWeight,
+                                ofBias)
+                        : CpuKernels.linearGradient(
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                outFeatures,
+                                ofWeight,
+                                ofBias));
     }
 
     // ---- optimiser steps --------------------------------------------------------------------------------------
@@ -1213,11 +1303,12 @@ public final class Kernels {
             double learningRate,
             double momentum,
             double weightDecay) {
-        check(onCuda()
-                ? CudaKernels.sgdStep(
-                        stream(), parameter, gradient, velocity, count, learningRate, momentum, weightDecay)
-                : CpuKernels.sgdStep(
-                        parameter, gradient, velocity, count, learningRate, momentum, weightDecay));
+        check(
+                onCuda()
+                        ? CudaKernels.sgdStep(
+                                stream(), parameter, gradient, velocity, count, learningRate, momentum, weightDecay)
+                        : CpuKernels.sgdStep(
+                                parameter, gradient, velocity, count, learningRate, momentum, weightDecay));
     }
 
     /** A step of Adam, or of AdamW where the decay is decoupled. */
@@ -1235,61 +1326,65 @@ public final class Kernels {
             double weightDecay,
             boolean decoupled) {
         int apart = decoupled ? 1 : 0;
-        check(onCuda()
-                ? CudaKernels.adamStep(
-                        stream(),
-                        parameter,
-                        gradient,
-                        firstMoment,
-                        secondMoment,
-                        count,
-                        step,
-                        learningRate,
-                        beta1,
-                        beta2,
-                        epsilon,
-                        weightDecay,
-                        apart)
-                : CpuKernels.adamStep(
-                        parameter,
-                        gradient,
-                        firstMoment,
-                        secondMoment,
-                        count,
-                        step,
-                        learningRate,
-                        beta1,
-                        beta2,
-                        epsilon,
-                        weightDecay,
-                        apart));
+        check(
+                onCuda()
+                        ? CudaKernels.adamStep(
+                                stream(),
+                                parameter,
+                                gradient,
+                                firstMoment,
+                                secondMoment,
+                                count,
+                                step,
+                                learningRate,
+                                beta1,
+                                beta2,
+                                epsilon,
+                                weightDecay,
+                                apart)
+                        : CpuKernels.adamStep(
+                                parameter,
+                                gradient,
+                                firstMoment,
+                                secondMoment,
+                                count,
+                                step,
+                                learningRate,
+                                beta1,
+                                beta2,
+                                epsilon,
+                                weightDecay,
+                                apart));
     }
 
     /** Sets the marked rows of a K x D tensor to zero. */
     public void clearRows(FloatPointer values, long codes, long features, IntPointer mask) {
-        check(onCuda()
-                ? CudaKernels.clearRows(stream(), values, codes, features, mask)
-                : CpuKernels.clearRows(values, codes, features, mask));
+        check(
+                onCuda()
+                        ? CudaKernels.clearRows(stream(), values, codes, features, mask)
+                        : CpuKernels.clearRows(values, codes, features, mask));
     }
 
     // ---- initialisation and replacement -----------------------------------------------------------------------
 
     /** k-means++: as many rows as there are codes, far from each other. */
     public void seedCodebook(FloatPointer z, Rows rows, long codes, long seed, FloatPointer codebook) {
-        check(onCuda()
-                ? CudaKernels.seedCodebook(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), codes, seed, codebook)
-                : CpuKernels.seedCodebook(
-                        z, rows.outer(), rows.inner(), rows.features(), codes, seed, codebook));
+        check(
+                onCuda()
+                        ? CudaKernels.seedCodebook(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), codes, seed, codebook)
+                        : CpuKernels.seedCodebook(
+                                z, rows.outer(), rows.inner(), rows.features(), codes, seed, codebook));
     }
 
     /** The rows, repeated into a row-major matrix, with noise. */
     public void repeatRows(FloatPointer z, Rows rows, long repeats, float noise, long seed, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.repeatRows(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out)
-                : CpuKernels.repeatRows(
-                        z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out));
+        check(
+                onCuda()
+                        ? CudaKernels.repeatRows(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out)
+                        : CpuKernels.repeatRows(
+                                z, rows.outer(), rows.inner(), rows.features(), repeats, noise, seed, out));
     }
 
     /** k-means by Lloyd's moves from the codebook given. */
@@ -1303,57 +1398,66 @@ public final class Kernels {
             IntPointer codes,
             DoublePointer objective,
             LongPointer iterations) {
-        check(onCuda()
-                ? CudaKernels.lloyd(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codesCount,
-                        maxIterations,
-                        tolerance,
-                        codebook,
-                        codes,
-                        objective,
-                        iterations)
-                : CpuKernels.lloyd(
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        codesCount,
-                        maxIterations,
-                        tolerance,
-                        codebook,
-                        codes,
-                        objective,
-                        iterations));
+        check(
+                onCuda()
+                        ? CudaKernels.lloyd(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codesCount,
+                                maxIterations,
+                                tolerance,
+                                codebook,
+                                codes,
+                                objective,
+                                iterations)
+                        : CpuKernels.lloyd(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                codesCount,
+                                maxIterations,
+                                tolerance,
+                                codebook,
+                                codes,
+                                objective,
+                                iterations));
     }
 
     /** Rows drawn uniformly, with repetition, into a row-major matrix. */
     public void sampleRows(FloatPointer z, Rows rows, long count, long seed, long batch, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.sampleRows(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out)
-                : CpuKernels.sampleRows(
-                        z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out));
+        check(
+                onCuda()
+                        ? CudaKernels.sampleRows(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out)
+                        : CpuKernels.sampleRows(
+                                z, rows.outer(), rows.inner(), rows.features(), count, seed, batch, out));
     }
 
     /** Codes moved by a mini-batch; {@code totals} counts the rows that moved each. */
     public void miniBatchUpdate(
-            FloatPointer sums, LongPointer counts, long codes, long features, LongPointer totals, FloatPointer codebook) {
-        check(onCuda()
-                ? CudaKernels.miniBatchUpdate(stream(), sums, counts, codes, features, totals, codebook)
-                : CpuKernels.miniBatchUpdate(sums, counts, codes, features, totals, codebook));
+            FloatPointer sums,
+            LongPointer counts,
+            long codes,
+            long features,
+            LongPointer totals,
+            FloatPointer codebook) {
+        check(
+                onCuda()
+                        ? CudaKernels.miniBatchUpdate(stream(), sums, counts, codes, features, totals, codebook)
+                        : CpuKernels.miniBatchUpdate(sums, counts, codes, features, totals, codebook));
     }
 
     /** Counts the life of unused codes down and marks those at its end. */
     public void countDown(
             LongPointer counts, long codes, int lifetime, IntPointer counters, IntPointer mask, LongPointer replaced) {
-        check(onCuda()
-                ? CudaKernels.countDown(stream(), counts, codes, lifetime, counters, mask, replaced)
-                : CpuKernels.countDown(counts, codes, lifetime, counters, mask, replaced));
+        check(
+                onCuda()
+                        ? CudaKernels.countDown(stream(), counts, codes, lifetime, counters, mask, replaced)
+                        : CpuKernels.countDown(counts, codes, lifetime, counters, mask, replaced));
     }
 
     /** Replaces the marked codes by random rows, mapped back through the affine if there is one. */
@@ -1369,36 +1473,37 @@ public final class Kernels {
             long seed,
             long step,
             FloatPointer codebook) {
-        check(onCuda()
-                ? CudaKernels.replaceCodes(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        mask,
-                        codes,
-                        scale,
-                        shift,
-                        groups,
-                        noise,
-                        seed,
-                        step,
-                        codebook)
-                : CpuKernels.replaceCodes(
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        mask,
-                        codes,
-                        scale,
-                        shift,
-                        groups,
-                        noise,
-                        seed,
-                        step,
-                        codebook));
+        check(
+                onCuda()
+                        ? CudaKernels.replaceCodes(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                mask,
+                                codes,
+                                scale,
+                                shift,
+                                groups,
+                                noise,
+                                seed,
+                                step,
+                                codebook)
+                        : CpuKernels.replaceCodes(
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                mask,
+                                codes,
+                                scale,
+                                shift,
+                                groups,
+                                noise,
+                                seed,
+                                step,
+                                codebook));
     }
 
     /** Replaces the marked codes by vectors in turn, from marked code number {@code exact} on with noise. */
@@ -1416,43 +1521,45 @@ public final class Kernels {
             long seed,
             long step,
             FloatPointer codebook) {
-        check(onCuda()
-                ? CudaKernels.placeCodes(
-                        stream(),
-                        vectors,
-                        vectorsCount,
-                        mask,
-                        codes,
-                        features,
-                        scale,
-                        shift,
-                        groups,
-                        exact,
-                        noise,
-                        seed,
-                        step,
-                        codebook)
-                : CpuKernels.placeCodes(
-                        vectors,
-                        vectorsCount,
-                        mask,
-                        codes,
-                        features,
-                        scale,
-                        shift,
-                        groups,
-                        exact,
-                        noise,
-                        seed,
-                        step,
-                        codebook));
+        check(
+                onCuda()
+                        ? CudaKernels.placeCodes(
+                                stream(),
+                                vectors,
+                                vectorsCount,
+                                mask,
+                                codes,
+                                features,
+                                scale,
+                                shift,
+                                groups,
+                                exact,
+                                noise,
+                                seed,
+                                step,
+                                codebook)
+                        : CpuKernels.placeCodes(
+                                vectors,
+                                vectorsCount,
+                                mask,
+                                codes,
+                                features,
+                                scale,
+                                shift,
+                                groups,
+                                exact,
+                                noise,
+                                seed,
+                                step,
+                                codebook));
     }
 
     /** The numbers of the rows with the largest distances, the farthest first. */
     public void farthestRows(FloatPointer distances, long rows, long count, LongPointer order) {
-        check(onCuda()
-                ? CudaKernels.farthestRows(stream(), distances, rows, count, order)
-                : CpuKernels.farthestRows(distances, rows, count, order));
+        check(
+                onCuda()
+                        ? CudaKernels.farthestRows(stream(), distances, rows, count, order)
+                        : CpuKernels.farthestRows(distances, rows, count, order));
     }
 
     // ---- codebooks of moving averages -------------------------------------------------------------------------
@@ -1470,32 +1577,33 @@ public final class Kernels {
             FloatPointer nextSizes,
             FloatPointer nextAverages,
             FloatPointer codebook) {
-        check(onCuda()
-                ? CudaKernels.movingAverages(
-                        stream(),
-                        counts,
-                        sums,
-                        codes,
-                        features,
-                        momentum,
-                        epsilon,
-                        sizes,
-                        averages,
-                        nextSizes,
-                        nextAverages,
-                        codebook)
-                : CpuKernels.movingAverages(
-                        counts,
-                        sums,
-                        codes,
-                        features,
-                        momentum,
-                        epsilon,
-                        sizes,
-                        averages,
-                        nextSizes,
-                        nextAverages,
-                        codebook));
+        check(
+                onCuda()
+                        ? CudaKernels.movingAverages(
+                                stream(),
+                                counts,
+                                sums,
+                                codes,
+                                features,
+                                momentum,
+                                epsilon,
+                                sizes,
+                                averages,
+                                nextSizes,
+                                nextAverages,
+                                codebook)
+                        : CpuKernels.movingAverages(
+                                counts,
+                                sums,
+                                codes,
+                                features,
+                                momentum,
+                                epsilon,
+                                sizes,
+                                averages,
+                                nextSizes,
+                                nextAverages,
+                                codebook));
     }
 
     /** Starts the averages of the marked codes anew, of all where mask is null; counts may be null. */
@@ -1508,16 +1616,19 @@ public final class Kernels {
             float size,
             FloatPointer sizes,
             FloatPointer averages) {
-        check(onCuda()
-                ? CudaKernels.restartAverages(stream(), codebook, mask, counts, codes, features, size, sizes, averages)
-                : CpuKernels.restartAverages(codebook, mask, counts, codes, features, size, sizes, averages));
+        check(
+                onCuda()
+                        ? CudaKernels.restartAverages(
+                                stream(), codebook, mask, counts, codes, features, size, sizes, averages)
+                        : CpuKernels.restartAverages(codebook, mask, counts, codes, features, size, sizes, averages));
     }
 
     /** Marks the codes whose average size is below a threshold beside those that are marked. */
     public void expireCodes(FloatPointer sizes, long codes, float threshold, IntPointer mask, LongPointer marked) {
-        check(onCuda()
-                ? CudaKernels.expireCodes(stream(), sizes, codes, threshold, mask, marked)
-                : CpuKernels.expireCodes(sizes, codes, threshold, mask, marked));
+        check(
+                onCuda()
+                        ? CudaKernels.expireCodes(stream(), sizes, codes, threshold, mask, marked)
+                        : CpuKernels.expireCodes(sizes, codes, threshold, mask, marked));
     }
 
     // ---- quantizers without a codebook ------------------------------------------------------------------------
@@ -1529,30 +1640,33 @@ public final class Kernels {
      * @param out may be null
      */
     public void finiteScalarQuantize(FloatPointer z, Rows rows, IntPointer levels, FloatPointer out, IntPointer codes) {
-        check(onCuda()
-                ? CudaKernels.finiteScalarQuantize(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), levels, out, codes)
-                : CpuKernels.finiteScalarQuantize(
-                        z, rows.outer(), rows.inner(), rows.features(), levels, out, codes));
+        check(
+                onCuda()
+                        ? CudaKernels.finiteScalarQuantize(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), levels, out, codes)
+                        : CpuKernels.finiteScalarQuantize(
+                                z, rows.outer(), rows.inner(), rows.features(), levels, out, codes));
     }
 
     /** The values of codes of {@link #finiteScalarQuantize}. */
     public void finiteScalarDecode(IntPointer codes, Rows rows, IntPointer levels, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.finiteScalarDecode(
-                        stream(), codes, rows.outer(), rows.inner(), rows.features(), levels, out)
-                : CpuKernels.finiteScalarDecode(
-                        codes, rows.outer(), rows.inner(), rows.features(), levels, out));
+        check(
+                onCuda()
+                        ? CudaKernels.finiteScalarDecode(
+                                stream(), codes, rows.outer(), rows.inner(), rows.features(), levels, out)
+                        : CpuKernels.finiteScalarDecode(
+                                codes, rows.outer(), rows.inner(), rows.features(), levels, out));
     }
 
     /** Gradient through {@link #finiteScalarQuantize}, straight through its rounding. */
     public void finiteScalarGradient(
             FloatPointer z, FloatPointer gradient, Rows rows, IntPointer levels, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.finiteScalarGradient(
-                        stream(), z, gradient, rows.outer(), rows.inner(), rows.features(), levels, out)
-                : CpuKernels.finiteScalarGradient(
-                        z, gradient, rows.outer(), rows.inner(), rows.features(), levels, out));
+        check(
+                onCuda()
+                        ? CudaKernels.finiteScalarGradient(
+                                stream(), z, gradient, rows.outer(), rows.inner(), rows.features(), levels, out)
+                        : CpuKernels.finiteScalarGradient(
+                                z, gradient, rows.outer(), rows.inner(), rows.features(), levels, out));
     }
 
     /**
@@ -1561,19 +1675,20 @@ public final class Kernels {
      * @param out may be null
      */
     public void signQuantize(FloatPointer z, Rows rows, float scale, FloatPointer out, IntPointer codes) {
-        check(onCuda()
-                ? CudaKernels.signQuantize(
-                        stream(), z, rows.outer(), rows.inner(), rows.features(), scale, out, codes)
-                : CpuKernels.signQuantize(
-                        z, rows.outer(), rows.inner(), rows.features(), scale, out, codes));
+        check(
+                onCuda()
+                        ? CudaKernels.signQuantize(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), scale, out, codes)
+                        : CpuKernels.signQuantize(z, rows.outer(), rows.inner(), rows.features(), scale, out, codes));
     }
 
     /** The values of sign codes. */
     public void signDecode(IntPointer codes, Rows rows, float scale, FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.signDecode(
-                        stream(), codes, rows.outer(), rows.inner(), rows.features(), scale, out)
-                : CpuKernels.signDecode(codes, rows.outer(), rows.inner(), rows.features(), scale, out));
+        check(
+                onCuda()
+                        ? CudaKernels.signDecode(
+                                stream(), codes, rows.outer(), rows.inner(), rows.features(), scale, out)
+                        : CpuKernels.signDecode(codes, rows.outer(), rows.inner(), rows.features(), scale, out));
     }
 
     /**
@@ -1584,26 +1699,20 @@ public final class Kernels {
      */
     public void signLosses(
             FloatPointer z, Rows rows, float scale, double sharpness, DoublePointer losses, DoublePointer meanLogits) {
-        check(onCuda()
-                ? CudaKernels.signLosses(
-                        stream(),
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        scale,
-                        sharpness,
-                        losses,
-                        meanLogits)
-                : CpuKernels.signLosses(
-                        z,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        scale,
-                        sharpness,
-                        losses,
-                        meanLogits));
+        check(
+                onCuda()
+                        ? CudaKernels.signLosses(
+                                stream(),
+                                z,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                scale,
+                                sharpness,
+                                losses,
+                                meanLogits)
+                        : CpuKernels.signLosses(
+                                z, rows.outer(), rows.inner(), rows.features(), scale, sharpness, losses, meanLogits));
     }
 
     /** Gradient of the input of sign codes, straight-through plus losses. A null gradient counts as zero. */
@@ -1618,41 +1727,43 @@ public final class Kernels {
             double diversity,
             DoublePointer meanLogits,
             FloatPointer out) {
-        check(onCuda()
-                ? CudaKernels.signGradient(
-                        stream(),
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        scale,
-                        sharpness,
-                        commitment,
-                        entropy,
-                        diversity,
-                        meanLogits,
-                        out)
-                : CpuKernels.signGradient(
-                        z,
-                        gradient,
-                        rows.outer(),
-                        rows.inner(),
-                        rows.features(),
-                        scale,
-                        sharpness,
-                        commitment,
-                        entropy,
-                        diversity,
-                        meanLogits,
-                        out));
+        check(
+                onCuda()
+                        ? CudaKernels.signGradient(
+                                stream(),
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                scale,
+                                sharpness,
+                                commitment,
+                                entropy,
+                                diversity,
+                                meanLogits,
+                                out)
+                        : CpuKernels.signGradient(
+                                z,
+                                gradient,
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                scale,
+                                sharpness,
+                                commitment,
+                                entropy,
+                                diversity,
+                                meanLogits,
+                                out));
     }
 
     /** Entropy of the histogram of codes, and how many codes occur; for any number of codes. */
     public void codeUsage(IntPointer codes, long rows, long codesCount, DoublePointer entropy, LongPointer used) {
-        check(onCuda()
-                ? CudaKernels.codeUsage(stream(), codes, rows, codesCount, entropy, used)
-                : CpuKernels.codeUsage(codes, rows, codesCount, entropy, used));
+        check(
+                onCuda()
+                        ? CudaKernels.codeUsage(stream(), codes, rows, codesCount, entropy, used)
+                        : CpuKernels.codeUsage(codes, rows, codesCount, entropy, used));
     }
 
     // ---- failures ---------------------------------------------------------------------------------------------

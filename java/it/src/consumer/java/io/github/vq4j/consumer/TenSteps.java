@@ -37,7 +37,9 @@ public final class TenSteps {
             for (int step = 0; step < 10; step++) {
                 try (Quantized q = layer.forward(z);
                         Gradients gradients = layer.backward(null, 1)) {
-                    require(gradients.input().size() == rows.length, gradients.input().toString());
+                    require(
+                            gradients.input().size() == rows.length,
+                            gradients.input().toString());
                     optimizer.step(layer);
                     last = q.loss();
                     first = step == 0 ? last : first;

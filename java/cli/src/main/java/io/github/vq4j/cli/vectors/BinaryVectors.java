@@ -41,7 +41,8 @@ final class BinaryVectors implements VectorReader {
         this.channel = channel;
         this.layout = layout;
         if (layout.features < 1 || layout.rows < 1) {
-            throw malformed("need at least one row of at least one feature, got " + layout.rows + " x " + layout.features);
+            throw malformed(
+                    "need at least one row of at least one feature, got " + layout.rows + " x " + layout.features);
         }
         long rowsThere = (channel.size() - layout.start) / layout.rowBytes();
         if (rowsThere < layout.rows) {
@@ -71,7 +72,8 @@ final class BinaryVectors implements VectorReader {
             }
             Layout one = new Layout(0, 1, features, Integer.BYTES, Float.BYTES);
             if (channel.size() % one.rowBytes() != 0) {
-                throw malformed(path, "need whole rows of " + one.rowBytes() + " bytes, got " + channel.size() + " bytes");
+                throw malformed(
+                        path, "need whole rows of " + one.rowBytes() + " bytes, got " + channel.size() + " bytes");
             }
             long rows = channel.size() / one.rowBytes();
             return new BinaryVectors(path, channel, new Layout(0, rows, features, Integer.BYTES, Float.BYTES));
@@ -89,7 +91,8 @@ final class BinaryVectors implements VectorReader {
             }
             int sizeBytes = version == 1 ? Short.BYTES : Integer.BYTES;
             ByteBuffer size = read(path, channel, begin.capacity(), sizeBytes);
-            long headerBytes = version == 1 ? Short.toUnsignedInt(size.getShort()) : Integer.toUnsignedLong(size.getInt());
+            long headerBytes =
+                    version == 1 ? Short.toUnsignedInt(size.getShort()) : Integer.toUnsignedLong(size.getInt());
             if (headerBytes > MOST_NPY_HEADER) {
                 throw malformed(path, "need a header of at most " + MOST_NPY_HEADER + " bytes, got " + headerBytes);
             }
@@ -99,13 +102,16 @@ final class BinaryVectors implements VectorReader {
                     .toString();
             Matcher shape = NPY_SHAPE.matcher(header);
             boolean doubles = header.contains("'descr': '<f8'");
-            if (!(doubles || header.contains("'descr': '<f4'")) || !header.contains("'fortran_order': False")
+            if (!(doubles || header.contains("'descr': '<f4'"))
+                    || !header.contains("'fortran_order': False")
                     || !shape.find()) {
                 throw malformed(path, "need a matrix of <f4 or <f8 in C order, got " + header.strip());
             }
             int bytes = doubles ? Double.BYTES : Float.BYTES;
             return new BinaryVectors(
-                    path, channel, new Layout(start, rows(path, shape.group(1)), features(path, shape.group(2)), 0, bytes));
+                    path,
+                    channel,
+                    new Layout(start, rows(path, shape.group(1)), features(path, shape.group(2)), 0, bytes));
         });
     }
 
@@ -118,11 +124,13 @@ final class BinaryVectors implements VectorReader {
             String name = tensor == null ? names.iterator().next() : tensor;
             long[] shape = file.shape(name);
             if (!file.type(name).equals("F32") || shape.length != 2) {
-                throw malformed(path, "need tensor " + name + " to be a matrix of F32, got " + file.type(name) + " "
-                        + Arrays.toString(shape));
+                throw malformed(
+                        path,
+                        "need tensor " + name + " to be a matrix of F32, got " + file.type(name) + " "
+                                + Arrays.toString(shape));
             }
-            Layout layout = new Layout(
-                    file.position(name), shape[0], features(path, Long.toString(shape[1])), 0, Float.BYTES);
+            Layout layout =
+                    new Layout(file.position(name), shape[0], features(path, Long.toString(shape[1])), 0, Float.BYTES);
             return opened(path, channel -> new BinaryVectors(path, channel, layout));
         }
     }
@@ -144,7 +152,10 @@ final class BinaryVectors implements VectorReader {
         for (int n = 0; n < wanted; n += chunkRows) {
             int rows = Math.min(chunkRows, wanted - n);
             ByteBuffer bytes = read(
-                    path, channel, layout.start + (done + n) * layout.rowBytes(), Math.toIntExact(rows * layout.rowBytes()));
+                    path,
+                    channel,
+                    layout.start + (done + n) * layout.rowBytes(),
+                    Math.toIntExact(rows * layout.rowBytes()));
             for (int row = 0; row < rows; row++) {
                 takeRow(bytes, done + n + row, into, (n + row) * layout.features);
             }
@@ -157,7 +168,8 @@ final class BinaryVectors implements VectorReader {
         if (layout.prefixBytes > 0) {
             int features = bytes.getInt();
             if (features != layout.features) {
-                throw malformed("need " + layout.features + " features in every row, got " + features + " in row " + row);
+                throw malformed(
+                        "need " + layout.features + " features in every row, got " + features + " in row " + row);
             }
         }
         for (int d = 0; d < layout.features; d++) {

@@ -92,7 +92,8 @@ final class TextVectors implements VectorReader {
         if (begin == fields.length) {
             return null;
         }
-        Float[] values = Arrays.stream(fields).skip(begin).map(TextVectors::number).toArray(Float[]::new);
+        Float[] values =
+                Arrays.stream(fields).skip(begin).map(TextVectors::number).toArray(Float[]::new);
         float[] row = new float[values.length];
         for (int d = 0; d < row.length; d++) {
             if (values[d] == null) {

@@ -67,7 +67,8 @@ public final class VectorWriter implements Closeable {
             return;
         }
         int prefix = format == Format.FVECS ? 1 : 0;
-        ByteBuffer bytes = ByteBuffer.allocate(rows * (prefix + features) * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes =
+                ByteBuffer.allocate(rows * (prefix + features) * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         for (int n = 0; n < rows; n++) {
             if (prefix > 0) {
                 bytes.putInt(features);
@@ -103,7 +104,8 @@ public final class VectorWriter implements Closeable {
         String header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + rows + ", " + features + "), }";
         int length = header.length() + 1;
         int padded = (NPY_BEFORE_HEADER + length + NPY_ALIGNMENT - 1) / NPY_ALIGNMENT * NPY_ALIGNMENT;
-        byte[] text = (header + " ".repeat(padded - NPY_BEFORE_HEADER - length) + "\n").getBytes(StandardCharsets.US_ASCII);
+        byte[] text =
+                (header + " ".repeat(padded - NPY_BEFORE_HEADER - length) + "\n").getBytes(StandardCharsets.US_ASCII);
         return ByteBuffer.allocate(padded)
                 .order(ByteOrder.LITTLE_ENDIAN)
                 .put(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0})

@@ -87,14 +87,26 @@ class VectorFilesTest {
     void brokenFilesSayWhatIsWrong() throws IOException {
         assertFails("need NumPy's format", write("a.npy", "not a NumPy file"), null);
         assertFails("ends after 4 bytes", write("b.npy", new byte[] {(byte) 0x93, 'N', 'U', 'M'}), null);
-        assertFails("in C order, got {'descr': '<i8'", npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2, 1), }"), null);
-        assertFails("need 5 rows of 8 bytes, got 0", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (5, 2), }"), null);
+        assertFails(
+                "in C order, got {'descr': '<i8'",
+                npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2, 1), }"),
+                null);
+        assertFails(
+                "need 5 rows of 8 bytes, got 0",
+                npy("{'descr': '<f4', 'fortran_order': False, 'shape': (5, 2), }"),
+                null);
         assertFails("need at least one row", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2), }"), null);
         assertFails("at least one feature, got -1", write("c.fvecs", new byte[] {-1, -1, -1, -1}), null);
-        assertFails("whole rows of 8 bytes, got 9 bytes", write("d.fvecs", new byte[] {1, 0, 0, 0, 0, 0, 0, 0, 1}), null);
-        assertFails("need 1 features in every row, got 2 in row 1",
-                write("e.fvecs", new byte[] {1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}), null);
-        assertFails("need 2 numbers in every line, got 1 characters that are 1 numbers in line 2", write("f.csv", "1,2\n3\n"), null);
+        assertFails(
+                "whole rows of 8 bytes, got 9 bytes", write("d.fvecs", new byte[] {1, 0, 0, 0, 0, 0, 0, 0, 1}), null);
+        assertFails(
+                "need 1 features in every row, got 2 in row 1",
+                write("e.fvecs", new byte[] {1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}),
+                null);
+        assertFails(
+                "need 2 numbers in every line, got 1 characters that are 1 numbers in line 2",
+                write("f.csv", "1,2\n3\n"),
+                null);
         assertFails("no numbers in line 3", write("g.csv", "1,2\n3,4\n5,six\n"), null);
         assertFails("at least one line of numbers", write("h.csv", "x,y\n"), null);
         assertFails("ends in one of " + VectorReader.FORMATS, write("i.parquet", "?"), null);
@@ -106,7 +118,9 @@ class VectorFilesTest {
     private Path npy(String header) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(10 + header.length()).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0}).putShort((short) header.length());
-        return write("header.npy", bytes.put(header.getBytes(StandardCharsets.US_ASCII)).array());
+        return write(
+                "header.npy",
+                bytes.put(header.getBytes(StandardCharsets.US_ASCII)).array());
     }
 
     private Path write(String name, String text) throws IOException {
