@@ -46,7 +46,8 @@ VQ4J_API int64_t VQ4J_OPERATION(packed_codebook_bytes)(int64_t codes_count, int6
 /**
  * Prepares a codebook for assign: its centre m (the mean code, summed in fp64, rounded to fp32), the centred codes
  * c_k - m in the layout of the kernels, and h_k = |c_k - m|^2 / 2. The layout depends on the instruction set in use.
- * VQ4J_NOT_FINITE names the first bad code.
+ * VQ4J_NOT_FINITE names the first bad code. assign may add to a packed codebook what makes later calls faster, never
+ * what changes their results; several threads may assign with one.
  * @param codebook K x D
  * @param packed   packed_codebook_bytes(K, D) bytes, aligned to 64
  */
