@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  * all of them, with the machine's own limit measured between their samples.
  */
 final class Comparison {
-    /** Fans, schedulers and the spinning threads of the contender before come to rest. */
-    private static final long PAUSE_MILLISECONDS = 5;
+    /** The threads of the contender before come to rest: OpenBLAS's spin for 2^26 cycles, some 30 ms, after a call. */
+    private static final long PAUSE_MILLISECONDS = 60;
 
     private static final int WARM_UP_SAMPLES = 5;
 
@@ -122,11 +122,12 @@ final class Comparison {
             List<Report.Result> inOrder = contenders.stream().map(results::get).toList();
             double most = Arrays.stream(limits).max().orElseThrow();
             if (task.flops() > 0) {
+                // Other threads, or two of its own on one core, can only make it less.
                 flopsPeak = Math.max(flopsPeak, most);
-                return task.row(median(limits), null, inOrder);
+                return task.row(flopsPeak, null, inOrder);
             }
             copyRate = Math.max(copyRate, most);
-            return task.row(null, median(limits), inOrder);
+            return task.row(null, most, inOrder);
         }
     }
 
