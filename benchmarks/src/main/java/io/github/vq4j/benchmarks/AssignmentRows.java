@@ -19,7 +19,10 @@ final class AssignmentRows {
         try (org.bytedeco.pytorch.Tensor z = peers.libtorch() ? rows.torch() : new org.bytedeco.pytorch.Tensor();
                 org.bytedeco.pytorch.Tensor codes =
                         peers.libtorch() ? codebook.torch() : new org.bytedeco.pytorch.Tensor()) {
-            contenders.add(new LayerAssignment(rows, codebook));
+            contenders.add(
+                    operation == Operation.LATENCY
+                            ? new FrozenAssignment(rows, codebook)
+                            : new LayerAssignment(rows, codebook));
             if (peers.libtorch()) {
                 contenders.add(new LibtorchCall(
                         "libtorch, matmul + argmin", () -> LibtorchQuantizer.assignByMatmul(z, codes)));
