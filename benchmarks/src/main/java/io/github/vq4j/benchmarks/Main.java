@@ -33,6 +33,12 @@ public final class Main implements Runnable {
         boolean ours = arguments.length == 0
                 || arguments[0].equals("--help")
                 || commands.getSubcommands().containsKey(arguments[0]);
+        if (arguments.length > 0 && arguments[0].equals("compare")) {
+            Integer status = PeersAtTheirBest.restarted(Main.class, arguments);
+            if (status != null) {
+                System.exit(status);
+            }
+        }
         if (ours) {
             System.exit(commands.execute(arguments));
         }
