@@ -15,6 +15,7 @@ import picocli.CommandLine.Command;
             EncodeCommand.class,
             DecodeCommand.class,
             InspectCommand.class,
+            PlotCommand.class,
             BenchCommand.class,
             CommandLine.HelpCommand.class
         },

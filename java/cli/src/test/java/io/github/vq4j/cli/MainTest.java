@@ -7,7 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import io.github.vq4j.CodebookHealth;
+import io.github.vq4j.CodebookReport;
 import io.github.vq4j.FrozenQuantizer;
+import io.github.vq4j.GroupVectorQuant;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.cli.vectors.VectorReader;
 import io.github.vq4j.cli.vectors.VectorWriter;
@@ -17,6 +20,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import javax.imageio.ImageIO;
@@ -98,6 +102,30 @@ class MainTest {
         double recall = results.get("recall@10").asDouble();
         assertTrue(recall > 0.01 && recall < 0.5, "" + recall);
         assertTrue(ImageIO.read(folder.resolve("use.png").toFile()).getWidth() > 100);
+    }
+
+    @Test
+    void plotDrawsTheHealthOfEveryCodebook() throws IOException {
+        try (GroupVectorQuant layer = GroupVectorQuant.builder(FEATURES, 8, 2).build();
+                CodebookHealth health = CodebookHealth.of(layer, 3)) {
+            for (int step = 0; step < 5; step++) {
+                layer.forward(Tensor.of(clusters(step), ROWS, FEATURES)).close();
+                health.observe();
+            }
+            health.writeCsv(folder.resolve("health.csv"));
+            HealthCurves curves = new HealthCurves(folder.resolve("health.csv"));
+            assertEquals(List.of(0, 1), curves.codebooks());
+            assertArrayEquals(
+                    health.history().stream()
+                            .filter(report -> report.codebook() == 1)
+                            .mapToDouble(CodebookReport::perplexity)
+                            .toArray(),
+                    curves.curve(1, "perplexity"));
+        }
+        run("plot health.csv -o health.png");
+        assertTrue(ImageIO.read(folder.resolve("health.png").toFile()).getWidth() > 1000);
+        write("v.csv", clusters(1));
+        fails("need a column codebook", "plot v.csv -o health.png");
     }
 
     @Test

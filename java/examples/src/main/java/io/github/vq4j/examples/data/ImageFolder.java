@@ -10,11 +10,13 @@ public final class ImageFolder {
     private ImageFolder() {}
 
     /**
-     * Reads the images of a folder.
+     * Reads the images of a folder, or of its folder "mnist" where it is one of several sets.
      *
      * @throws IOException if a file is missing or not whole; the message says which
      */
-    public static ImageSet read(Path folder) throws IOException {
+    public static ImageSet read(Path given) throws IOException {
+        Path ofSeveral = given.resolve("mnist");
+        Path folder = Files.isDirectory(ofSeveral) ? ofSeveral : given;
         Images training = IdxFile.readImages(find(folder, MnistFile.TRAINING.fileName()));
         Images heldOut = IdxFile.readImages(find(folder, MnistFile.HELD_OUT.fileName()));
         if (training.height() != heldOut.height() || training.width() != heldOut.width()) {

@@ -177,6 +177,14 @@ class ImageSearchTest {
     }
 
     @Test
+    void aFolderOfSeveralSetsHasItsImagesInMnist() throws IOException {
+        Path mnist = Files.createDirectories(folder.resolve("sets").resolve("mnist"));
+        Files.write(mnist.resolve("train-images-idx3-ubyte"), TRAINING);
+        Files.write(mnist.resolve("t10k-images-idx3-ubyte"), HELD_OUT);
+        check(ImageFolder.read(folder.resolve("sets")));
+    }
+
+    @Test
     void theCacheIsWhereTheUserKeepsCaches() {
         assertEquals(
                 Path.of("/some/where/vq4j/mnist"), MnistCache.defaultFolder(Map.of("XDG_CACHE_HOME", "/some/where")));
