@@ -17,6 +17,15 @@ public final class Histogram {
     }
 
     /**
+     * exp(entropy): how many bins that hold the same would be as even, from 1 to K. The same result on every machine.
+     *
+     * @param counts none negative and some positive
+     */
+    public static double perplexity(long... counts) {
+        return StrictMath.exp(entropy(counts));
+    }
+
+    /**
      * As {@link #entropy(long...)}, for weights or probabilities.
      *
      * @param weights finite, none negative, some positive, with a finite sum
@@ -24,7 +33,10 @@ public final class Histogram {
     public static double entropy(double... weights) {
         double sum = 0;
         for (int i = 0; i < weights.length; i++) {
-            Arguments.notNegative("weight " + i, weights[i]);
+            // The name is made up only where it is needed: every forward looks at a histogram.
+            if (!(weights[i] >= 0 && Double.isFinite(weights[i]))) {
+                Arguments.notNegative("weight " + i, weights[i]);
+            }
             sum += weights[i];
         }
         if (!(sum > 0) || Double.isInfinite(sum)) {

@@ -9,7 +9,7 @@ import java.util.concurrent.TimeoutException;
 import java.util.function.LongBinaryOperator;
 import java.util.stream.IntStream;
 
-/** {@link AllReduce} among threads of one process: everybody brings an array, one folds them, everybody takes the result. */
+/** {@link AllReduce} among threads of one process: everybody brings an array, and folds what all have brought. */
 final class InProcessAllReduce implements AllReduce {
     /** What the workers of a group share. */
     private static final class Meeting {

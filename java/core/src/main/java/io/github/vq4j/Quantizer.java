@@ -986,17 +986,9 @@ public abstract sealed class Quantizer implements AutoCloseable
         pass.taskGradient.estimate(estimator, pass.normalised, pass.rows, replacedVectors(pass), gradient);
     }
 
-    /** exp(-sum p ln p); StrictMath, so that it has the same bits on every machine. */
+    /** exp(-sum p ln p); 1 where no row takes part. */
     static double perplexity(long[] counts) {
-        long total = Arrays.stream(counts).sum();
-        double entropy = 0;
-        for (long count : counts) {
-            if (count > 0) {
-                double p = (double) count / total;
-                entropy -= p * StrictMath.log(p);
-            }
-        }
-        return StrictMath.exp(entropy);
+        return active(counts) == 0 ? 1 : Histogram.perplexity(counts);
     }
 
     /** Codes that occur. */

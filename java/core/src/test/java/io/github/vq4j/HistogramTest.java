@@ -27,6 +27,12 @@ class HistogramTest {
     }
 
     @Test
+    void perplexityIsTheNumberOfEqualBins() {
+        assertEquals(4, Histogram.perplexity(3, 3, 0, 3, 3), 1e-14);
+        assertEquals(1, Histogram.perplexity(0, 7));
+    }
+
+    @Test
     void badHistogramsAreRefused() {
         refused(() -> Histogram.entropy(0L, 0L), "sum 0.0");
         refused(() -> Histogram.entropy(new long[0]), "0 bins");

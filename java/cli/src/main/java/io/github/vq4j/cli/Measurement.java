@@ -54,7 +54,7 @@ record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, dou
     Map<String, Object> named() {
         double perplexity = 0;
         for (int i = 0; i < codebooks; i++) {
-            perplexity += Math.exp(Histogram.entropy(usageOf(i))) / codebooks;
+            perplexity += Histogram.perplexity(usageOf(i)) / codebooks;
         }
         Map<String, Object> named = new LinkedHashMap<>();
         named.put("mean squared error", error);

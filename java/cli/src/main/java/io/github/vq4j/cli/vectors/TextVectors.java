@@ -4,7 +4,6 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -88,27 +87,27 @@ final class TextVectors implements VectorReader {
     /** The numbers of a line, after a label; null where there are none or something else is among them. */
     private static float @Nullable [] numbers(String line) {
         String[] fields = SEPARATORS.split(line.strip());
-        int begin = number(fields[0]) == null ? 1 : 0;
+        int begin = isNumber(fields[0]) ? 0 : 1;
         if (begin == fields.length) {
             return null;
         }
-        Float[] values =
-                Arrays.stream(fields).skip(begin).map(TextVectors::number).toArray(Float[]::new);
-        float[] row = new float[values.length];
-        for (int d = 0; d < row.length; d++) {
-            if (values[d] == null) {
-                return null;
+        float[] row = new float[fields.length - begin];
+        try {
+            for (int d = 0; d < row.length; d++) {
+                row[d] = Float.parseFloat(fields[begin + d]);
             }
-            row[d] = values[d];
+        } catch (NumberFormatException other) {
+            return null;
         }
         return row;
     }
 
-    private static @Nullable Float number(String field) {
+    private static boolean isNumber(String field) {
         try {
-            return Float.valueOf(field);
+            Float.parseFloat(field);
+            return true;
         } catch (NumberFormatException other) {
-            return null;
+            return false;
         }
     }
 }
