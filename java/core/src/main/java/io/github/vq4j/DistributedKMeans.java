@@ -17,8 +17,8 @@ import org.slf4j.LoggerFactory;
  * <p>The codebooks have the same bits however the rows are cut into parts and blocks, in whatever order they come and
  * results are combined, on every backend: what parts add up are integers, x * 2^e rounded, with e such that the largest
  * magnitude of all rows has 40 bits, fewer for more than 2^22 rows. k-means++ draws from up to 64 different rows for each
- * code, chosen by a hash of their bits and the seed: a row that occurs often is as likely to be among them as one that
- * occurs once.
+ * code, fewer where these have more than 2^28 numbers, chosen by a hash of their bits and the seed: a row that occurs often
+ * is as likely to be among them as one that occurs once.
  *
  * <p>The rows are read once for their number and magnitude, once for the sample, and once for each move and the final
  * objective. Immutable and thread-safe.
@@ -28,6 +28,9 @@ public final class DistributedKMeans {
 
     /** How many rows for each code k-means++ draws from at most. */
     private static final int SEEDING_ROWS = 64;
+
+    /** How many numbers these rows have at most, a gigabyte. */
+    private static final long SEEDING_NUMBERS = 1L << 28;
 
     private final int featureSize;
     private final int numCodes;
@@ -62,7 +65,8 @@ public final class DistributedKMeans {
      *     their squares overflow, or fewer than K rows differ; it may arrive wrapped in what the framework throws
      */
     public DistributedKMeansResult fit(DistributedRows rows) {
-        int sampleSize = (int) Math.min(Integer.MAX_VALUE / 4, (long) SEEDING_ROWS * numCodes);
+        long seedingRows = Math.min((long) SEEDING_ROWS * numCodes, SEEDING_NUMBERS / featureSize);
+        int sampleSize = (int) Math.max(numCodes, seedingRows);
         RowSurvey survey = rows.reduce(new RowSurvey.Task(featureSize, sampleSize, seed));
         if (survey.tickets().length < numCodes) {
             throw new IllegalArgumentException("need at least numCodes = " + numCodes + " rows that differ, got "
@@ -116,6 +120,9 @@ public final class DistributedKMeans {
 
     /** Options of {@link DistributedKMeans}. */
     public static final class Builder {
+        /** Fit in one array with something to spare. */
+        private static final int MOST_SUMS = 1 << 30;
+
         private final int featureSize;
         private final int numCodes;
         private int groups = 1;
@@ -155,9 +162,9 @@ public final class DistributedKMeans {
 
         /** The fit described. */
         public DistributedKMeans build() {
-            if ((long) numCodes * featureSize > Integer.MAX_VALUE / 2) {
-                throw new IllegalArgumentException(
-                        "need numCodes * featureSize <= 2^30, got " + numCodes + " x " + featureSize);
+            if (((long) featureSize + groups) * numCodes > MOST_SUMS) {
+                throw new IllegalArgumentException("need (featureSize + groups) * numCodes <= " + MOST_SUMS + ", got ("
+                        + featureSize + " + " + groups + ") * " + numCodes);
             }
             return new DistributedKMeans(this);
         }
