@@ -23,7 +23,7 @@
 /** The message of the calling thread's last failed call; an empty string when none failed. */
 VQ4J_API const char* VQ4J_OPERATION(last_error)(void);
 
-/** Memory aligned to 64 bytes, contents undefined; NULL when it is not to be had. */
+/** Memory aligned to 64 bytes or more, contents undefined; NULL when it is not to be had. */
 VQ4J_API void* VQ4J_OPERATION(allocate)(int64_t bytes);
 
 /** Gives memory of allocate back. NULL is allowed. */
