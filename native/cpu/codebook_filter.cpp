@@ -17,8 +17,7 @@ bool may_have_filter(int64_t codes_count, int64_t features) {
 
 int64_t packed_floats(int64_t codes_count, int64_t features) {
     const Kernels& table = kernels();
-    return packed_centre_floats(features)
-        + panels_of(codes_count, table.panel.codes) * table.panel.codes * (features + 1)
+    return panels_floats(codes_count, features, table.panel.codes)
         + (table.filter == nullptr ? 0 : table.filter->floats(codes_count, features));
 }
 
