@@ -40,6 +40,7 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
     }
     const FilterKernels& filter = *kernels().filter;
     const int64_t panel_codes = kernels().panel.codes;
+    filter.find_axes(packed, codes_count, features);
     parallel_ranges(panels_of(codes_count, panel_codes), panel_codes * features, [&](int64_t begin, int64_t end) {
         for (int64_t panel = begin; panel < end; ++panel) {
             filter.pack_panel(packed, codes_count, features, panel);
