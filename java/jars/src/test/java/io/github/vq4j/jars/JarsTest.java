@@ -42,10 +42,9 @@ class JarsTest {
                 .map(module -> DynamicTest.dynamicTest(module.artifactId(), () -> {
                     assertTrue(module.jars().containsKey(""), "no main jar: " + module.jars());
                     assertTrue(module.jars().containsKey("sources"), "no sources jar: " + module.jars());
-                    assertEquals(
-                            Boolean.getBoolean("vq4j.javadoc"),
-                            module.jars().containsKey("javadoc"),
-                            "a Javadoc jar in");
+                    assertTrue(
+                            !Boolean.getBoolean("vq4j.javadoc") || module.jars().containsKey("javadoc"),
+                            "no Javadoc jar: " + module.jars());
                 }))
                 .toList();
     }
