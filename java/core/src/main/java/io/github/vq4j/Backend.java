@@ -196,8 +196,9 @@ public final class Backend {
                 return "the native library of vq4j for " + platform
                         + " is not on the class path; add vq4j-core with classifier " + platform + ", or vq4j-platform";
             }
-            return "the native library of vq4j for " + platform + " does not load: " + lastMessage(failure)
-                    + ". It is extracted to the folder that the system property org.bytedeco.javacpp.cachedir names,"
+            return "the native library of vq4j for " + platform + " does not load ("
+                    + lastMessage(failure)
+                    + "). It is extracted to the folder that the system property org.bytedeco.javacpp.cachedir names,"
                     + " else to .javacpp/cache in the home or to the folder for temporary files: need a folder that can be"
                     + " written to and that is not mounted noexec";
         }
@@ -218,21 +219,18 @@ public final class Backend {
 
         static {
             int devices = 0;
-            String reason = null;
-            try {
-                if (NativeLibrary.FAILURE != null) {
-                    throw NativeLibrary.FAILURE;
-                }
+            String reason = NativeLibrary.FAILURE == null ? null : NativeLibrary.WHY_NOT;
+            if (reason == null) {
                 try (IntPointer count = new IntPointer(1)) {
                     if (CudaKernels.deviceCount(count) == CpuKernels.VQ4J_OK) {
                         devices = count.get();
                     } else {
                         reason = CudaKernels.lastError().getString() + "; it needs an NVIDIA GPU and its driver";
                     }
+                } catch (LinkageError missing) {
+                    reason = "the CUDA kernels are not on the class path or do not load (" + missing.getMessage()
+                            + "); add vq4j-core with classifier " + Loader.getPlatform() + "-gpu";
                 }
-            } catch (LinkageError missing) {
-                reason = "the CUDA kernels are not on the class path or do not load (" + missing.getMessage()
-                        + "); add vq4j-core with classifier " + Loader.getPlatform() + "-gpu";
             }
             DEVICES = devices;
             WHY_NOT = Optional.ofNullable(reason);
