@@ -49,7 +49,7 @@ VQ4J_SHARED float filter_residual(float value, uint16_t half, HalfScale scale) {
     return value - float_of_float16(half) * scale.down;
 }
 
-// Twice the rounding of a canonical score and of the tensor cores, relative to h + |z||c|, and that of these formulas.
+// More than the rounding of a canonical score, of the tensor cores and of the formulas below, relative to h + |z||c|.
 VQ4J_SHARED float filter_slack(int64_t features) {
     return static_cast<float>(6 * filter_width(features) + 64) * rounding_unit;
 }
@@ -60,44 +60,36 @@ struct CodeTerms {
     float of_length;    // times |z|
 };
 
-VQ4J_SHARED CodeTerms code_terms(float squares, float residual_squares, int64_t features) {
-    const float slack = score_slack(features);
-    const float length = distance_from_above(squares, slack);
-    const float residual = distance_from_above(residual_squares, slack);
+// length is at least |c|.
+VQ4J_SHARED CodeTerms code_terms(float length, float residual_squares, int64_t features) {
+    const float residual = distance_from_above(residual_squares, score_slack(features));
     return {length * (1.0f + 0x1p-10f), fused_multiply_add(filter_slack(features), length, residual)};
 }
 
-// What they need of a row.
+// What they need of a row. All scores of a row are scaled by `up`, as the sums of the tensor cores are.
 struct RowTerms {
-    float length;    // at least |z|; infinite where no bound holds
-    float residual;  // at least |z - a|
-    float factor;    // of the product of the scaled halves
+    float length;    // at least |z|, scaled
+    float residual;  // at least |z - a|, scaled
+    float up;        // 0: no bound holds
 };
 
-// code_radius is at least the length of every code.
+// length is at least |z|, code_radius at least the length of every code.
 VQ4J_SHARED RowTerms row_terms(float length, float residual_squares, HalfScale row, HalfScale code, float code_radius,
         int64_t features) {
-    const float factor = row.down * code.down;
-    const bool no_product = row.down == 0.0f || code.down == 0.0f;
-    const bool in_range = no_product || (factor >= 0x1p-120f && factor <= 0x1p120f);
-    // Above what any score, its parts and its bounds sum up to.
+    const float up = row.up * code.up;
+    // Above what any score, its parts and its bounds sum up to, as it is and scaled.
     const float scores = 8.0f * code_radius * (code_radius + length);
-    if (!in_range || !is_finite(scores)) {
-        return {HUGE_VALF, 0.0f, 0.0f};
+    if (!(up >= 0x1p-100f && up <= 0x1p100f && scores <= 0x1p126f && scores * up <= 0x1p126f)) {
+        return {0.0f, 0.0f, 0.0f};
     }
-    return {length, distance_from_above(residual_squares, score_slack(features)), factor};
+    return {length * up, distance_from_above(residual_squares, score_slack(features)) * up, up};
 }
 
-// The filter's score; product is of the scaled halves.
-VQ4J_SHARED float filter_score(float product, float factor, float negative_h) {
-    return fused_multiply_add(product, factor, negative_h);
-}
-
-// How far the canonical score may be from the filter's. Grows with each of its arguments but negative_h, which it falls
-// with.
-VQ4J_SHARED float filter_doubt(RowTerms row, CodeTerms code, float negative_h, float slack) {
+// How far the canonical score, scaled, may be from what the tensor cores sum up, -h to begin with. Grows with h and each of
+// the terms.
+VQ4J_SHARED float filter_doubt(RowTerms row, CodeTerms code, float h, float slack) {
     return fused_multiply_add(row.residual, code.of_residual,
-        fused_multiply_add(row.length, code.of_length, -slack * negative_h));
+        fused_multiply_add(row.length, code.of_length, slack * row.up * h));
 }
 
 }  // namespace vq4j

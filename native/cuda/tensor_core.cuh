@@ -12,6 +12,13 @@
 
 namespace vq4j {
 
+// Before a loop whose registers must have constant numbers.
+#ifdef VQ4J_HOST_RUN
+#define VQ4J_UNROLL
+#else
+#define VQ4J_UNROLL _Pragma("unroll")
+#endif
+
 #ifdef VQ4J_HOST_RUN
 
 __device__ __forceinline__ void load_matrices(uint32_t (&registers)[4], const void* row) {

@@ -131,6 +131,10 @@ std::string text_of(const Place& place) {
     return std::string(place.operation) + " at " + place.file + ":" + std::to_string(place.line);
 }
 
+bool same_operation(const Place& a, const Place& b) {
+    return a.operation == b.operation || std::strcmp(a.operation, b.operation) == 0;
+}
+
 std::string text_of(unsigned mask) {
     char text[11];
     std::snprintf(text, sizeof text, "0x%08x", mask);
@@ -406,7 +410,7 @@ uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange) {
         if (other->state != State::waiting || (other->mask & mask) == 0) {
             continue;
         }
-        if (other->mask != mask || std::strcmp(other->place.operation, place.operation) != 0) {
+        if (other->mask != mask || !same_operation(other->place, place)) {
             fail(self, text_of(place) + " with mask " + text_of(mask) + " meets " + text_of(other->place) + " with mask "
                 + text_of(other->mask));
         }
