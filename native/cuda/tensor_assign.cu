@@ -84,15 +84,24 @@ __device__ void for_each_feature(RoundingTile& tile, bool features_adjoin, int64
     }
 }
 
-// Rounds the block's vectors, the `first` of the tiles on; scale_of(length) is the scale of a vector.
-template <typename ValueOf, typename ScaleOf>
-__device__ void round_vectors(RoundingTile& tile, bool features_adjoin, int64_t features, ValueOf value_of,
-    ScaleOf scale_of, uint16_t* tiles, int64_t first, Rounded& rounded) {
+// At least the lengths of the warp's vectors.
+template <typename ValueOf>
+__device__ void measure_vectors(RoundingTile& tile, bool features_adjoin, int64_t features, ValueOf value_of,
+    float (&length)[vectors_of_warp]) {
     float squares[vectors_of_warp] = {};
     for_each_feature(tile, features_adjoin, features, value_of,
         [&](int i, int64_t, float value) { squares[i] = fused_multiply_add(value, value, squares[i]); });
     for (int i = 0; i < vectors_of_warp; ++i) {
-        rounded.length[i] = distance_from_above(warp_sum(squares[i]), score_slack(features));
+        length[i] = distance_from_above(warp_sum(squares[i]), score_slack(features));
+    }
+}
+
+// Rounds the block's vectors, the `first` of the tiles on; scale_of(length) is the scale of a vector.
+template <typename ValueOf, typename ScaleOf>
+__device__ void round_vectors(RoundingTile& tile, bool features_adjoin, int64_t features, ValueOf value_of,
+    ScaleOf scale_of, uint16_t* tiles, int64_t first, Rounded& rounded) {
+    measure_vectors(tile, features_adjoin, features, value_of, rounded.length);
+    for (int i = 0; i < vectors_of_warp; ++i) {
         rounded.scale[i] = scale_of(rounded.length[i]);
         rounded.residual_squares[i] = 0.0f;
     }
@@ -108,11 +117,6 @@ __device__ void round_vectors(RoundingTile& tile, bool features_adjoin, int64_t 
     }
 }
 
-struct CodebookBound {
-    float radius;  // at least the length of every centred code
-    HalfScale scale;
-};
-
 // The largest terms, and h, of 32 codes.
 struct GroupBound {
     CodeTerms terms;
@@ -121,35 +125,25 @@ struct GroupBound {
 constexpr int group_codes = vectors_of_block;
 constexpr int groups_of_panel = panel_codes / group_codes;
 
-// One block: finds the longest code, and begins an empty list of open rows.
-__global__ void __launch_bounds__(1024) bound_codebook_kernel(const float* negative_h, int64_t codes_count,
-    int64_t features, CodebookBound* bound, OpenRows open) {
-    __shared__ float largest[32];
-    const int t = static_cast<int>(threadIdx.x);
-    float h = 0.0f;
-    for (int64_t k = t; k < codes_count; k += 1024) {
-        h = fmaxf(h, -negative_h[k]);
-    }
-    for (int offset = 16; offset > 0; offset /= 2) {
-        h = fmaxf(h, __shfl_xor_sync(whole_warp, h, offset));
-    }
-    if (t % 32 == 0) {
-        largest[t / 32] = h;
-    }
-    __syncthreads();
-    if (t == 0) {
-        for (int warp = 1; warp < 32; ++warp) {
-            h = fmaxf(h, largest[warp]);
+// Finds the length of the longest code; as bits, in which lengths have the order of integers. It is not taken from h,
+// which is 0 for directions.
+__global__ void __launch_bounds__(rounding_threads) measure_codes_kernel(PackedCodebook<const float> packed,
+    int64_t features, unsigned* radius_bits) {
+    __shared__ RoundingTile tile;
+    const int64_t first = static_cast<int64_t>(blockIdx.x) * group_codes;
+    float length[vectors_of_warp];
+    measure_vectors(
+        tile, false, features, [&](int v, int64_t d) { return packed.element(first + v, d, features); }, length);
+    if (threadIdx.x % 32 == 0) {
+        for (int i = 0; i < vectors_of_warp; ++i) {
+            atomicMax(radius_bits, static_cast<unsigned>(bits_of_float(length[i])));
         }
-        const float radius = distance_from_above(2.0f * h, score_slack(features));
-        *bound = {radius, half_scale(radius)};
-        *open.count = 0;
     }
 }
 
 // Rounds 32 codes, among them those that fill the last panel.
 __global__ void __launch_bounds__(rounding_threads) round_codes_kernel(PackedCodebook<const float> packed,
-    int64_t codes_count, int64_t features, const CodebookBound* bound, uint16_t* tiles, CodeTerms* terms,
+    int64_t codes_count, int64_t features, const unsigned* radius_bits, uint16_t* tiles, CodeTerms* terms,
     GroupBound* groups) {
     __shared__ RoundingTile tile;
     __shared__ CodeTerms of_code[group_codes];
@@ -157,7 +151,7 @@ __global__ void __launch_bounds__(rounding_threads) round_codes_kernel(PackedCod
     Rounded rounded;
     round_vectors(
         tile, false, features, [&](int v, int64_t d) { return packed.element(first + v, d, features); },
-        [&](float) { return bound->scale; }, tiles, first, rounded);
+        [&](float) { return half_scale(float_of_bits(*radius_bits)); }, tiles, first, rounded);
     if (threadIdx.x % 32 == 0) {
         for (int i = 0; i < vectors_of_warp; ++i) {
             const int v = first_vector_of_warp() + i;
@@ -179,7 +173,7 @@ __global__ void __launch_bounds__(rounding_threads) round_codes_kernel(PackedCod
 
 // Rounds 32 of the rows from `begin` on; those beyond the last are zeros without a bound.
 __global__ void __launch_bounds__(rounding_threads) round_rows_kernel(AnyNumbers numbers, Layout layout,
-    const float* centre, int64_t begin, const CodebookBound* bound, uint16_t* tiles, RowTerms* terms, BadRows bad) {
+    const float* centre, int64_t begin, const unsigned* radius_bits, uint16_t* tiles, RowTerms* terms, BadRows bad) {
     __shared__ RoundingTile tile;
     __shared__ int64_t offsets[vectors_of_block];  // negative beyond the last row
     const int t = static_cast<int>(threadIdx.x);
@@ -202,11 +196,12 @@ __global__ void __launch_bounds__(rounding_threads) round_rows_kernel(AnyNumbers
         },
         [&](float length) { return half_scale(length); }, tiles, first, rounded);
     if (t % 32 == 0) {
+        const float radius = float_of_bits(*radius_bits);
         for (int i = 0; i < vectors_of_warp; ++i) {
             const int v = first_vector_of_warp() + i;
             const float length = offsets[v] < 0 ? INFINITY : rounded.length[i];  // without a row there is no bound
-            terms[first + v] = row_terms(length, rounded.residual_squares[i], rounded.scale[i], bound->scale,
-                bound->radius, layout.features);
+            terms[first + v] = row_terms(length, rounded.residual_squares[i], rounded.scale[i],
+                half_scale(radius), radius, layout.features);
         }
     }
 }
@@ -498,21 +493,24 @@ void assign_by_tensor_cores(AnyNumbers numbers, Layout layout, PackedCodebook<co
     const int64_t wanted = rows_at_once > 0 ? rows_at_once : halves_at_once / width;
     const int64_t at_once = ((wanted < layout.rows() ? wanted : layout.rows()) + tile_rows - 1) / tile_rows * tile_rows;
 
-    const Scratch<CodebookBound> bound(1, stream);
+    const Scratch<unsigned> radius_bits(1, stream);
     const Scratch<uint16_t> code_halves(padded_codes * width, stream);
     const Scratch<CodeTerms> of_codes(padded_codes, stream);
     const Scratch<GroupBound> groups(padded_codes / group_codes, stream);
     const Scratch<uint16_t> row_halves(at_once * width, stream);
     const Scratch<RowTerms> of_rows(at_once, stream);
 
-    launch(bound_codebook_kernel, 1, 1024, 0, stream, packed.negative_h, codes_count, features, bound.get(), open);
+    check(cudaMemsetAsync(radius_bits.get(), 0, sizeof(unsigned), stream), "clear");
+    check(cudaMemsetAsync(open.count, 0, sizeof(unsigned long long), stream), "clear");
+    launch(measure_codes_kernel, blocks_for(padded_codes, group_codes), rounding_threads, 0, stream, packed, features,
+        radius_bits.get());
     launch(round_codes_kernel, blocks_for(padded_codes, group_codes), rounding_threads, 0, stream, packed, codes_count,
-        features, bound.get(), code_halves.get(), of_codes.get(), groups.get());
+        features, radius_bits.get(), code_halves.get(), of_codes.get(), groups.get());
     for (int64_t begin = 0; begin < layout.rows(); begin += at_once) {
         const int64_t left = layout.rows() - begin;
         const unsigned tiles = blocks_for(left < at_once ? left : at_once, tile_rows);
         launch(round_rows_kernel, tiles * (tile_rows / vectors_of_block), rounding_threads, 0, stream, numbers, layout,
-            packed.centre, begin, bound.get(), row_halves.get(), of_rows.get(), bad);
+            packed.centre, begin, radius_bits.get(), row_halves.get(), of_rows.get(), bad);
         launch(filter_kernel, tiles, threads, 0, stream,
             FilterInput{row_halves.get(), of_rows.get(), code_halves.get(), of_codes.get(), groups.get(), width, begin},
             numbers, layout, packed, codes_count, codes, open);

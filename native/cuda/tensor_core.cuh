@@ -61,7 +61,7 @@ __device__ __forceinline__ void load_matrices(uint32_t (&registers)[4], const vo
 // sums (16 x 8, fp32) += a (16 x 8, fp16) b (8 x 8, fp16). a: 2 registers, rows i / 4 and 8 below; b: 1, of column i / 4;
 // sums: two neighbours of row i / 4, and of the row 8 below.
 __device__ __forceinline__ void multiply_accumulate_8(float (&sums)[4], const uint32_t* a, const uint32_t* b) {
-    asm("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, {%0, %1, %2, %3};"
         : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
         : "r"(a[0]), "r"(a[1]), "r"(b[0]));
 }
@@ -69,7 +69,7 @@ __device__ __forceinline__ void multiply_accumulate_8(float (&sums)[4], const ui
 // The same with 16 terms: a's registers 2 and 3 and b's register 1 are of terms 8 to 15. Turing does it in two steps.
 __device__ __forceinline__ void multiply_accumulate_16(float (&sums)[4], const uint32_t* a, const uint32_t* b) {
 #if __CUDA_ARCH__ >= 800
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
         "{%0, %1, %2, %3};"
         : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));

@@ -78,6 +78,18 @@ void rows_in_16_bits(Implementation& on) {
     }
 }
 
+// Directions have h = 0: their scores do not tell how long they are.
+void codebooks_of_directions(Implementation& on) {
+    const Shape shape{200, 1, 48};
+    const Array<float> z(on, random_floats(shape.size(), 14, 0.0f, 30.0f));
+    const Array<float> codebook(on, random_floats(300 * shape.features, 15));
+    const Array<unsigned char> packed(on, on->packed_codebook_bytes(300, shape.features));
+    const Array<int32_t> codes(on, shape.rows());
+    CHECK_OK(on->pack_directions(codebook, 300, shape.features, packed));
+    CHECK_OK(on->assign(z, shape.outer, shape.inner, shape.features, packed, 300, codes));
+    codes.read();  // the same on all implementations
+}
+
 void the_first_bad_row_is_named(Implementation& on) {
     const Shape shape{2, 70, 18};
     Floats rows = random_floats(shape.size(), 12);
@@ -115,6 +127,7 @@ const std::vector<Test> tests = {
     TEST(codes_that_no_filter_tells_apart),
     TEST(subnormal_and_overflowing_numbers),
     TEST(rows_in_16_bits),
+    TEST(codebooks_of_directions),
     TEST(the_first_bad_row_is_named),
     TEST(the_choice_is_by_shape_or_by_name),
 };
