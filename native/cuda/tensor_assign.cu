@@ -125,6 +125,16 @@ struct GroupBound {
 constexpr int group_codes = vectors_of_block;
 constexpr int groups_of_panel = panel_codes / group_codes;
 
+struct Begin {
+    unsigned* radius_bits;
+    OpenRows open;
+
+    __device__ void operator()(int64_t) const {
+        *radius_bits = 0;
+        *open.count = 0;
+    }
+};
+
 // Finds the length of the longest code; as bits, in which lengths have the order of integers. It is not taken from h,
 // which is 0 for directions.
 __global__ void __launch_bounds__(rounding_threads) measure_codes_kernel(PackedCodebook<const float> packed,
@@ -500,8 +510,7 @@ void assign_by_tensor_cores(AnyNumbers numbers, Layout layout, PackedCodebook<co
     const Scratch<uint16_t> row_halves(at_once * width, stream);
     const Scratch<RowTerms> of_rows(at_once, stream);
 
-    check(cudaMemsetAsync(radius_bits.get(), 0, sizeof(unsigned), stream), "clear");
-    check(cudaMemsetAsync(open.count, 0, sizeof(unsigned long long), stream), "clear");
+    for_each(1, stream, Begin{radius_bits.get(), open});
     launch(measure_codes_kernel, blocks_for(padded_codes, group_codes), rounding_threads, 0, stream, packed, features,
         radius_bits.get());
     launch(round_codes_kernel, blocks_for(padded_codes, group_codes), rounding_threads, 0, stream, packed, codes_count,
