@@ -30,6 +30,7 @@ import java.util.stream.Stream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.DynamicTest;
@@ -138,7 +139,7 @@ class EveryLayerTest {
             List<Tensor> codebooks = copies(module);
             Tensor rows = plainZ.reshape(15, 8);
             Tensor ofRows = q.codes().reshape(15, 2);
-            Tensor e = torch.cat(codes(codebooks, ofRows, 6), 1);
+            Tensor e = torch.cat(joined(parts(codebooks, ofRows, 6)), 1);
             objective(straightThrough(rows, e, 0.3), loss(rows, e, 0.7), weights.reshape(15, 8))
                     .backward();
             assertClose(plainZ.grad(), z.grad(), TOLERANCE, "gradient of z");
@@ -196,10 +197,8 @@ class EveryLayerTest {
             Tensor rows = plainZ.reshape(15, 8);
             Tensor left = rows.narrow(0, 4, 11);
             Tensor e = codebooks.get(0).index_select(0, q.codes().reshape(15).narrow(0, 4, 11));
-            org.bytedeco.pytorch.TensorVector both =
-                    new org.bytedeco.pytorch.TensorVector(rows.narrow(0, 0, 4), straightThrough(left, e, 0));
-            objective(torch.cat(both, 0), loss(left, e, 0.7), weights.reshape(15, 8))
-                    .backward();
+            Tensor output = torch.cat(joined(List.of(rows.narrow(0, 0, 4), straightThrough(left, e, 0))), 0);
+            objective(output, loss(left, e, 0.7), weights.reshape(15, 8)).backward();
             assertClose(plainZ.grad(), z.grad(), TOLERANCE, "gradient of z");
             assertGradients(codebooks, module);
         }
@@ -322,9 +321,8 @@ class EveryLayerTest {
         return parts;
     }
 
-    private static org.bytedeco.pytorch.TensorVector codes(List<Tensor> codebooks, Tensor codesOfRows, int each) {
-        return new org.bytedeco.pytorch.TensorVector(
-                parts(codebooks, codesOfRows, each).toArray(new Tensor[0]));
+    private static TensorVector joined(List<Tensor> tensors) {
+        return new TensorVector(tensors.toArray(new Tensor[0]));
     }
 
     private static void assertGradients(List<Tensor> codebooks, VectorQuantModule module) {
