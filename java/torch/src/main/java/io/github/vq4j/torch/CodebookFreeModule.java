@@ -31,6 +31,10 @@ public final class CodebookFreeModule extends QuantizerModule {
 
         void setTraining(boolean training);
 
+        int featureSize();
+
+        long numCodes();
+
         Backend backend();
 
         Layer copy(Backend backend);
@@ -53,6 +57,16 @@ public final class CodebookFreeModule extends QuantizerModule {
     private CodebookFreeModule(String name, Layer layer, boolean training) {
         super(name, layer.name(), layer.backend(), List.of(), training);
         this.layer = layer;
+    }
+
+    @Override
+    public int featureSize() {
+        return layer.featureSize();
+    }
+
+    @Override
+    public long numCodes() {
+        return layer.numCodes();
     }
 
     @Override
@@ -163,6 +177,16 @@ public final class CodebookFreeModule extends QuantizerModule {
         }
 
         @Override
+        public int featureSize() {
+            return layer.featureSize();
+        }
+
+        @Override
+        public long numCodes() {
+            return layer.numCodes();
+        }
+
+        @Override
         public Backend backend() {
             return layer.backend();
         }
@@ -219,6 +243,16 @@ public final class CodebookFreeModule extends QuantizerModule {
             } else {
                 layer.eval();
             }
+        }
+
+        @Override
+        public int featureSize() {
+            return layer.featureSize();
+        }
+
+        @Override
+        public long numCodes() {
+            return layer.numCodes();
         }
 
         @Override

@@ -89,6 +89,12 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
     /** The layer's name, for messages. */
     abstract String layerName();
 
+    /** D. */
+    public abstract int featureSize();
+
+    /** The number of codes that there are. */
+    public abstract long numCodes();
+
     // ---- calls ---------------------------------------------------------------------------------------------------
 
     /**

@@ -138,6 +138,16 @@ public final class VectorQuantModule extends QuantizerModule {
     }
 
     @Override
+    public int featureSize() {
+        return layer.featureSize();
+    }
+
+    @Override
+    public long numCodes() {
+        return layer.numCodes();
+    }
+
+    @Override
     QuantizedTensors quantize(io.github.vq4j.Tensor z, Tensor output, @Nullable RowMask mask) {
         io.github.vq4j.Tensor written = SharedMemory.floats(output);
         try (Quantized quantized = mask == null ? layer.forward(z, written) : layer.forward(z, written, mask);
