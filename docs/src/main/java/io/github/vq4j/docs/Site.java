@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -99,31 +101,27 @@ public final class Site {
         }
     }
 
-    /** The front page, what it links to, and what the README of the project does, by file. */
+    /** The front page, what it links to, and what those pages do, by file. */
     private Map<Path, Page> pages() throws IOException {
         Map<Path, Page> pages = new LinkedHashMap<>();
-        add(root.resolve(FRONT), pages);
-        return pages;
-    }
-
-    private void add(Path file, Map<Path, Page> pages) throws IOException {
-        if (pages.containsKey(file.normalize())) {
-            return;
-        }
-        Page page = Page.read(file);
-        pages.put(page.file(), page);
-        List<Path> linked = new ArrayList<>();
-        for (Node link : page.links()) {
-            String destination = Page.destination(link);
-            if (link instanceof Link
-                    && !isElsewhere(destination)
-                    && withoutAnchor(destination).endsWith(".md")) {
-                linked.add(page.file().resolveSibling(withoutAnchor(destination)));
+        Deque<Path> next = new ArrayDeque<>(List.of(root.resolve(FRONT)));
+        while (!next.isEmpty()) {
+            Path file = next.remove();
+            if (pages.containsKey(file)) {
+                continue;
+            }
+            Page page = Page.read(file);
+            pages.put(file, page);
+            for (Node link : page.links()) {
+                String destination = Page.destination(link);
+                if (link instanceof Link
+                        && !isElsewhere(destination)
+                        && withoutAnchor(destination).endsWith(".md")) {
+                    next.add(file.resolveSibling(withoutAnchor(destination)).normalize());
+                }
             }
         }
-        for (Path each : linked) {
-            add(each, pages);
-        }
+        return pages;
     }
 
     private void rewrite(Node node, Page page, Map<Path, Page> pages) throws IOException {
