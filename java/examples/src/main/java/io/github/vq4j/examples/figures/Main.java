@@ -15,7 +15,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         usageHelpWidth = 100,
         usageHelpAutoWidth = true,
-        subcommands = {TrajectoriesCommand.class, CodebooksCommand.class, EmbeddingCommand.class},
+        subcommands = {TrajectoriesCommand.class, CodebooksCommand.class, RatesCommand.class, EmbeddingCommand.class},
         description =
                 "Draws figures of the paper and of the documentation: the one that is named, with its own options, or all"
                         + " of them.",

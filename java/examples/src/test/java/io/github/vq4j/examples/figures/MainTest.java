@@ -62,6 +62,23 @@ class MainTest {
     }
 
     @Test
+    void drawsTheRatesOfTheResults() throws IOException {
+        Path results = folder.resolve("results.json");
+        Files.writeString(results, """
+                { "date": "today", "rows": [
+                  { "options": "--groups 5", "bytes": 5, "meanSquaredError": 0.2, "recallAt10": 0.2,
+                    "faissMeanSquaredError": 0.2, "faissRecallAt10": 0.2 },
+                  { "options": "--groups 9", "bytes": 9, "meanSquaredError": 0.1, "recallAt10": 0.4 },
+                  { "options": "--stages 4", "bytes": 4, "meanSquaredError": 0.2, "recallAt10": 0.2 }
+                ] }""");
+        run("rates", "--results=" + results, "--output=" + folder);
+        Pictures.check(folder.resolve("rates.png"));
+        assertEquals(
+                CommandLine.ExitCode.SOFTWARE,
+                execute("rates", "--results=" + folder.resolve("none.json"), "--output=" + folder));
+    }
+
+    @Test
     void drawsTheEmbeddingWithoutAndWithAffine() throws IOException {
         byte[] pixels = new DrawnImages().draw(300, 1).pixels();
         Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
