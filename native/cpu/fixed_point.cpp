@@ -1,5 +1,5 @@
-// Sums over workers: fixed-point sums of rows by code, and the candidates for replaced codes. Bound by memory, 4 N D bytes
-// read; the drawing of candidates by Philox, once for each row and marked code.
+// Sums over workers: fixed-point sums of rows by code, tickets of rows, and the candidates for replaced codes. Bound by
+// memory, 4 N D bytes read; the drawing of candidates by Philox, once for each row and marked code.
 #include "core/fixed_point.hpp"
 
 #include <algorithm>
@@ -98,6 +98,19 @@ int32_t vq4j_cpu_from_fixed_point(const int64_t* sums, int64_t count, int32_t ex
         for (int64_t i = 0; i < count; ++i) {
             out[i] = from_fixed_point(sums[i], scale, divisor);
         }
+    });
+}
+
+int32_t vq4j_cpu_row_tickets(const float* rows, int64_t outer, int64_t inner, int64_t features, uint64_t seed,
+    int64_t* tickets) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_present({rows, tickets});
+        parallel_ranges(layout.rows(), features, [&](int64_t begin, int64_t end) {
+            for (int64_t n = begin; n < end; ++n) {
+                tickets[n] = ticket(hash_of_row(rows + layout.offset(n), layout.stride(), features), 0, seed, 0);
+            }
+        });
     });
 }
 

@@ -63,6 +63,17 @@ struct Hash {
     }
 };
 
+struct Tickets {
+    const float* rows;
+    Layout layout;
+    uint64_t seed;
+    int64_t* tickets;
+
+    __device__ void operator()(int64_t n) const {
+        tickets[n] = ticket(hash_of_row(rows + layout.offset(n), layout.stride(), layout.features), 0, seed, 0);
+    }
+};
+
 struct Draw {
     const uint64_t* hashes;
     int64_t rows_count;
@@ -129,6 +140,16 @@ int32_t vq4j_cuda_from_fixed_point(void* stream, const int64_t* sums, int64_t co
         check_exponent(exponent);
         for_each(count, static_cast<cudaStream_t>(stream),
             fixed_point_sums::Convert{sums, power_of_two(exponent), divisor, out});
+    });
+}
+
+int32_t vq4j_cuda_row_tickets(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
+    uint64_t seed, int64_t* tickets) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_present({rows, tickets});
+        for_each(layout.rows(), static_cast<cudaStream_t>(stream),
+            fixed_point_sums::Tickets{rows, layout, seed, tickets});
     });
 }
 

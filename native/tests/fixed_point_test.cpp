@@ -1,4 +1,7 @@
 // The sums that several workers add up: exact whatever the order, and the candidates for replaced codes.
+#include <algorithm>
+#include <set>
+
 #include "checks.hpp"
 
 namespace vq4j::testing {
@@ -108,6 +111,24 @@ void candidates_depend_on_the_rows_bits_alone(Implementation& on) {
     CHECK(draw(rows, 2).second != chosen);
 }
 
+void tickets_are_those_by_which_rows_are_drawn(Implementation& on) {
+    for (const Shape shape : {Shape{1, 1, 1}, Shape{7, 11, 3}, Shape{5000, 1, 4}}) {
+        const Floats rows = random_floats(shape.size(), 6);
+        const Array<float> z(on, rows);
+        const Array<int32_t> mask(on, std::vector<int32_t>{1});
+        const Array<int64_t> tickets(on, shape.rows()), largest(on, 1), chosen(on, 1);
+        CHECK_OK(on->row_tickets(z, shape.outer, shape.inner, shape.features, 9, tickets));
+        CHECK_OK(on->draw_rows(z, shape.outer, shape.inner, shape.features, mask, 1, 9, 0, largest, chosen));
+        const std::vector<int64_t> all = tickets.read();
+        CHECK(*std::max_element(all.begin(), all.end()) == largest.read()[0]);
+        CHECK(all[static_cast<size_t>(chosen.read()[0])] == largest.read()[0]);
+        const int64_t distinct = static_cast<int64_t>(std::set<int64_t>(all.begin(), all.end()).size());
+        CHECK(distinct == shape.rows());
+        CHECK_OK(on->row_tickets(z, shape.outer, shape.inner, shape.features, 10, tickets));
+        CHECK(tickets.read() != all);
+    }
+}
+
 void bad_arguments_of_sums_are_named(Implementation& on) {
     const Array<float> z(on, Floats(4));
     const Array<int64_t> sums(on, 4);
@@ -115,6 +136,7 @@ void bad_arguments_of_sums_are_named(Implementation& on) {
     CHECK_FAILS(on->fixed_point_scatter(z, 2, 1, 2, nullptr, 1, nullptr, 1, 300, sums), VQ4J_INVALID_ARGUMENT, "exponent",
         "300");
     CHECK_FAILS(on->from_fixed_point(sums, 0, 0, 1.0, z), VQ4J_INVALID_ARGUMENT, "count");
+    CHECK_FAILS(on->row_tickets(z, 0, 1, 2, 1, sums), VQ4J_INVALID_ARGUMENT, "outer");
 }
 
 const std::vector<Test> tests = {
@@ -122,6 +144,7 @@ const std::vector<Test> tests = {
     TEST(fixed_point_sums_are_exact),
     TEST(parts_of_the_rows_add_up_to_the_whole),
     TEST(candidates_depend_on_the_rows_bits_alone),
+    TEST(tickets_are_those_by_which_rows_are_drawn),
     TEST(bad_arguments_of_sums_are_named),
 };
 

@@ -528,6 +528,14 @@ VQ4J_API int32_t VQ4J_OPERATION(from_fixed_point)(VQ4J_STREAM const int64_t* sum
 VQ4J_API int32_t VQ4J_OPERATION(draw_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const int32_t* mask, int64_t codes_count, uint64_t seed, uint64_t step, int64_t* tickets, int64_t* chosen);
 
+/**
+ * The ticket of every row, the one that draw_rows gives it for code 0 in step 0: the rows with the largest tickets are a
+ * sample that depends neither on where rows lie nor on their order. Rows with equal bits have equal tickets.
+ * @param tickets N
+ */
+VQ4J_API int32_t VQ4J_OPERATION(row_tickets)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
+    int64_t features, uint64_t seed, int64_t* tickets);
+
 /* ---- initialisation and replacement -------------------------------------------------------------------------- */
 
 /**

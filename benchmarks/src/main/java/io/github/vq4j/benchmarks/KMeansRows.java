@@ -19,6 +19,7 @@ final class KMeansRows {
         try {
             contenders.add(new KMeansFit(rows, codes, iterations, SEED));
             if (cached != null) {
+                contenders.add(cached.fitByVq4j(codes, iterations, SEED));
                 contenders.add(cached.fitByBlocks(codes, iterations, SEED));
                 contenders.add(cached.fit(codes, iterations, SEED));
             }

@@ -2,6 +2,8 @@ package io.github.vq4j.benchmarks;
 
 import dev.ludovic.netlib.blas.BLAS;
 import dev.ludovic.netlib.blas.NativeBLAS;
+import io.github.vq4j.spark.VectorQuantizer;
+import io.github.vq4j.spark.VectorQuantizerModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,7 +22,7 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.jspecify.annotations.Nullable;
 
-/** Spark ML's k-means in this process, on rows that lie in its cache. */
+/** Spark ML's k-means in this process, and vq4j's in Spark, on rows that lie in its cache. */
 final class SparkKMeans implements AutoCloseable {
     private static final String FEATURES = "features";
 
@@ -106,6 +108,16 @@ final class SparkKMeans implements AutoCloseable {
                     "Spark, block solver", kmeans(codes, iterations, seed).setSolver("block"));
         }
 
+        /** A fit by vq4j's estimator. */
+        Contender fitByVq4j(int codes, int iterations, long seed) {
+            return new Vq4jFit(new VectorQuantizer()
+                    .setFeaturesCol(FEATURES)
+                    .setNumCodes(codes)
+                    .setMaxIter(iterations)
+                    .setTol(0)
+                    .setSeed(seed));
+        }
+
         private static KMeans kmeans(int codes, int iterations, long seed) {
             return new KMeans()
                     .setFeaturesCol(FEATURES)
@@ -118,6 +130,37 @@ final class SparkKMeans implements AutoCloseable {
         @Override
         public void close() {
             cached.unpersist(true);
+        }
+
+        private final class Vq4jFit implements Contender {
+            private final VectorQuantizer quantizer;
+            private @Nullable VectorQuantizerModel model;
+
+            Vq4jFit(VectorQuantizer quantizer) {
+                this.quantizer = quantizer;
+            }
+
+            @Override
+            public String name() {
+                return "vq4j in Spark";
+            }
+
+            @Override
+            public void run() {
+                model = quantizer.fit(cached);
+            }
+
+            /** The heap grows as the garbage collector likes. */
+            @Override
+            public @Nullable Long memoryGrowth() {
+                run();
+                return null;
+            }
+
+            @Override
+            public int[] result() {
+                return Bits.of(model.codebook(0));
+            }
         }
 
         private final class Fit implements Contender {

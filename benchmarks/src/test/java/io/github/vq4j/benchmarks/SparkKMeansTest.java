@@ -12,13 +12,16 @@ class SparkKMeansTest {
                 SparkKMeans spark = new SparkKMeans(2);
                 SparkKMeans.Rows cached = spark.rows(rows, 2);
                 Contender block = cached.fitByBlocks(4, 2, 1);
+                Contender inSpark = cached.fitByVq4j(4, 2, 1);
                 KMeansFit ours = new KMeansFit(rows, 4, 2, 1)) {
             assertTrue(spark.description().startsWith("4."), spark.description());
             Objective objective = new Objective(rows, 4);
             block.run();
+            inSpark.run();
             ours.run();
             double sparks = objective.of(Bits.numbers(block.result()));
             assertEquals(objective.of(Bits.numbers(ours.result())), sparks, 0.2 * sparks);
+            assertEquals(objective.of(Bits.numbers(inSpark.result())), sparks, 0.2 * sparks);
         }
     }
 }

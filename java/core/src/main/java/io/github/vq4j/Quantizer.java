@@ -375,6 +375,18 @@ public abstract sealed class Quantizer implements AutoCloseable
         return numCodes;
     }
 
+    /**
+     * Whether the task's gradient g reaches z as it is, and nothing else: {@link GradientEstimator#STRAIGHT_THROUGH} without
+     * syncNu, norm and lookupSize. {@link #backward} of g is then that of null plus g for z, and that of null for the
+     * parameters.
+     */
+    public boolean isStraightThrough() {
+        return estimator == GradientEstimator.STRAIGHT_THROUGH
+                && nu == 0
+                && inputNorm.isIdentity()
+                && projection == null;
+    }
+
     /** Where the layer computes and its parameters lie. */
     public Device device() {
         return kernels.onCuda() ? Device.CUDA : Device.HOST;

@@ -18,6 +18,9 @@ final class WorkerSums extends RowSums {
     private static final int BITS_BELOW_LARGEST = 40;
     private static final int BITS_OF_SUM = 62;
 
+    /** Of the kernels; reached by squares of very small numbers. */
+    private static final int LARGEST_EXPONENT = 200;
+
     private final AllReduce workers;
 
     WorkerSums(Kernels kernels, AllReduce workers) {
@@ -174,10 +177,11 @@ final class WorkerSums extends RowSums {
         return Float.intBitsToFloat((int) bits[0]);
     }
 
-    private static int exponent(double largest, long rowsOfAll) {
+    /** Of fixed-point numbers up to a magnitude, of which so many are added up. */
+    static int exponent(double largest, long rowsOfAll) {
         int bitsOfCount = 64 - Long.numberOfLeadingZeros(rowsOfAll);
         int bits = Math.min(BITS_BELOW_LARGEST, BITS_OF_SUM - bitsOfCount);
-        return largest == 0 ? 0 : bits - 1 - Math.getExponent(largest);
+        return largest == 0 ? 0 : Math.min(LARGEST_EXPONENT, bits - 1 - Math.getExponent(largest));
     }
 
     private void reduce(

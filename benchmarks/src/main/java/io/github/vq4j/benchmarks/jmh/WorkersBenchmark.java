@@ -10,11 +10,13 @@ public class WorkersBenchmark extends OperationData {
 
     private FloatPointer largest;
     private LongPointer sums;
+    private LongPointer tickets;
 
     @Override
     protected void prepareMore() {
         largest = floats(1);
         sums = longs((long) codes * features);
+        tickets = longs(layout.count());
     }
 
     /** The largest element. */
@@ -27,6 +29,12 @@ public class WorkersBenchmark extends OperationData {
     @Benchmark
     public void fixedPointScatter() {
         kernels.fixedPointScatter(z, layout, codesOfRows, codes, null, 1, EXPONENT, sums);
+    }
+
+    /** A ticket for every row. */
+    @Benchmark
+    public void rowTickets() {
+        kernels.rowTickets(z, layout, 1, tickets);
     }
 
     /** As fp32. */

@@ -628,6 +628,15 @@ public final class Kernels {
                                 chosen));
     }
 
+    /** The ticket of every row: those with the largest are a sample that does not depend on the rows' order. */
+    public void rowTickets(FloatPointer z, Rows rows, long seed, LongPointer tickets) {
+        check(
+                onCuda()
+                        ? CudaKernels.rowTickets(
+                                stream(), z, rows.outer(), rows.inner(), rows.features(), seed, tickets)
+                        : CpuKernels.rowTickets(z, rows.outer(), rows.inner(), rows.features(), seed, tickets));
+    }
+
     // ---- loss and gradients -----------------------------------------------------------------------------------
 
     /** Squared error of every row to its code, and its means over each sample and over all. */
@@ -1449,6 +1458,15 @@ public final class Kernels {
                 onCuda()
                         ? CudaKernels.miniBatchUpdate(stream(), sums, counts, codes, features, totals, codebook)
                         : CpuKernels.miniBatchUpdate(sums, counts, codes, features, totals, codebook));
+    }
+
+    /** Lloyd's update: each code with rows becomes their mean. */
+    public void updateCentroids(
+            FloatPointer sums, LongPointer counts, long codes, long features, FloatPointer codebook) {
+        check(
+                onCuda()
+                        ? CudaKernels.updateCentroids(stream(), sums, counts, codes, features, codebook)
+                        : CpuKernels.updateCentroids(sums, counts, codes, features, codebook));
     }
 
     /** Counts the life of unused codes down and marks those at its end. */

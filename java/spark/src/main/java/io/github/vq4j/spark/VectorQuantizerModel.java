@@ -1,0 +1,202 @@
+package io.github.vq4j.spark;
+
+import java.util.NoSuchElementException;
+import java.util.Optional;
+import org.apache.spark.ml.Model;
+import org.apache.spark.ml.linalg.SQLDataTypes;
+import org.apache.spark.ml.linalg.Vector;
+import org.apache.spark.ml.param.DoubleParam;
+import org.apache.spark.ml.param.IntParam;
+import org.apache.spark.ml.param.LongParam;
+import org.apache.spark.ml.param.Param;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.ml.util.MLReader;
+import org.apache.spark.ml.util.MLWritable;
+import org.apache.spark.ml.util.MLWriter;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.api.java.UDF1;
+import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.StructType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Codebooks that {@link VectorQuantizer} has fitted. {@link #transform} adds a column of codes and, where
+ * reconstructionCol is set, one of the vectors behind them. A null becomes a null.
+ */
+public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
+        implements VectorQuantizerParams, MLWritable {
+    private static final long serialVersionUID = 1;
+
+    private final String uid;
+    private final QuantizerParamSet params;
+    private final float[][] codebooks;
+    private final int featureSize;
+    private @Nullable VectorQuantizerSummary summary;
+
+    /**
+     * A model.
+     *
+     * @param codebooks one a group
+     */
+    VectorQuantizerModel(String uid, float[][] codebooks, int featureSize) {
+        this.uid = uid;
+        this.codebooks = codebooks;
+        this.featureSize = featureSize;
+        params = QuantizerParamSet.of(this);
+        params.setDefaults(this);
+    }
+
+    /**
+     * Adds the columns. Codes are those of {@link io.github.vq4j.FrozenQuantizer#encode}.
+     *
+     * @throws IllegalArgumentException if the schema does not fit; where single rows are at fault (another size, a NaN),
+     *     Spark wraps the error
+     */
+    @Override
+    public Dataset<Row> transform(Dataset<?> dataset) {
+        transformSchema(dataset.schema(), true);
+        EncodedVectors vectors = new EncodedVectors(codebooks, featureSize);
+        UDF1<Vector, Object> encode = codebooks.length == 1 ? vectors::code : vectors::codes;
+        Dataset<Row> encoded = dataset.withColumn(
+                getCodesCol(), functions.udf(encode, typeOfCodes()).apply(dataset.col(getFeaturesCol())));
+        if (!isDefined(reconstructionCol())) {
+            return encoded;
+        }
+        UDF1<Object, Vector> decode = vectors::decode;
+        return encoded.withColumn(
+                getReconstructionCol(),
+                functions.udf(decode, SQLDataTypes.VectorType()).apply(encoded.col(getCodesCol())));
+    }
+
+    @Override
+    public StructType transformSchema(StructType schema) {
+        return withAddedColumns(schema);
+    }
+
+    /** The number of features of a vector. */
+    public int featureSize() {
+        return featureSize;
+    }
+
+    /**
+     * A copy of a codebook.
+     *
+     * @param group from 0
+     * @return numCodes x (featureSize / groups), row-major
+     */
+    public float[] codebook(int group) {
+        return codebooks[group].clone();
+    }
+
+    /** Whether there is a {@link #summary}: a model that was read has none. */
+    public boolean hasSummary() {
+        return summary != null;
+    }
+
+    /**
+     * How the fit went.
+     *
+     * @throws NoSuchElementException if there is no summary
+     */
+    public VectorQuantizerSummary summary() {
+        return Optional.ofNullable(summary)
+                .orElseThrow(() -> new NoSuchElementException("no summary of the fit: " + uid + " was read"));
+    }
+
+    void setSummary(@Nullable VectorQuantizerSummary summary) {
+        this.summary = summary;
+    }
+
+    @Override
+    public VectorQuantizerModel copy(ParamMap extra) {
+        VectorQuantizerModel copy = copyValues(new VectorQuantizerModel(uid, codebooks, featureSize), extra);
+        copy.setSummary(summary);
+        return copy.setParent(parent());
+    }
+
+    /** Writes the params and the codebooks, a row for each code. */
+    @Override
+    public MLWriter write() {
+        return new CodebookWriter(this);
+    }
+
+    /** Reads what {@link #write} wrote. */
+    public static VectorQuantizerModel load(String path) {
+        return read().load(path);
+    }
+
+    /** A reader of what {@link #write} wrote. */
+    public static MLReader<VectorQuantizerModel> read() {
+        return new CodebookReader();
+    }
+
+    @Override
+    public String uid() {
+        return uid;
+    }
+
+    @Override
+    public String toString() {
+        return "VectorQuantizerModel: uid=" + uid + ", numCodes=" + getNumCodes() + ", groups=" + getGroups()
+                + ", featureSize=" + featureSize;
+    }
+
+    @Override
+    public Param<String> featuresCol() {
+        return params.featuresCol();
+    }
+
+    @Override
+    public Param<String> codesCol() {
+        return params.codesCol();
+    }
+
+    @Override
+    public Param<String> reconstructionCol() {
+        return params.reconstructionCol();
+    }
+
+    @Override
+    public IntParam numCodes() {
+        return params.numCodes();
+    }
+
+    @Override
+    public IntParam groups() {
+        return params.groups();
+    }
+
+    @Override
+    public IntParam maxIter() {
+        return params.maxIter();
+    }
+
+    @Override
+    public DoubleParam tol() {
+        return params.tol();
+    }
+
+    @Override
+    public LongParam seed() {
+        return params.seed();
+    }
+
+    /** See {@link #featuresCol}. */
+    public VectorQuantizerModel setFeaturesCol(String value) {
+        set(featuresCol(), value);
+        return this;
+    }
+
+    /** See {@link #codesCol}. */
+    public VectorQuantizerModel setCodesCol(String value) {
+        set(codesCol(), value);
+        return this;
+    }
+
+    /** See {@link #reconstructionCol}. */
+    public VectorQuantizerModel setReconstructionCol(String value) {
+        set(reconstructionCol(), value);
+        return this;
+    }
+}

@@ -1,0 +1,297 @@
+package io.github.vq4j.spark;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.NoSuchElementException;
+import java.util.Random;
+import org.apache.spark.ml.Pipeline;
+import org.apache.spark.ml.PipelineModel;
+import org.apache.spark.ml.PipelineStage;
+import org.apache.spark.ml.feature.VectorAssembler;
+import org.apache.spark.ml.linalg.Vector;
+import org.apache.spark.ml.linalg.Vectors;
+import org.apache.spark.ml.param.ParamMap;
+import org.apache.spark.sql.Dataset;
+import org.apache.spark.sql.Row;
+import org.apache.spark.sql.SparkSession;
+import org.apache.spark.sql.types.DataTypes;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class VectorQuantizerTest {
+    private static final int FEATURES = 6;
+
+    private static SparkSession session;
+    private static List<Vector> vectors;
+    private static Dataset<Row> data;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeAll
+    static void start() {
+        session = Data.session("local[2]").getOrCreate();
+        vectors = Data.normal(600, FEATURES, 1);
+        data = Data.dataset(session, vectors);
+    }
+
+    @AfterAll
+    static void stop() {
+        session.stop();
+    }
+
+    @Test
+    void codebooksHaveTheSameBitsForAnyPartitionsAndOrder() {
+        List<Vector> mixed = new ArrayList<>(vectors);
+        Collections.shuffle(mixed, new Random(2));
+        for (int groups : new int[] {1, 2}) {
+            VectorQuantizer quantizer = quantizer().setGroups(groups);
+            VectorQuantizerModel one = quantizer.fit(data.coalesce(1));
+            for (int partitions : new int[] {2, 7}) {
+                VectorQuantizerModel other =
+                        quantizer.fit(Data.dataset(session, mixed).repartition(partitions));
+                for (int group = 0; group < groups; group++) {
+                    assertArrayEquals(one.codebook(group), other.codebook(group), partitions + " partitions");
+                }
+                assertEquals(one.summary(), other.summary());
+            }
+        }
+    }
+
+    @Test
+    void everyVectorGetsItsNearestCodeAndTheVectorBehindIt() {
+        VectorQuantizerModel model = quantizer().setReconstructionCol("nearest").fit(data);
+        double cost = 0;
+        for (Row row : model.transform(data).collectAsList()) {
+            Vector vector = row.getAs("features");
+            int code = row.getAs("codes");
+            Vector behind = vectorOf(model.codebook(0), code, FEATURES);
+            assertEquals(behind, row.getAs("nearest"));
+            for (int other = 0; other < 8; other++) {
+                assertTrue(Vectors.sqdist(vector, behind)
+                        <= Vectors.sqdist(vector, vectorOf(model.codebook(0), other, FEATURES)) + 1e-6);
+            }
+            cost += Vectors.sqdist(vector, behind);
+        }
+        assertEquals(cost, model.summary().trainingCost(), 1e-5 * cost);
+        assertEquals(cost / 600 / FEATURES, model.summary().meanSquaredError(), 1e-5 * cost);
+        assertEquals(600, model.summary().rows());
+        assertTrue(model.summary().numIter() >= 1 && model.summary().numIter() <= 2);
+    }
+
+    @Test
+    void everyGroupOfFeaturesGetsACodeOfItsOwn() {
+        VectorQuantizerModel model =
+                quantizer().setGroups(3).setReconstructionCol("nearest").fit(data);
+        double cost = 0;
+        for (Row row : model.transform(data).collectAsList()) {
+            List<Integer> codes = row.getList(row.fieldIndex("codes"));
+            assertEquals(3, codes.size());
+            double[] behind = new double[FEATURES];
+            for (int group = 0; group < 3; group++) {
+                Vector part = vectorOf(model.codebook(group), codes.get(group) - 8 * group, 2);
+                behind[2 * group] = part.apply(0);
+                behind[2 * group + 1] = part.apply(1);
+            }
+            assertEquals(Vectors.dense(behind), row.getAs("nearest"));
+            cost += Vectors.sqdist(row.getAs("features"), Vectors.dense(behind));
+        }
+        assertEquals(cost, model.summary().trainingCost(), 1e-5 * cost);
+    }
+
+    @Test
+    void sparseVectorsAreTheSameAsDenseOnes() {
+        Dataset<Row> sparse = Data.dataset(
+                session,
+                vectors.stream().map(vector -> (Vector) vector.toSparse()).toList());
+        VectorQuantizerModel model = quantizer().fit(data);
+        assertArrayEquals(model.codebook(0), quantizer().fit(sparse).codebook(0));
+        assertEquals(codes(model, data), codes(model, sparse));
+    }
+
+    @Test
+    void aModelThatIsReadEncodesAsTheOneThatWasWritten() throws Exception {
+        for (int groups : new int[] {1, 2}) {
+            String path = folder.resolve("model" + groups).toString();
+            VectorQuantizerModel written = quantizer()
+                    .setGroups(groups)
+                    .setReconstructionCol("nearest")
+                    .fit(data)
+                    .setCodesCol("words");
+            written.write().overwrite().save(path);
+            VectorQuantizerModel read = VectorQuantizerModel.load(path);
+            for (int group = 0; group < groups; group++) {
+                assertArrayEquals(written.codebook(group), read.codebook(group));
+            }
+            assertEquals(written.uid(), read.uid());
+            assertEquals("words", read.getCodesCol());
+            assertEquals(
+                    written.transform(data).collectAsList(),
+                    read.transform(data).collectAsList());
+            assertFalse(read.hasSummary());
+            assertThrows(NoSuchElementException.class, read::summary);
+        }
+    }
+
+    @Test
+    void anEstimatorThatIsReadHasTheParamsOfTheOneThatWasWritten() throws Exception {
+        String path = folder.resolve("estimator").toString();
+        VectorQuantizer written = quantizer().setTol(0.5).setReconstructionCol("nearest");
+        written.save(path);
+        VectorQuantizer read = VectorQuantizer.load(path);
+        assertEquals(written.uid(), read.uid());
+        assertEquals(written.explainParams(), read.explainParams());
+    }
+
+    @Test
+    void aPipelineAssemblesQuantizesAndIsReadBack() throws Exception {
+        Dataset<Row> columns =
+                session.range(400).selectExpr("sin(id) as a", "cos(id * 0.7) as b", "sin(id * 0.3) * 2 as c");
+        Pipeline pipeline = new Pipeline().setStages(new PipelineStage[] {
+            new VectorAssembler().setInputCols(new String[] {"a", "b", "c"}).setOutputCol("features"), quantizer()
+        });
+        PipelineModel model = pipeline.fit(columns);
+        String path = folder.resolve("pipeline").toString();
+        model.save(path);
+        assertEquals(
+                model.transform(columns).collectAsList(),
+                PipelineModel.load(path).transform(columns).collectAsList());
+        assertEquals(
+                DataTypes.IntegerType,
+                model.transformSchema(columns.schema()).apply("codes").dataType());
+    }
+
+    @Test
+    void aCopyHasItsOwnParams() {
+        VectorQuantizer quantizer = quantizer();
+        VectorQuantizer copy =
+                quantizer.copy(new ParamMap().put(quantizer.numCodes().w(3)));
+        assertNotSame(quantizer, copy);
+        assertEquals(quantizer.uid(), copy.uid());
+        assertEquals(3, copy.getNumCodes());
+        assertEquals(8, quantizer.getNumCodes());
+
+        VectorQuantizerModel model = quantizer.fit(data);
+        VectorQuantizerModel other =
+                model.copy(new ParamMap().put(model.codesCol().w("words")));
+        assertEquals("words", other.getCodesCol());
+        assertEquals("codes", model.getCodesCol());
+        assertEquals(model.summary(), other.summary());
+        assertEquals(quantizer, other.parent());
+        assertArrayEquals(model.codebook(0), other.codebook(0));
+    }
+
+    @Test
+    void schemasThatDoNotFitAreRefused() {
+        VectorQuantizer quantizer = quantizer();
+        assertRefused(
+                "need a column featuresCol = \"vector\", got id, features",
+                () -> quantizer().setFeaturesCol("vector").transformSchema(data.schema()));
+        assertRefused(
+                "need a column of vectors, got featuresCol = \"id\" of type int; a VectorAssembler or"
+                        + " functions.array_to_vector makes vectors",
+                () -> quantizer().setFeaturesCol("id").fit(data));
+        assertRefused(
+                "need a new column codesCol, got \"id\", which is there already",
+                () -> quantizer.setCodesCol("id").fit(data));
+        assertRefused(
+                "need a new column reconstructionCol, got \"id\", which is there already",
+                () -> quantizer().setReconstructionCol("id").fit(data));
+        assertRefused(
+                "need a new column reconstructionCol, got \"codes\", which is there already",
+                () -> quantizer().setReconstructionCol("codes").fit(data));
+    }
+
+    @Test
+    void paramsOutOfRangeAreRefused() {
+        for (Runnable setter : List.<Runnable>of(
+                () -> quantizer().setNumCodes(0),
+                () -> quantizer().setGroups(0),
+                () -> quantizer().setMaxIter(-1),
+                () -> quantizer().setTol(-0.1))) {
+            assertThrows(IllegalArgumentException.class, setter::run);
+        }
+        assertRefused(
+                "need groups to divide featureSize = 6, got 4",
+                () -> quantizer().setGroups(4).fit(data));
+    }
+
+    @Test
+    void rowsThatCannotBeFittedAreRefused() {
+        assertRefused("need at least one row, got an empty column \"features\"", () -> quantizer()
+                .fit(data.limit(0)));
+        assertRefused("need at least numCodes = 8 rows that differ, got 5 among 5", () -> quantizer()
+                .fit(Data.dataset(session, vectors.subList(0, 5))));
+        assertFails(
+                "need rows of finite numbers, got NaN as feature 1", with(Vectors.dense(1, Double.NaN, 3, 4, 5, 6)));
+        assertFails("need rows of finite numbers, got Infinity as feature 0", with(Vectors.dense(1e39, 2, 3, 4, 5, 6)));
+        assertFails("need vectors of one size, got 6 and 2 features", with(Vectors.dense(1, 2)));
+        assertFails("need a vector in every row, got a null", with(null));
+    }
+
+    @Test
+    void vectorsThatCannotBeEncodedAreRefusedAndNullsPass() {
+        VectorQuantizerModel model = quantizer().setReconstructionCol("nearest").fit(data);
+        Exception failure = assertThrows(Exception.class, () -> model.transform(with(Vectors.dense(1, 2)))
+                .collectAsList());
+        assertTrue(messages(failure).contains("need vectors of the codebooks' 6 features, got 2"), messages(failure));
+        Row ofNull = model.transform(with(null)).where("features is null").first();
+        assertTrue(ofNull.isNullAt(ofNull.fieldIndex("codes")));
+        assertTrue(ofNull.isNullAt(ofNull.fieldIndex("nearest")));
+    }
+
+    private static VectorQuantizer quantizer() {
+        return new VectorQuantizer().setNumCodes(8).setMaxIter(2).setTol(0);
+    }
+
+    private static List<Integer> codes(VectorQuantizerModel model, Dataset<Row> data) {
+        return model.transform(data).collectAsList().stream()
+                .map(row -> row.<Integer>getAs("codes"))
+                .toList();
+    }
+
+    private static Vector vectorOf(float[] codebook, int code, int width) {
+        double[] values = new double[width];
+        for (int d = 0; d < width; d++) {
+            values[d] = codebook[code * width + d];
+        }
+        return Vectors.dense(values);
+    }
+
+    /** The vectors and one more. */
+    private static Dataset<Row> with(Vector vector) {
+        List<Vector> more = new ArrayList<>(vectors);
+        more.add(vector);
+        return Data.dataset(session, more);
+    }
+
+    private static void assertFails(String message, Dataset<Row> rows) {
+        Exception failure = assertThrows(Exception.class, () -> quantizer().fit(rows));
+        assertTrue(messages(failure).contains(message), messages(failure));
+    }
+
+    private static void assertRefused(String message, Runnable call) {
+        assertEquals(
+                message, assertThrows(IllegalArgumentException.class, call::run).getMessage());
+    }
+
+    private static String messages(Throwable failure) {
+        StringBuilder all = new StringBuilder();
+        for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
+            all.append(cause.getMessage()).append(Arrays.toString(cause.getSuppressed()));
+        }
+        return all.toString();
+    }
+}
