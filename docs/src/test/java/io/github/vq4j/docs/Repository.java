@@ -26,13 +26,16 @@ final class Repository {
         return pages;
     }
 
-    /** A file in which {@code @name@} is a property of the parent pom or a project's version; others stay. */
+    /** A file with its properties filled in, as far as the parent pom has them. */
     static List<String> filtered(Path file) throws IOException {
         String pom = Files.readString(ROOT.resolve("pom.xml"));
         List<String> lines = new ArrayList<>();
         for (String line : Files.readAllLines(file)) {
-            Matcher property = Pattern.compile("@([\\w.-]+)@").matcher(line);
-            String filled = property.replaceAll(each -> Matcher.quoteReplacement(property(pom, each.group(1))));
+            Matcher property = Pattern.compile(
+                            "@([\\w.-]+)@|\\$\\{(project\\.version|(?:vq4j|djl|djl-libtorch)\\.[\\w.]+)}")
+                    .matcher(line);
+            String filled = property.replaceAll(each ->
+                    Matcher.quoteReplacement(property(pom, each.group(1) != null ? each.group(1) : each.group(2))));
             lines.add(filled.replaceAll("(Args>) ", "$1"));
         }
         return lines;
