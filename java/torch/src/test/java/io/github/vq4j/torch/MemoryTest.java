@@ -17,13 +17,13 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 
 /**
- * Memory over many steps. A forgotten tensor of 64 KiB a step makes every window of steps grow by 32 MiB; the heap and
- * the allocators of libtorch grow too, but not in every window, so one level window tells the two apart.
+ * Memory over many steps. A forgotten tensor of 64 KiB a step makes every window of steps grow by 16 MiB; the
+ * allocators of libtorch grow too, but not in every window, so one level window tells the two apart.
  */
 @SuppressWarnings("try") // Scopes are there to be closed.
 class MemoryTest {
     private static final int WINDOWS = 10;
-    private static final int STEPS = 500;
+    private static final int STEPS = 250;
     private static final long ROOM = 8L << 20;
 
     @Test
