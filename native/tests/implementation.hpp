@@ -104,6 +104,19 @@ inline Implementation cuda() {
 #undef VQ4J_SET
     return on;
 }
+
+// With all codes found the same way: "simt" or "tensor_cores".
+inline Implementation cuda(const char* assignment) {
+    Implementation on = cuda();
+    on.name = "cuda, " + std::string(assignment);
+    on.select = [=] {
+        if (vq4j_cuda_set_assignment(assignment, 0) != VQ4J_OK) {
+            std::printf("%s\n", vq4j_cuda_last_error());
+            std::abort();
+        }
+    };
+    return on;
+}
 #endif
 
 inline std::vector<Implementation> implementations() {
