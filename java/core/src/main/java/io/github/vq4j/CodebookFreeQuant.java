@@ -20,7 +20,7 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     final Kernels kernels;
     private final int featureSize;
     private final long numCodes;
-    private final int dim;
+    final int dim;
     private final InputNorm inputNorm;
     private final ConcurrentLinkedQueue<CodebookFreePass> spare = new ConcurrentLinkedQueue<>();
 
@@ -221,6 +221,11 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /** Where the layer computes. */
     public Device device() {
         return kernels.onCuda() ? Device.CUDA : Device.HOST;
+    }
+
+    /** Where the layer computes. */
+    public Backend backend() {
+        return kernels.onCuda() ? Backend.cuda(kernels.device()) : Backend.cpu();
     }
 
     /** Gives all memory back; a second call does nothing. */

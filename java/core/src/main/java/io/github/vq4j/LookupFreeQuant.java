@@ -32,6 +32,8 @@ import org.jspecify.annotations.Nullable;
  * may run in several threads at once as long as nothing else runs; the rest is not thread-safe.
  */
 public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized> {
+    private final boolean spherical;
+    private final double inverseTemperature;
     private final float scale;
     private final double sharpness;
     private final double commitmentWeight;
@@ -45,6 +47,8 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
                 1L << options.featureSize,
                 options.dim,
                 options.spherical ? Norm.UNIT : Norm.NONE);
+        spherical = options.spherical;
+        inverseTemperature = options.inverseTemperature;
         scale = options.spherical ? (float) (1 / Math.sqrt(options.featureSize)) : 1;
         sharpness = 2 * options.inverseTemperature * scale;
         commitmentWeight = options.commitmentWeight;
@@ -99,6 +103,20 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
     /** s: 1, or 1 / sqrt(D) where the layer is spherical. */
     public float scale() {
         return scale;
+    }
+
+    /** A layer of its own with the same options and mode, that computes somewhere else. */
+    public LookupFreeQuant copy(Backend backend) {
+        LookupFreeQuant copy = builder(featureSize())
+                .dim(dim)
+                .spherical(spherical)
+                .inverseTemperature(inverseTemperature)
+                .commitmentWeight(commitmentWeight)
+                .entropyWeight(entropyWeight)
+                .diversityGamma(diversityGamma)
+                .backend(backend)
+                .build();
+        return isTraining() ? copy : copy.eval();
     }
 
     @Override

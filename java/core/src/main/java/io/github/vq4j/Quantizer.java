@@ -530,13 +530,55 @@ public abstract sealed class Quantizer implements AutoCloseable
         return new FrozenQuantizer(this);
     }
 
+    /** All that training has changed, copied. Gradients, and what a pending backward needs, are not among it. */
+    public LayerState state() {
+        return LayerState.of(this);
+    }
+
+    /**
+     * Takes over the state of a layer that was built with the same options. Nothing is changed unless all of it fits. A
+     * pending backward is cancelled, and gradients are forgotten.
+     *
+     * @throws IllegalArgumentException if a tensor or number is missing, of another type or shape, or out of its range,
+     *     or if there are others; the message names it
+     */
+    public void restore(LayerState state) {
+        StateRestorer restorer = new StateRestorer(state.source());
+        visitState(restorer);
+        restorer.checkAllRead();
+        restorer.restore();
+    }
+
+    /**
+     * A layer of its own with the same options, state and mode, that computes somewhere else: how a layer moves between the
+     * CPU and a GPU. An optimiser of this layer holds nothing for the copy.
+     *
+     * @throws IllegalStateException if the layer is one of several workers
+     */
+    public Quantizer copy(Backend backend) {
+        checkOpen();
+        if (sums instanceof WorkerSums) {
+            throw new IllegalStateException("need a layer without workers, whose copies all are one worker each; "
+                    + this + " is one of several");
+        }
+        Quantizer copy = Builder.of(options).backend(backend).build();
+        try {
+            copy.restore(state());
+            copy.training = training;
+            return copy;
+        } catch (RuntimeException | Error failure) {
+            copy.close();
+            throw failure;
+        }
+    }
+
     /** The options that the layer was built with, by name. */
     Map<String, String> options() {
         return options;
     }
 
     /** Where the layer computes. */
-    Backend backend() {
+    public Backend backend() {
         return kernels.onCuda() ? Backend.cuda(kernels.device()) : Backend.cpu();
     }
 

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Not thread-safe.
  */
-public final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements StateSource, AutoCloseable {
     static final long MAX_HEADER_BYTES = 100_000_000;
     static final int MAX_TENSORS = 100_000;
     static final String METADATA = "__metadata__";
@@ -92,6 +92,7 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /** The names of the tensors, sorted. */
+    @Override
     public Set<String> names() {
         return Collections.unmodifiableSet(entries.keySet());
     }
@@ -102,16 +103,19 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /** Whether there is a tensor of this name. */
+    @Override
     public boolean has(String name) {
         return entries.containsKey(name);
     }
 
     /** The type of a tensor's elements as the format names it: "F32", "I64", "BF16". */
+    @Override
     public String type(String name) throws IOException {
         return entry(name).type;
     }
 
     /** The sizes of a tensor's axes. */
+    @Override
     public long[] shape(String name) throws IOException {
         return entry(name).shape.clone();
     }
@@ -122,6 +126,7 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /** The elements of an F32 tensor. */
+    @Override
     public float[] floats(String name) throws IOException {
         Entry entry = entry(name, "F32");
         float[] values = new float[arrayLength(name, entry, Float.BYTES)];
@@ -130,6 +135,7 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /** The elements of an F64 tensor. */
+    @Override
     public double[] doubles(String name) throws IOException {
         Entry entry = entry(name, "F64");
         double[] values = new double[arrayLength(name, entry, Double.BYTES)];
@@ -138,6 +144,7 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /** The elements of an I32 tensor. */
+    @Override
     public int[] ints(String name) throws IOException {
         Entry entry = entry(name, "I32");
         int[] values = new int[arrayLength(name, entry, Integer.BYTES)];
@@ -146,6 +153,7 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /** The elements of an I64 tensor. */
+    @Override
     public long[] longs(String name) throws IOException {
         Entry entry = entry(name, "I64");
         long[] values = new long[arrayLength(name, entry, Long.BYTES)];

@@ -17,28 +17,28 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 
 /**
- * Reads the state that it is shown from a file. Nothing is restored before {@link #restore}, when all of it has been
+ * Reads the state that it is shown from named tensors. Nothing is restored before {@link #restore}, when all of it has been
  * read and found to fit.
  */
 final class StateRestorer implements StateVisitor {
-    private final SafetensorsFile file;
+    private final StateSource source;
     private final Set<String> left;
     private final List<Runnable> changes = new ArrayList<>();
 
-    StateRestorer(SafetensorsFile file) {
-        this.file = file;
-        left = new TreeSet<>(file.names());
+    StateRestorer(StateSource source) {
+        this.source = source;
+        left = new TreeSet<>(source.names());
     }
 
     @Override
     public void floats(String name, Kernels kernels, FloatPointer values, long... shape) {
-        float[] read = read(name, "F32", shape, () -> file.floats(name));
+        float[] read = read(name, "F32", shape, () -> source.floats(name));
         changes.add(() -> kernels.write(read, values));
     }
 
     @Override
     public void ints(String name, Kernels kernels, IntPointer values, int least, int most, long... shape) {
-        int[] read = read(name, "I32", shape, () -> file.ints(name));
+        int[] read = read(name, "I32", shape, () -> source.ints(name));
         for (int value : read) {
             checkRange(name, value, least, most);
         }
@@ -47,14 +47,14 @@ final class StateRestorer implements StateVisitor {
 
     @Override
     public void number(String name, long least, long most, LongSupplier value, LongConsumer restore) {
-        long read = read(name, "I64", new long[0], () -> file.longs(name)[0]);
+        long read = read(name, "I64", new long[0], () -> source.longs(name)[0]);
         checkRange(name, read, least, most);
         changes.add(() -> restore.accept(read));
     }
 
     @Override
     public void real(String name, DoubleSupplier value, DoubleUnaryOperator check, DoubleConsumer restore) {
-        double read = check.applyAsDouble(read(name, "F64", new long[0], () -> file.doubles(name)[0]));
+        double read = check.applyAsDouble(read(name, "F64", new long[0], () -> source.doubles(name)[0]));
         changes.add(() -> restore.accept(read));
     }
 
@@ -63,7 +63,7 @@ final class StateRestorer implements StateVisitor {
         left.removeIf(name -> name.startsWith(prefix));
     }
 
-    /** Refuses a file that has more than was shown. */
+    /** Refuses a source that has more than was shown. */
     void checkAllRead() {
         if (!left.isEmpty()) {
             throw new IllegalArgumentException("need the state of this layer and no more, got "
@@ -82,9 +82,10 @@ final class StateRestorer implements StateVisitor {
 
     private <T> T read(String name, String type, long[] shape, Reading<T> reading) {
         try {
-            if (!file.has(name) || !file.type(name).equals(type) || !Arrays.equals(file.shape(name), shape)) {
+            if (!source.has(name) || !source.type(name).equals(type) || !Arrays.equals(source.shape(name), shape)) {
                 throw new IllegalArgumentException("need a tensor " + name + " " + type + Arrays.toString(shape)
-                        + ", got " + (file.has(name) ? file.type(name) + Arrays.toString(file.shape(name)) : "none"));
+                        + ", got "
+                        + (source.has(name) ? source.type(name) + Arrays.toString(source.shape(name)) : "none"));
             }
             left.remove(name);
             return reading.read();

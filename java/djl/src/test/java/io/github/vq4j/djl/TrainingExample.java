@@ -25,6 +25,7 @@ final class TrainingExample {
 
     /** Trains, and gives the loss of the last epoch. */
     static float train(int epochs) throws Exception {
+        // docs: train
         VectorQuantBlock quantizer = new VectorQuantBlock(
                 VectorQuant.builder(8, 32)
                         .kmeansInit(true)
@@ -61,5 +62,6 @@ final class TrainingExample {
                 return trainer.getTrainingResult().getTrainLoss();
             }
         }
+        // docs: end
     }
 }

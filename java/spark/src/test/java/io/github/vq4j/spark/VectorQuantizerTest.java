@@ -174,6 +174,27 @@ class VectorQuantizerTest {
     }
 
     @Test
+    void aModelEncodesTwoGroupsAndIsSaved() throws Exception {
+        Dataset<Row> dataset = data;
+        String path = folder.resolve("groups").toString();
+        // docs: fit
+        VectorQuantizer quantizer = new VectorQuantizer()
+                .setFeaturesCol("features") // vectors, dense or sparse
+                .setNumCodes(16) // of each group
+                .setGroups(2)
+                .setReconstructionCol("nearest");
+        VectorQuantizerModel model = quantizer.fit(dataset);
+        Dataset<Row> encoded = model.transform(dataset); // with "codes" and "nearest"
+        model.write().overwrite().save(path); // VectorQuantizerModel.load(path), in pipelines too
+        double error = model.summary().meanSquaredError();
+        // docs: end
+        assertEquals(
+                600, encoded.where("codes is not null and nearest is not null").count());
+        assertTrue(error > 0 && error < 1, "" + error);
+        assertArrayEquals(model.codebook(1), VectorQuantizerModel.load(path).codebook(1));
+    }
+
+    @Test
     void aCopyHasItsOwnParams() {
         VectorQuantizer quantizer = quantizer();
         VectorQuantizer copy =

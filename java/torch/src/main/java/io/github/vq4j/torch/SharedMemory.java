@@ -18,6 +18,16 @@ final class SharedMemory {
         return io.github.vq4j.Tensor.ofAddress(address(tensor), device(tensor), shape(tensor));
     }
 
+    /** What kernels see of a contiguous tensor of FLOAT, HALF or BFLOAT16. */
+    static io.github.vq4j.Tensor input(Tensor tensor) {
+        ScalarType type = tensor.scalar_type().intern();
+        if (type == ScalarType.Float) {
+            return floats(tensor);
+        }
+        DataType half = type == ScalarType.Half ? DataType.FLOAT16 : DataType.BFLOAT16;
+        return io.github.vq4j.Tensor.halvesAtAddress(address(tensor), half, device(tensor), shape(tensor));
+    }
+
     /** What kernels see of a contiguous tensor of INT. */
     static io.github.vq4j.Tensor codes(Tensor tensor) {
         return io.github.vq4j.Tensor.codesAtAddress(address(tensor), device(tensor), shape(tensor));

@@ -9,10 +9,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** A parameter of a layer that libtorch's optimisers can train: a leaf tensor over the same memory. */
 final class SharedParameter implements AutoCloseable {
-    private final Parameter parameter;
-    private final Tensor memory;
-    private final Tensor gradient;
     private final Tensor leaf;
+    private Parameter parameter;
+    private Tensor memory;
+    private Tensor gradient;
 
     SharedParameter(Parameter parameter) {
         this.parameter = parameter;
@@ -22,9 +22,9 @@ final class SharedParameter implements AutoCloseable {
         leaf = SharedMemory.of(parameter.value()).retainReference();
     }
 
-    /** The layer's name for it with underscores: libtorch keeps the dot for paths of modules. */
+    /** The layer's name for it, for libtorch. */
     String name() {
-        return parameter.name().replace('.', '_');
+        return StateTensors.key(parameter.name());
     }
 
     /** What libtorch trains. */
@@ -66,6 +66,19 @@ final class SharedParameter implements AutoCloseable {
             memory.copy_(leaf);
             leaf.set_data(memory);
         }
+    }
+
+    /** Shares the memory of another parameter, which has taken the values over. What was a gradient is none of it. */
+    void follow(Parameter other) {
+        memory.close();
+        gradient.close();
+        parameter = other;
+        memory = SharedMemory.of(other.value()).retainReference();
+        gradient = SharedMemory.of(other.gradient()).retainReference();
+        try (Tensor none = new Tensor()) {
+            leaf.mutable_grad().put(none);
+        }
+        leaf.set_data(memory);
     }
 
     /** Adds the gradient of the last backward to libtorch's. */

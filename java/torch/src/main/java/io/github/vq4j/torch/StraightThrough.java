@@ -1,6 +1,5 @@
 package io.github.vq4j.torch;
 
-import io.github.vq4j.VectorQuant;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -47,7 +46,7 @@ final class StraightThrough implements AutoCloseable {
     private static final TensorTensorHook LOSS_HOOK = new Hook(StraightThrough::lossGradient);
     private static final TensorTensorHook OUTPUT_HOOK = new Hook(StraightThrough::outputGradient);
 
-    private final VectorQuant layer;
+    private final Layer layer;
     private final List<SharedParameter> parameters;
     private final Tensor z;
     private final long[] versions;
@@ -64,6 +63,12 @@ final class StraightThrough implements AutoCloseable {
 
     /** Kept after backward until {@link #close}: libtorch takes its own reference only once the hook has returned. */
     private @Nullable Tensor gradInput;
+
+    /** The backward of a layer. */
+    interface Layer {
+        /** Writes the gradient of z for its last forward; a null gradient of the output counts as zero. */
+        void backward(io.github.vq4j.@Nullable Tensor gradOutput, double alpha, io.github.vq4j.Tensor gradInput);
+    }
 
     private interface Method {
         TensorBase apply(StraightThrough forward, TensorBase gradient, Node node);
@@ -104,7 +109,7 @@ final class StraightThrough implements AutoCloseable {
      *
      * @param input z, contiguous
      */
-    StraightThrough(VectorQuant layer, List<SharedParameter> parameters, Tensor input, QuantizedTensors result) {
+    StraightThrough(Layer layer, List<SharedParameter> parameters, Tensor input, QuantizedTensors result) {
         this.layer = layer;
         this.parameters = parameters;
         z = input.detach().retainReference();
@@ -199,8 +204,7 @@ final class StraightThrough implements AutoCloseable {
         gradInput = torch.empty_like(z).retainReference();
         try (Tensor tensor = new Tensor(gradient);
                 Tensor gradOutput = lossAlone ? new Tensor() : tensor.contiguous()) {
-            layer.backward(lossAlone ? null : SharedMemory.floats(gradOutput), alpha, SharedMemory.floats(gradInput))
-                    .close();
+            layer.backward(lossAlone ? null : SharedMemory.floats(gradOutput), alpha, SharedMemory.floats(gradInput));
         }
         parameters.forEach(SharedParameter::accumulateGradient);
         stopWaiting();

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.vq4j.Backend;
 import io.github.vq4j.NotFiniteException;
 import io.github.vq4j.VectorQuant;
+import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -37,8 +38,9 @@ class BadInputTest {
 
     @Test
     void anInputOfAnotherType() {
-        refused(() -> module.forward(torch.randn(6, 4).to(ScalarType.Double)), "z of dtype Float, got Double");
-        refused(() -> module.encode(torch.randn(6, 4).to(ScalarType.Half)), "z of dtype Float, got Half");
+        String needed = "z of dtype Float, Half or BFloat16, got ";
+        refused(() -> module.forward(torch.randn(6, 4).to(ScalarType.Double)), needed + "Double");
+        refused(() -> module.encode(torch.zeros(6, 4).to(ScalarType.Int)), needed + "Int");
         refused(() -> module.decode(torch.randn(6)), "codes of dtype Long, got Float");
     }
 
@@ -75,6 +77,19 @@ class BadInputTest {
     }
 
     @Test
+    void aMaskThatDoesNotFit() {
+        Tensor z = torch.randn(2, 4, 3);
+        refused(() -> module.forward(z, torch.ones(2, 3)), "mask of dtype Bool, got Float");
+        Tensor narrow = torch.ones(2, 4).to(ScalarType.Bool);
+        refused(
+                () -> module.forward(z, narrow),
+                "need a mask of z's shape without the feature axis, [2, 3], got Tensor INT32[2, 4] on HOST");
+        refused(() -> module.encode(z, narrow), "[2, 3], got Tensor INT32[2, 4]");
+        Tensor elsewhere = torch.ones(2, 3).to(new org.bytedeco.pytorch.Device("meta"), ScalarType.Bool);
+        refused(() -> module.forward(z, elsewhere), "need mask on the device of VectorQuant");
+    }
+
+    @Test
     void codesThatDoNotExist() {
         for (long code : new long[] {-1, 9, 1L << 32, Long.MIN_VALUE}) {
             Tensor codes = torch.zeros(3).to(ScalarType.Long).fill_(new Scalar(code));
@@ -93,7 +108,7 @@ class BadInputTest {
 
     @Test
     void parametersOfAnotherType() {
-        module.to(ScalarType.Double, false);
+        module.parameters().get(0).set_data(torch.zeros(9, 4).to(ScalarType.Double));
         IllegalStateException refusal =
                 assertThrows(IllegalStateException.class, () -> module.forward(torch.randn(6, 4)));
         String expected =
@@ -107,7 +122,11 @@ class BadInputTest {
         for (Executable use : new Executable[] {
             () -> module.forward(torch.randn(6, 4)),
             () -> module.encode(torch.randn(6, 4)),
-            () -> module.decode(torch.zeros(6).to(ScalarType.Long))
+            () -> module.decode(torch.zeros(6).to(ScalarType.Long)),
+            () -> module.to(ScalarType.Half, false),
+            () -> module.to(new org.bytedeco.pytorch.Device("cpu"), false),
+            module::stateDict,
+            () -> module.loadStateDict(Map.of())
         }) {
             IllegalStateException refusal = assertThrows(IllegalStateException.class, use);
             assertTrue(refusal.getMessage().contains("is closed"), refusal.getMessage());

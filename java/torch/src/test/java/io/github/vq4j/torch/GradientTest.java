@@ -67,7 +67,7 @@ class GradientTest {
             Tensor z = torch.randn(options.shape()).requires_grad_();
             QuantizedTensors q = module.forward(z);
             int[] codes = codes(q.codes());
-            float[] effective = module.layer().effectiveCodebook().toFloatArray();
+            float[] effective = module.layer().effectiveCodebook(0).toFloatArray();
             float[] rows = floats(q.output().movedim(options.dim(), -1));
             int features = options.features();
             float[] expected = new float[rows.length];

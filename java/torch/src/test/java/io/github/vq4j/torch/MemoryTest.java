@@ -4,23 +4,26 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
 import io.github.vq4j.Backend;
+import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.VectorQuant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 
 /**
- * Memory over many steps. A forgotten tensor of 64 KiB a step makes every window of steps grow by 32 MiB; the heap and
- * the allocators of libtorch grow too, but not in every window, so one level window tells the two apart.
+ * Memory over many steps. A forgotten tensor of 64 KiB a step makes every window of steps grow by 16 MiB; the
+ * allocators of libtorch grow too, but not in every window, so one level window tells the two apart.
  */
 @SuppressWarnings("try") // Scopes are there to be closed.
 class MemoryTest {
     private static final int WINDOWS = 10;
-    private static final int STEPS = 500;
+    private static final int STEPS = 250;
     private static final long ROOM = 8L << 20;
 
     @Test
@@ -56,6 +59,39 @@ class MemoryTest {
                         Tensor objective = task.add(q.loss())) {
                     objective.backward();
                 }
+            });
+        }
+    }
+
+    @Test
+    void maskedStepsOfSixteenBitsWithoutAScopeLeaveNothing() {
+        try (VectorQuantModule module = new VectorQuantModule(ResidualVectorQuant.builder(16, 32, 2)
+                        .ema(0.9)
+                        .backend(Backend.cpu())
+                        .build());
+                Tensor ones = torch.ones(16, 8, 8);
+                Tensor mask = ones.to(ScalarType.Bool)) {
+            staysLevel(() -> {
+                try (Tensor z = torch.randn(16, 16, 8, 8);
+                        Tensor half = z.to(ScalarType.BFloat16);
+                        Tensor leaf = half.requires_grad_();
+                        QuantizedTensors q = module.forward(leaf, mask);
+                        Tensor task = q.output().sum();
+                        Tensor objective = task.add(q.loss())) {
+                    objective.backward();
+                    module.encode(half, mask).close();
+                }
+            });
+        }
+    }
+
+    @Test
+    void statesThatAreClosedLeaveNothing() {
+        try (VectorQuantModule module = module()) {
+            staysLevel(() -> {
+                Map<String, Tensor> state = module.stateDict();
+                module.loadStateDict(state);
+                state.values().forEach(Tensor::close);
             });
         }
     }

@@ -127,7 +127,7 @@ class VectorQuantModuleTest {
     @Test
     void theOutputKeepsTheSignOfZero() {
         try (VectorQuantModule module = module(layer(2, 1).dim(-1))) {
-            module.layer().setCodebook(io.github.vq4j.Tensor.of(new float[] {-0f, 0f}, 1, 2));
+            module.layer().setCodebook(0, io.github.vq4j.Tensor.of(new float[] {-0f, 0f}, 1, 2));
             QuantizedTensors q = module.forward(torch.randn(1, 2).requires_grad_());
             assertArrayEquals(bits(new float[] {-0f, 0f}), bits(floats(q.output())));
         }
@@ -249,7 +249,7 @@ class VectorQuantModuleTest {
         Tensor z = torch.randn(6, 4);
         float[] expected;
         try (VectorQuantModule module = module(layer(4, 9).seed(1))) {
-            saved = module.layer().codebook().toFloatArray();
+            saved = module.layer().codebook(0).toFloatArray();
             expected = floats(module.forward(z).output());
             OutputArchive archive = new OutputArchive();
             module.save(archive);
@@ -260,9 +260,9 @@ class VectorQuantModuleTest {
             archive.load_from(file);
             module.load(archive);
             assertArrayEquals(expected, floats(module.forward(z).output()));
-            assertArrayEquals(saved, module.layer().codebook().toFloatArray());
+            assertArrayEquals(saved, module.layer().codebook(0).toFloatArray());
             assertEquals(
-                    module.layer().codebook().address(),
+                    module.layer().codebook(0).address(),
                     module.parameters().get(0).data_ptr().address());
         }
     }
@@ -274,7 +274,7 @@ class VectorQuantModuleTest {
             QuantizedTensors q = module.forward(torch.randn(6, 4));
             q.loss().backward();
             float[] gradient = floats(module.parameters().get(0).grad());
-            float[] before = module.layer().codebook().toFloatArray();
+            float[] before = module.layer().codebook(0).toFloatArray();
             ours.step(module.layer());
             float[] after = floats(module.parameters().get(0));
             for (int i = 0; i < before.length; i++) {
@@ -283,7 +283,7 @@ class VectorQuantModuleTest {
             try (NoGradGuard noGradient = new NoGradGuard()) {
                 module.parameters().get(0).add_(new Scalar(1));
             }
-            assertEquals(after[0] + 1, module.layer().codebook().toFloatArray()[0]);
+            assertEquals(after[0] + 1, module.layer().codebook(0).toFloatArray()[0]);
             assertNotEquals(before[0], after[0] + 1);
         }
     }

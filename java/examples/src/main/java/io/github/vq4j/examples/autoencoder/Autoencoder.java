@@ -1,5 +1,7 @@
 package io.github.vq4j.examples.autoencoder;
 
+import io.github.vq4j.torch.QuantizedTensors;
+import io.github.vq4j.torch.QuantizerModule;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.Conv2dImpl;
 import org.bytedeco.pytorch.Conv2dOptions;
@@ -20,7 +22,7 @@ final class Autoencoder extends Module implements AutoCloseable {
 
     private static final int HIDDEN = 16;
 
-    private final QuantizingLayer quantizer;
+    private final QuantizerModule quantizer;
     private final Conv2dImpl toFeatures;
     private final Conv2dImpl toCode;
     private final Conv2dImpl fromCode;
@@ -32,20 +34,20 @@ final class Autoencoder extends Module implements AutoCloseable {
      * @param images in [-1, 1]
      * @param quantized of the encoded images
      */
-    record Reconstruction(Tensor images, QuantizingLayer.Quantized quantized) {}
+    record Reconstruction(Tensor images, QuantizedTensors quantized) {}
 
     /** Draws the weights: libtorch's with its own random numbers, the layer's with the seed. */
     Autoencoder(Method method, long seed) {
         quantizer = method.layer(seed);
         toFeatures = register_module("toFeatures", convolution(1, HIDDEN));
-        toCode = register_module("toCode", convolution(HIDDEN, quantizer.features()));
-        fromCode = register_module("fromCode", convolution(quantizer.features(), HIDDEN));
+        toCode = register_module("toCode", convolution(HIDDEN, quantizer.featureSize()));
+        fromCode = register_module("fromCode", convolution(quantizer.featureSize(), HIDDEN));
         toImage = register_module("toImage", convolution(HIDDEN, 1));
-        quantizer.module().ifPresent(module -> register_module("quantizer", module));
+        register_module("quantizer", quantizer);
     }
 
     /** The layer between encoder and decoder. */
-    QuantizingLayer quantizer() {
+    QuantizerModule quantizer() {
         return quantizer;
     }
 
@@ -57,18 +59,12 @@ final class Autoencoder extends Module implements AutoCloseable {
 
     /** Encodes and decodes images, B x 1 x H x W. */
     Reconstruction forward(Tensor images) {
-        QuantizingLayer.Quantized quantized = quantizer.forward(encode(images));
+        QuantizedTensors quantized = quantizer.forward(encode(images));
         Tensor decoded = torch.gelu(fromCode.forward(doubled(quantized.output())));
         Tensor result = toImage.forward(doubled(decoded));
         return new Reconstruction(
                 torch.clamp(result, new ScalarOptional(new Scalar(-1.0)), new ScalarOptional(new Scalar(1.0))),
                 quantized);
-    }
-
-    @Override
-    public void train(boolean training) {
-        super.train(training);
-        quantizer.train(training);
     }
 
     @Override

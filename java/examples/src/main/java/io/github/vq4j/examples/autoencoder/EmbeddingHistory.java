@@ -2,8 +2,11 @@ package io.github.vq4j.examples.autoencoder;
 
 import io.github.vq4j.CodebookHealth;
 import io.github.vq4j.CodebookReport;
+import io.github.vq4j.Device;
 import io.github.vq4j.VectorQuant;
 import io.github.vq4j.examples.data.Images;
+import io.github.vq4j.torch.QuantizedTensors;
+import io.github.vq4j.torch.VectorQuantModule;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -71,13 +74,12 @@ final class EmbeddingHistory implements TrainingRun.Observer, AutoCloseable {
     }
 
     @Override
-    public void afterForward(int iteration, Autoencoder model) {
-        ModuleLayer layer = (ModuleLayer) model.quantizer();
+    public void afterForward(int iteration, Autoencoder model, QuantizedTensors quantized) {
         if (health == null) {
-            health = CodebookHealth.of(layer.layer(), WINDOW);
+            health = CodebookHealth.of(layer(model), WINDOW);
         }
         CodebookReport report = health.observe().get(0);
-        double distance = torch.sqrt(layer.last().distances()).mean().item_float();
+        double distance = torch.sqrt(quantized.distances()).mean().item_float();
         divergences.add(
                 new Divergence(iteration, report.meanGap(), report.deviationGap(), distance, report.perplexity()));
     }
@@ -87,7 +89,7 @@ final class EmbeddingHistory implements TrainingRun.Observer, AutoCloseable {
         if (!frameIterations.contains(iteration)) {
             return;
         }
-        VectorQuant layer = ((ModuleLayer) model.quantizer()).layer();
+        VectorQuant layer = layer(model);
         try (PointerScope scope = new PointerScope();
                 NoGradGuard noGradients = new NoGradGuard()) {
             Tensor z = model.encode(TrainingRun.tensor(images, images.scaledRange(0, imageCount)))
@@ -95,7 +97,8 @@ final class EmbeddingHistory implements TrainingRun.Observer, AutoCloseable {
             Tensor rows = z.permute(0, 2, 3, 1).contiguous();
             float[] vectors = new float[Math.toIntExact(rows.numel())];
             rows.data_ptr_float().get(vectors);
-            try (io.github.vq4j.Tensor codes = layer.encode(SplitLayer.shared(z));
+            try (io.github.vq4j.Tensor codes = layer.encode(io.github.vq4j.Tensor.ofAddress(
+                            z.data_ptr().address(), Device.HOST, z.size(0), z.size(1), z.size(2), z.size(3)));
                     io.github.vq4j.Tensor codebook = layer.effectiveCodebook()) {
                 Set<Integer> assigned = new TreeSet<>();
                 for (int code : codes.toIntArray()) {
@@ -113,6 +116,10 @@ final class EmbeddingHistory implements TrainingRun.Observer, AutoCloseable {
         if (health != null) {
             health.close();
         }
+    }
+
+    private static VectorQuant layer(Autoencoder model) {
+        return (VectorQuant) ((VectorQuantModule) model.quantizer()).layer();
     }
 
     private static List<float[]> split(float[] values, int size) {

@@ -49,7 +49,7 @@ public final class Main implements Callable<Integer> {
             names = "--output",
             paramLabel = "DIR",
             defaultValue = "java/examples/target/demo",
-            description = "Folder for report.json and pictures; ${DEFAULT-VALUE} by default.")
+            description = "Folder for report.json, curves.csv and pictures; ${DEFAULT-VALUE} by default.")
     private Path output;
 
     @Option(names = "--help", usageHelp = true, description = "Prints this.")
@@ -86,8 +86,9 @@ public final class Main implements Callable<Integer> {
         out.println();
         Report.write(runs, output.resolve("report.json"));
         CurvesPicture.write(runs, output.resolve("curves.png"));
+        CurvesFile.write(runs, output.resolve("curves.csv"));
         ReconstructionsPicture.write(images.heldOut(), runs, output.resolve("reconstructions.png"));
-        out.println("report.json, curves.png and reconstructions.png are in " + output);
+        out.println("report.json, curves.png, curves.csv and reconstructions.png are in " + output);
         return CommandLine.ExitCode.OK;
     }
 

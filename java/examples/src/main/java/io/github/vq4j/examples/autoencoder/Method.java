@@ -13,6 +13,9 @@ import io.github.vq4j.ReplacementPolicy;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.TrainingPhases;
 import io.github.vq4j.VectorQuant;
+import io.github.vq4j.torch.CodebookFreeModule;
+import io.github.vq4j.torch.QuantizerModule;
+import io.github.vq4j.torch.VectorQuantModule;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Set;
@@ -77,10 +80,13 @@ enum Method {
     FSQ(
             "fsq",
             "FSQ, levels 8 6 5",
-            seed -> SplitLayer.of(
+            seed -> new CodebookFreeModule(
                     FiniteScalarQuant.builder(8, 6, 5).backend(Backend.cpu()).build())),
-    LFQ("lfq", "LFQ, 8 bits", seed -> SplitLayer.of(lookupFree().build())),
-    BSQ("bsq", "BSQ, 8 bits", seed -> SplitLayer.of(lookupFree().spherical(true).build()));
+    LFQ("lfq", "LFQ, 8 bits", seed -> new CodebookFreeModule(lookupFree().build())),
+    BSQ(
+            "bsq",
+            "BSQ, 8 bits",
+            seed -> new CodebookFreeModule(lookupFree().spherical(true).build()));
 
     private static final int FEATURES = 32;
     private static final int CODES = 256;
@@ -93,9 +99,9 @@ enum Method {
 
     private final String key;
     private final String title;
-    private final LongFunction<QuantizingLayer> layer;
+    private final LongFunction<QuantizerModule> layer;
 
-    Method(String key, String title, LongFunction<QuantizingLayer> layer) {
+    Method(String key, String title, LongFunction<QuantizerModule> layer) {
         this.key = key;
         this.title = title;
         this.layer = layer;
@@ -117,7 +123,7 @@ enum Method {
     }
 
     /** A new layer, whose random numbers are the seed's. On the CPU even where there is CUDA: libtorch has none here. */
-    QuantizingLayer layer(long seed) {
+    QuantizerModule layer(long seed) {
         return layer.apply(seed);
     }
 
@@ -173,20 +179,20 @@ enum Method {
         return LookupFreeQuant.builder(BITS).backend(Backend.cpu());
     }
 
-    private static LongFunction<QuantizingLayer> replacing(ReplacementPolicy policy) {
+    private static LongFunction<QuantizerModule> replacing(ReplacementPolicy policy) {
         return vectors(layer -> kmeans(layer).replaceFreq(REPLACE_FREQ).replacementPolicy(policy));
     }
 
-    private static LongFunction<QuantizingLayer> vectors(UnaryOperator<VectorQuant.Builder> method) {
+    private static LongFunction<QuantizerModule> vectors(UnaryOperator<VectorQuant.Builder> method) {
         return seed -> {
             VectorQuant.Builder layer = method.apply(VectorQuant.builder(FEATURES, CODES));
-            return new ModuleLayer(
+            return new VectorQuantModule(
                     layer.beta(BETA).seed(seed).backend(Backend.cpu()).build());
         };
     }
 
-    private static LongFunction<QuantizingLayer> split(Supplier<Quantizer.Builder<?>> method) {
-        return seed -> SplitLayer.of(
+    private static LongFunction<QuantizerModule> split(Supplier<Quantizer.Builder<?>> method) {
+        return seed -> new VectorQuantModule(
                 method.get().beta(BETA).seed(seed).backend(Backend.cpu()).build());
     }
 }

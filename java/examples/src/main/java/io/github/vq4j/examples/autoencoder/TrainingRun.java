@@ -4,6 +4,7 @@ import io.github.vq4j.TrainingPhases;
 import io.github.vq4j.examples.Progress;
 import io.github.vq4j.examples.data.ImageSet;
 import io.github.vq4j.examples.data.Images;
+import io.github.vq4j.torch.QuantizedTensors;
 import java.util.Locale;
 import me.tongfei.progressbar.ProgressBar;
 import org.bytedeco.javacpp.PointerScope;
@@ -37,7 +38,7 @@ final class TrainingRun {
     /** Looks at a model while it trains. Does nothing unless overridden. */
     interface Observer {
         /** After the forward of an iteration, counted from 1, and before its backward. */
-        default void afterForward(int iteration, Autoencoder model) {}
+        default void afterForward(int iteration, Autoencoder model, QuantizedTensors quantized) {}
 
         /** At the end of an iteration; may run the model, as long as it leaves it in training mode. */
         default void afterStep(int iteration, Autoencoder model) {}
@@ -91,15 +92,15 @@ final class TrainingRun {
                     Tensor batch = tensor(images.training(), batches.next());
                     Autoencoder.Reconstruction result = model.forward(batch);
                     Tensor taskLoss = torch.l1_loss(result.images(), batch);
-                    QuantizingLayer.Quantized quantized = result.quantized();
-                    observer.afterForward(i + 1, model);
+                    QuantizedTensors quantized = result.quantized();
+                    observer.afterForward(i + 1, model, quantized);
                     optimizer.zero_grad();
-                    backward(model.quantizer(), taskLoss, phases == null ? null : phases.next());
+                    objective(taskLoss, quantized.loss(), phases == null ? null : phases.next())
+                            .backward();
                     optimizer.step();
-                    model.quantizer().step();
                     observer.afterStep(i + 1, model);
                     curves.taskLoss[i] = taskLoss.item_float();
-                    curves.commitmentLoss[i] = quantized.loss();
+                    curves.commitmentLoss[i] = quantized.loss().item_float();
                     curves.activePercent[i] =
                             100.0 * quantized.activeCodes() / model.quantizer().numCodes();
                     curves.perplexity[i] = quantized.perplexity();
@@ -116,10 +117,11 @@ final class TrainingRun {
         return curves;
     }
 
-    /** Gradients of one loss, or of both. */
-    private static void backward(QuantizingLayer layer, Tensor taskLoss, TrainingPhases.@Nullable Phase phase) {
+    /** One loss, or both. */
+    private static Tensor objective(Tensor taskLoss, Tensor layerLoss, TrainingPhases.@Nullable Phase phase) {
         Tensor task = phase == TrainingPhases.Phase.COMMITMENT ? taskLoss.mul(new Scalar(0.0)) : taskLoss;
-        layer.backward(task, phase == TrainingPhases.Phase.TASK ? 0 : COMMITMENT_WEIGHT);
+        double weight = phase == TrainingPhases.Phase.TASK ? 0 : COMMITMENT_WEIGHT;
+        return task.add(layerLoss.mul(new Scalar(weight)));
     }
 
     private double testLoss(Autoencoder model) {

@@ -9,14 +9,16 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** The program that draws figures of the paper. */
+/** The program that draws figures of the paper and of the documentation. */
 @Command(
         name = "figures",
         sortOptions = false,
         usageHelpWidth = 100,
         usageHelpAutoWidth = true,
-        subcommands = {TrajectoriesCommand.class, EmbeddingCommand.class},
-        description = "Draws figures of the paper: the one that is named, with its own options, or all of them.",
+        subcommands = {TrajectoriesCommand.class, CodebooksCommand.class, RatesCommand.class, EmbeddingCommand.class},
+        description =
+                "Draws figures of the paper and of the documentation: the one that is named, with its own options, or all"
+                        + " of them.",
         footer = "NAME --help lists the options of a figure.")
 public final class Main implements Callable<Integer> {
     @Option(names = "--help", usageHelp = true, description = "Prints this.")

@@ -72,6 +72,15 @@ class MainTest {
             checkBetween(summary, "seconds", 0, 600);
         }
         Pictures.check(output.resolve("curves.png"));
+        List<String> curves = Files.readAllLines(output.resolve("curves.csv"));
+        assertEquals(
+                "iteration,baseline.taskLoss,baseline.activePercent,replacement.taskLoss,replacement.activePercent",
+                curves.get(0));
+        assertEquals(
+                List.of("10", "20", "24"),
+                curves.subList(1, curves.size()).stream()
+                        .map(line -> line.split(",")[0])
+                        .toList());
         Pictures.check(output.resolve("reconstructions.png"));
         for (String word : List.of("task loss", "+ replacement (20)", output.toString())) {
             assertTrue(out.toString().contains(word), out.toString());

@@ -43,6 +43,42 @@ class MainTest {
     }
 
     @Test
+    void drawsTheCodebooks() throws IOException {
+        run("codebooks", "--steps=4", "--output=" + folder);
+        Pictures.check(folder.resolve("codebooks.png"));
+        List<String> lines = Files.readAllLines(folder.resolve("codebooks.csv"));
+        assertEquals(1 + 4, lines.size());
+        assertTrue(lines.get(0).startsWith("step,random codes active percent,random codes error,"), lines.get(0));
+        for (String line : lines.subList(1, lines.size())) {
+            String[] figures = line.split(",");
+            assertEquals(1 + 2 * 7, figures.length);
+            for (int i = 1; i < figures.length; i += 2) {
+                double active = Double.parseDouble(figures[i]);
+                assertTrue(active > 0 && active <= 100, line);
+                assertTrue(Double.parseDouble(figures[i + 1]) > 0, line);
+            }
+        }
+        assertEquals(CommandLine.ExitCode.USAGE, execute("codebooks", "--steps=0"));
+    }
+
+    @Test
+    void drawsTheRatesOfTheResults() throws IOException {
+        Path results = folder.resolve("results.json");
+        Files.writeString(results, """
+                { "date": "today", "rows": [
+                  { "options": "--groups 5", "bytes": 5, "meanSquaredError": 0.2, "recallAt10": 0.2,
+                    "faissMeanSquaredError": 0.2, "faissRecallAt10": 0.2 },
+                  { "options": "--groups 9", "bytes": 9, "meanSquaredError": 0.1, "recallAt10": 0.4 },
+                  { "options": "--stages 4", "bytes": 4, "meanSquaredError": 0.2, "recallAt10": 0.2 }
+                ] }""");
+        run("rates", "--results=" + results, "--output=" + folder);
+        Pictures.check(folder.resolve("rates.png"));
+        assertEquals(
+                CommandLine.ExitCode.SOFTWARE,
+                execute("rates", "--results=" + folder.resolve("none.json"), "--output=" + folder));
+    }
+
+    @Test
     void drawsTheEmbeddingWithoutAndWithAffine() throws IOException {
         byte[] pixels = new DrawnImages().draw(300, 1).pixels();
         Files.write(folder.resolve("train-images-idx3-ubyte"), IdxBytes.images(1225, 12, 16, pixels));
