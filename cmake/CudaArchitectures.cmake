@@ -11,6 +11,7 @@
 #
 # default: machine code for Hopper, where the time is spent, and PTX of Turing, the oldest that CUDA 13 compiles for:
 #          one PTX for every GPU of the table, at the price of a compilation by the driver at its first load there.
+#          Sources with instructions that Turing lacks (vq4j_add_ampere_ptx) have PTX of Ampere besides.
 # all:     machine code for the whole table, and PTX of its newest for what comes after.
 function(vq4j_cuda_architectures choice result)
     if(choice STREQUAL "default")
@@ -21,4 +22,10 @@ function(vq4j_cuda_architectures choice result)
         string(REPLACE "," ";" architectures "${choice}")
     endif()
     set(${result} "${architectures}" PARENT_SCOPE)
+endfunction()
+
+function(vq4j_add_ampere_ptx choice)
+    if(choice STREQUAL "default")
+        set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-gencode=arch=compute_80,code=compute_80")
+    endif()
 endfunction()

@@ -18,6 +18,7 @@
 
 #include <limits>
 
+#include "core/score_bounds.hpp"
 #include "cpu/packed_codebook.hpp"
 
 namespace vq4j {
@@ -25,22 +26,6 @@ namespace vq4j {
 constexpr int64_t most_groups = 32;            // a bit each in a word
 constexpr int64_t bounded_block_rows = 256;    // at most
 constexpr int64_t bounded_block_floats = 1 << 16;  // of centred rows in a block, 256 KiB
-
-constexpr float rounding_unit = 1.0f / 16777216.0f;  // e
-constexpr float underflow_slack = 7.8886091e-31f;    // 2^-100
-constexpr float round_up = 1.0f + 4.0f * rounding_unit;
-constexpr float round_down = 1.0f - 4.0f * rounding_unit;
-
-// g of the proof; beyond 2^17 features its first-order terms do not hold, and no bound decides.
-VQ4J_SHARED float score_slack(int64_t features) {
-    return features > (int64_t{1} << 17) ? std::numeric_limits<float>::infinity()
-                                         : static_cast<float>(2 * features + 34) * rounding_unit;
-}
-
-// At least the distance whose computed square is `squared`.
-VQ4J_SHARED float distance_from_above(float squared, float slack) {
-    return sqrtf(squared * (1.0f + slack) + underflow_slack) * round_up;
-}
 
 // Codes are numbered by their place in the groups; `codes` has the number each has in the codebook, ascending in a
 // group.

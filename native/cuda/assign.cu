@@ -5,10 +5,12 @@
 // 8 codes a panel for its 8 rows; the 16 threads that share a row compare theirs at the end. The N x K scores are never
 // written. 2 N K D operations on 4 (D + 1) N bytes plus the codebook once a block from L2: bound by arithmetic from about
 // K = 64 up.
+//
+// Where it pays, tensor cores do it instead (tensor_assign.cu), and this kernel the rows that they leave open.
+#include <atomic>
+
 #include "core/arguments.hpp"
-#include "core/half.hpp"
-#include "cuda/first_bad.cuh"
-#include "cuda/packed_codebook.cuh"
+#include "cuda/tensor_assign.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::assignment {
@@ -25,130 +27,166 @@ __device__ __forceinline__ int tile_position(int thread, int i) {
     return thread * 4 + (i < 4 ? i : half_tile + i - 4);
 }
 
-// The numbers of a tensor as fp32.
-struct Floats {
-    const float* values;
+// Which rows a launch is for, tile by tile.
+struct AllRows {
+    int64_t count;
 
-    __device__ float operator[](int64_t at) const { return values[at]; }
+    __device__ int64_t size() const { return count; }
+    __device__ int64_t operator[](int64_t i) const { return i; }
 };
 
-template <typename Half>
-struct Halves {
-    const uint16_t* values;
+struct ListedRows {
+    const int64_t* rows;
+    const unsigned long long* count;
 
-    __device__ float operator[](int64_t at) const { return Half::widen(values[at]); }
+    __device__ int64_t size() const { return static_cast<int64_t>(*count); }
+    __device__ int64_t operator[](int64_t i) const { return rows[i]; }
 };
 
-template <typename Numbers>
-__global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout layout,
+template <typename Numbers, typename Chosen>
+__global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout layout, Chosen chosen,
     PackedCodebook<const float> packed, int64_t codes_count, int32_t* codes, BadRows bad) {
     alignas(16) __shared__ float z_tile[tile_features][padded_rows];
     alignas(16) __shared__ float c_tile[tile_features][tile_codes];
-    __shared__ int64_t row_offsets[tile_rows];  // negative beyond the last row
+    __shared__ int64_t row_numbers[tile_rows];  // negative beyond the last row
+    __shared__ int64_t row_offsets[tile_rows];
     __shared__ float row_scores[tile_rows][threads_across + 1];
     __shared__ int32_t row_codes[tile_rows][threads_across + 1];
 
     const int t = static_cast<int>(threadIdx.x);
     const int across = t % threads_across;
     const int down = t / threads_across;
-    const int64_t first_row = static_cast<int64_t>(blockIdx.x) * tile_rows;
     const int64_t features = layout.features;
-    if (t < tile_rows) {
-        row_offsets[t] = first_row + t < layout.rows() ? layout.offset(first_row + t) : -1;
-    }
-    __syncthreads();
-
-    float best_score[8];
-    int32_t best_code[8];
-    for (int i = 0; i < 8; ++i) {
-        best_score[i] = -INFINITY;
-        best_code[i] = 0;
-    }
-
-    for (int64_t first_code = 0; first_code < codes_count; first_code += tile_codes) {
-        const float* panel = packed.codes + first_code * features;
-        float score[8][8];
-        for (int j = 0; j < 8; ++j) {
-            const float start = packed.negative_h[first_code + tile_position(across, j)];
-            for (int i = 0; i < 8; ++i) {
-                score[i][j] = start;
-            }
+    const int64_t count = chosen.size();
+    for (int64_t first = static_cast<int64_t>(blockIdx.x) * tile_rows; first < count;
+         first += static_cast<int64_t>(gridDim.x) * tile_rows) {
+        if (t < tile_rows) {
+            const int64_t n = first + t < count ? chosen[first + t] : -1;
+            row_numbers[t] = n;
+            row_offsets[t] = n >= 0 ? layout.offset(n) : 0;
         }
+        __syncthreads();
 
-        for (int64_t first_feature = 0; first_feature < features; first_feature += tile_features) {
-            // Features beyond the last, and rows beyond the last, are zeros: they leave every score as it is.
-            for (int e = t; e < tile_rows * tile_features; e += threads) {
-                // Threads run along memory: along the features of a row-major tensor, else along the rows.
-                const int r = layout.inner == 1 ? e / tile_features : e % tile_rows;
-                const int f = layout.inner == 1 ? e % tile_features : e / tile_rows;
-                const int64_t d = first_feature + f;
-                float centred = 0.0f;
-                if (row_offsets[r] >= 0 && d < features) {
-                    const float value = rows[row_offsets[r] + d * layout.stride()];
-                    if (first_code == 0) {
-                        bad.note_unless_finite(value, first_row + r);
-                    }
-                    centred = value - packed.centre[d];
-                }
-                z_tile[f][r] = centred;
-            }
-            for (int e = t; e < tile_codes * tile_features; e += threads) {
-                const int f = e / tile_codes;
-                c_tile[f][e % tile_codes] = first_feature + f < features ? panel[e] : 0.0f;
-            }
-            panel += tile_codes * tile_features;
-            __syncthreads();
-
-            for (int f = 0; f < tile_features; ++f) {
-                float z[8];
-                float c[8];
-                for (int i = 0; i < 8; ++i) {
-                    z[i] = z_tile[f][tile_position(down, i)];
-                    c[i] = c_tile[f][tile_position(across, i)];
-                }
-                for (int i = 0; i < 8; ++i) {
-                    for (int j = 0; j < 8; ++j) {
-                        score[i][j] = fused_multiply_add(z[i], c[j], score[i][j]);
-                    }
-                }
-            }
-            __syncthreads();
-        }
-
-        // Codes ascend with j and from panel to panel: the first of equal scores stays.
+        float best_score[8];
+        int32_t best_code[8];
         for (int i = 0; i < 8; ++i) {
+            best_score[i] = -INFINITY;
+            best_code[i] = 0;
+        }
+
+        for (int64_t first_code = 0; first_code < codes_count; first_code += tile_codes) {
+            const float* panel = packed.codes + first_code * features;
+            float score[8][8];
             for (int j = 0; j < 8; ++j) {
-                if (score[i][j] > best_score[i]) {
-                    best_score[i] = score[i][j];
-                    best_code[i] = static_cast<int32_t>(first_code) + tile_position(across, j);
+                const float start = packed.negative_h[first_code + tile_position(across, j)];
+                for (int i = 0; i < 8; ++i) {
+                    score[i][j] = start;
+                }
+            }
+
+            for (int64_t first_feature = 0; first_feature < features; first_feature += tile_features) {
+                // Features beyond the last, and rows beyond the last, are zeros: they leave every score as it is.
+                for (int e = t; e < tile_rows * tile_features; e += threads) {
+                    // Threads run along memory: along the features of a row-major tensor, else along the rows.
+                    const int r = layout.inner == 1 ? e / tile_features : e % tile_rows;
+                    const int f = layout.inner == 1 ? e % tile_features : e / tile_rows;
+                    const int64_t d = first_feature + f;
+                    float centred = 0.0f;
+                    if (row_numbers[r] >= 0 && d < features) {
+                        const float value = rows[row_offsets[r] + d * layout.stride()];
+                        if (first_code == 0) {
+                            bad.note_unless_finite(value, row_numbers[r]);
+                        }
+                        centred = value - packed.centre[d];
+                    }
+                    z_tile[f][r] = centred;
+                }
+                for (int e = t; e < tile_codes * tile_features; e += threads) {
+                    const int f = e / tile_codes;
+                    c_tile[f][e % tile_codes] = first_feature + f < features ? panel[e] : 0.0f;
+                }
+                panel += tile_codes * tile_features;
+                __syncthreads();
+
+                for (int f = 0; f < tile_features; ++f) {
+                    float z[8];
+                    float c[8];
+                    for (int i = 0; i < 8; ++i) {
+                        z[i] = z_tile[f][tile_position(down, i)];
+                        c[i] = c_tile[f][tile_position(across, i)];
+                    }
+                    for (int i = 0; i < 8; ++i) {
+                        for (int j = 0; j < 8; ++j) {
+                            score[i][j] = fused_multiply_add(z[i], c[j], score[i][j]);
+                        }
+                    }
+                }
+                __syncthreads();
+            }
+
+            // Codes ascend with j and from panel to panel: the first of equal scores stays.
+            for (int i = 0; i < 8; ++i) {
+                for (int j = 0; j < 8; ++j) {
+                    if (score[i][j] > best_score[i]) {
+                        best_score[i] = score[i][j];
+                        best_code[i] = static_cast<int32_t>(first_code) + tile_position(across, j);
+                    }
                 }
             }
         }
-    }
 
-    for (int i = 0; i < 8; ++i) {
-        row_scores[tile_position(down, i)][across] = best_score[i];
-        row_codes[tile_position(down, i)][across] = best_code[i];
-    }
-    __syncthreads();
-    if (t < tile_rows && row_offsets[t] >= 0) {
-        float score = row_scores[t][0];
-        int32_t code = row_codes[t][0];
-        for (int other = 1; other < threads_across; ++other) {
-            if (beats(row_scores[t][other], row_codes[t][other], score, code)) {
-                score = row_scores[t][other];
-                code = row_codes[t][other];
-            }
+        for (int i = 0; i < 8; ++i) {
+            row_scores[tile_position(down, i)][across] = best_score[i];
+            row_codes[tile_position(down, i)][across] = best_code[i];
         }
-        codes[first_row + t] = code;
+        __syncthreads();
+        if (t < tile_rows && row_numbers[t] >= 0) {
+            float score = row_scores[t][0];
+            int32_t code = row_codes[t][0];
+            for (int other = 1; other < threads_across; ++other) {
+                if (beats(row_scores[t][other], row_codes[t][other], score, code)) {
+                    score = row_scores[t][other];
+                    code = row_codes[t][other];
+                }
+            }
+            codes[row_numbers[t]] = code;
+        }
     }
+}
+
+enum class Choice { automatic, simt, tensor_cores };
+constexpr const char* choice_names[] = {"automatic", "simt", "tensor_cores"};
+
+std::atomic<Choice> choice{Choice::automatic};
+std::atomic<int64_t> rows_at_once{0};
+
+bool uses_tensor_cores(int64_t rows, int64_t codes_count, int64_t features) {
+    const Choice chosen = choice.load();
+    return chosen == Choice::automatic ? tensor_cores_pay(rows, codes_count, features)
+                                       : chosen == Choice::tensor_cores && tensor_cores_serve(features);
 }
 
 template <typename Numbers>
 void assign(Numbers rows, Layout layout, const void* packed, int64_t codes_count, int32_t* codes, cudaStream_t stream) {
+    const PackedCodebook<const float> view =
+        packed_view(static_cast<const float*>(packed), codes_count, layout.features);
     const FirstBad bad(stream);
-    launch(assign_kernel<Numbers>, blocks_for(layout.rows(), tile_rows), threads, 0, stream, rows, layout,
-        packed_view(static_cast<const float*>(packed), codes_count, layout.features), codes_count, codes, bad.rows());
+    const auto score_all = [&](auto chosen, unsigned blocks) {
+        launch(assign_kernel<Numbers, decltype(chosen)>, blocks, threads, 0, stream, rows, layout, chosen, view,
+            codes_count, codes, bad.rows());
+    };
+    const unsigned tiles = blocks_for(layout.rows(), tile_rows);
+    if (uses_tensor_cores(layout.rows(), codes_count, layout.features)) {
+        const Scratch<int64_t> open_rows(layout.rows(), stream);
+        const Scratch<unsigned long long> open_count(1, stream);
+        assign_by_tensor_cores(rows, layout, view, codes_count, rows_at_once.load(), codes, bad.rows(),
+            {open_rows.get(), open_count.get()}, stream);
+        // How many rows are open only the device knows: as many blocks as run at once share them.
+        constexpr unsigned blocks = 512;
+        score_all(ListedRows{open_rows.get(), open_count.get()}, tiles < blocks ? tiles : blocks);
+    } else {
+        score_all(AllRows{layout.rows()}, tiles);
+    }
     bad.require_finite("z");
 }
 
@@ -162,7 +200,7 @@ int32_t vq4j_cuda_assign(void* stream, const float* rows, int64_t outer, int64_t
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
         check_present({rows, packed, codes});
-        assignment::assign(assignment::Floats{rows}, layout, packed, codes_count, codes,
+        assignment::assign(Floats{rows}, layout, packed, codes_count, codes,
             static_cast<cudaStream_t>(stream));
     });
 }
@@ -176,9 +214,31 @@ int32_t vq4j_cuda_assign_half(void* stream, const uint16_t* rows, int32_t type, 
         check_present({rows, packed, codes});
         const auto s = static_cast<cudaStream_t>(stream);
         if (type == VQ4J_FLOAT16) {
-            assignment::assign(assignment::Halves<Float16>{rows}, layout, packed, codes_count, codes, s);
+            assignment::assign(Halves<Float16>{rows}, layout, packed, codes_count, codes, s);
         } else {
-            assignment::assign(assignment::Halves<Bfloat16>{rows}, layout, packed, codes_count, codes, s);
+            assignment::assign(Halves<Bfloat16>{rows}, layout, packed, codes_count, codes, s);
         }
     });
+}
+
+int32_t vq4j_cuda_set_assignment(const char* kernel, int64_t rows_at_once) {
+    return guarded([&] {
+        check_present({kernel});
+        int chosen = 0;
+        while (chosen < 3 && std::strcmp(kernel, assignment::choice_names[chosen]) != 0) {
+            ++chosen;
+        }
+        if (chosen == 3) {
+            invalid(std::string("need an assignment of automatic, simt or tensor_cores, got ") + kernel);
+        }
+        if (rows_at_once < 0) {
+            invalid("need rows_at_once >= 0, got " + std::to_string(rows_at_once));
+        }
+        assignment::choice = static_cast<assignment::Choice>(chosen);
+        assignment::rows_at_once = rows_at_once;
+    });
+}
+
+const char* vq4j_cuda_assignment(int64_t rows, int64_t codes_count, int64_t features) {
+    return assignment::choice_names[assignment::uses_tensor_cores(rows, codes_count, features) ? 2 : 1];
 }

@@ -11,7 +11,7 @@
 
 namespace vq4j::top_k {
 
-__global__ void __launch_bounds__(ScoreTile::threads) top_k_kernel(const float* rows, Layout layout,
+__global__ void __launch_bounds__(ScoreTile::threads, 2) top_k_kernel(const float* rows, Layout layout,
     PackedCodebook<const float> packed, int64_t codes_count, int64_t k, float* scores, int32_t* codes, BadRows bad) {
     __shared__ ScoreTile tile;
     __shared__ float score_tile[ScoreTile::rows][ScoreTile::codes + 1];

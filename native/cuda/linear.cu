@@ -32,7 +32,7 @@ struct PackWeight {
     }
 };
 
-__global__ void __launch_bounds__(ScoreTile::threads) map_kernel(const float* rows, Layout layout,
+__global__ void __launch_bounds__(ScoreTile::threads, 2) map_kernel(const float* rows, Layout layout,
     PackedCodebook<const float> packed, int64_t out_features, unsigned row_blocks, float* out, BadRows bad) {
     constexpr int part = ScoreTile::part;
     __shared__ ScoreTile tile;

@@ -10,7 +10,7 @@
 
 namespace vq4j::sampling {
 
-__global__ void __launch_bounds__(ScoreTile::threads) sample_kernel(const float* rows, Layout layout,
+__global__ void __launch_bounds__(ScoreTile::threads, 2) sample_kernel(const float* rows, Layout layout,
     PackedCodebook<const float> packed, int64_t codes_count, CodeSampling sampling, int32_t* codes, BadRows bad) {
     constexpr int part = ScoreTile::part;
     static_assert(part == codes_a_draw, "a draw is a thread's codes of a row");

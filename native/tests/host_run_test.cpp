@@ -6,13 +6,15 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "cuda_runtime.h"
+#include "core/tensor_filter.hpp"
+#include "cuda/tensor_core.cuh"
 
 namespace {
 
@@ -165,6 +167,78 @@ __global__ void unnamed_source_kernel(int* out) {
     }
 }
 
+// ---- tensor cores and asynchronous copies ----------------------------------------------------------------------
+
+struct Product {
+    uint16_t a[16][16];  // rows x terms
+    uint16_t b[8][16];   // columns x terms
+    float sums[16][8];
+};
+
+// sums += a b by one warp, in one step of 16 terms or two of 8.
+__global__ void product_kernel(Product* of, bool in_two_steps) {
+    alignas(16) __shared__ uint16_t a[16][16];
+    alignas(16) __shared__ uint16_t b[16][16];
+    const int t = static_cast<int>(threadIdx.x);
+    for (int e = t; e < 256; e += 32) {
+        a[e / 16][e % 16] = of->a[e / 16][e % 16];
+        b[e / 16][e % 16] = e < 128 ? of->b[e / 16][e % 16] : static_cast<uint16_t>(0);
+    }
+    __syncwarp();
+    uint32_t of_a[4];
+    uint32_t of_b[4];
+    vq4j::load_matrices(of_a, &a[t % 16][t / 16 * 8]);
+    vq4j::load_matrices(of_b, &b[t % 8 + t / 16 * 8][t / 8 % 2 * 8]);
+    float sums[4];
+    for (int i = 0; i < 4; ++i) {
+        sums[i] = of->sums[t / 4 + i / 2 * 8][t % 4 * 2 + i % 2];
+    }
+    if (in_two_steps) {
+        vq4j::multiply_accumulate_8(sums, of_a, of_b);
+        vq4j::multiply_accumulate_8(sums, of_a + 2, of_b + 1);
+    } else {
+        vq4j::multiply_accumulate_16(sums, of_a, of_b);
+    }
+    for (int i = 0; i < 4; ++i) {
+        of->sums[t / 4 + i / 2 * 8][t % 4 * 2 + i % 2] = sums[i];
+    }
+}
+
+// Each thread copies 4 floats in one group and 4 in a second, and waits for the first.
+__global__ void copy_kernel(const float* in, float* before, float* after_first, float* after_all) {
+    alignas(16) __shared__ float copied[2][32][4];
+    const int t = static_cast<int>(threadIdx.x);
+    for (int group = 0; group < 2; ++group) {
+        vq4j::copy_async(copied[group][t], in + (group * 32 + t) * 4);
+        vq4j::commit_copies();
+    }
+    before[t] = copied[0][t][3];
+    vq4j::wait_for_copies<1>();
+    after_first[2 * t] = copied[0][t][3];
+    after_first[2 * t + 1] = copied[1][t][0];
+    vq4j::wait_for_copies<0>();
+    after_all[t] = copied[1][t][0];
+}
+
+__global__ void copy_without_wait_kernel(const float* in) {
+    alignas(16) __shared__ float copied[32][4];
+    vq4j::copy_async(copied[threadIdx.x], in + 4 * threadIdx.x);
+    vq4j::commit_copies();
+}
+
+__global__ void half_a_warp_kernel() {
+    alignas(16) __shared__ uint16_t matrix[8][8];
+    if (threadIdx.x < 16) {
+        uint32_t registers[4];
+        vq4j::load_matrices(registers, matrix[threadIdx.x % 8]);
+    }
+}
+
+__global__ void unaligned_copy_kernel(const float* in) {
+    alignas(16) __shared__ float copied[8];
+    vq4j::copy_async(copied + 1, in);
+}
+
 // ---- what holds ------------------------------------------------------------------------------------------------
 
 void barriers_separate_writes_from_reads_in_every_order() {
@@ -243,6 +317,95 @@ void warp_collectives_exchange_values() {
             check(down[t] == static_cast<long long>(t > 28 ? t : t + 3) << 40, "shuffle down of 64-bit integers");
             check(from_five[t] == 5 && odd_lanes[t] == 0xaaaaaaaau, "shuffle from one lane, ballot");
             check(t >= 8 || votes[t] == 3, "votes among the lanes of a partial mask");
+        }
+    }
+}
+
+Product random_product(unsigned seed) {
+    std::mt19937 generator(seed);
+    std::normal_distribution<float> normal;
+    Product p;
+    const auto draw = [&](uint16_t& half) { half = vq4j::float16_of_float(normal(generator)); };
+    for (int k = 0; k < 16; ++k) {
+        for (int i = 0; i < 16; ++i) {
+            draw(p.a[i][k]);
+        }
+        for (int j = 0; j < 8; ++j) {
+            draw(p.b[j][k]);
+        }
+    }
+    for (auto& row : p.sums) {
+        for (float& sum : row) {
+            sum = normal(generator);
+        }
+    }
+    return p;
+}
+
+// The largest error of the sums, in units of what core/tensor_filter.hpp assumes of tensor cores.
+double error_of_product(const Product& p, const Product& computed) {
+    double largest = 0.0;
+    for (int i = 0; i < 16; ++i) {
+        for (int j = 0; j < 8; ++j) {
+            double sum = static_cast<double>(p.sums[i][j]);
+            double magnitudes = std::fabs(sum);
+            for (int k = 0; k < 16; ++k) {
+                const double product = static_cast<double>(vq4j::float_of_float16(p.a[i][k]))
+                    * static_cast<double>(vq4j::float_of_float16(p.b[j][k]));
+                sum += product;
+                magnitudes += std::fabs(product);
+            }
+            const double error = std::fabs(static_cast<double>(computed.sums[i][j]) - sum);
+            largest = std::fmax(largest, error / (vq4j::tensor_core_error(16) * magnitudes));
+        }
+    }
+    return largest;
+}
+
+void tensor_cores_multiply_and_err_as_assumed() {
+    for (const char* order : orders) {
+        host_run::set_order(order);
+        for (unsigned seed = 1; seed < 9; ++seed) {
+            const Product p = random_product(seed);
+            const auto error = [&](const char* rounding, bool in_two_steps) {
+                host_run::set_tensor_cores(rounding);
+                Product computed = p;
+                host_run::launch(1, 32, 0, [&] { product_kernel(&computed, in_two_steps); });
+                return error_of_product(p, computed);
+            };
+            for (const bool in_two_steps : {false, true}) {
+                check(error("nearest", in_two_steps) < 0.1, "the product of fp16 matrices, rounded to fp32");
+                const double truncated = error("truncated", in_two_steps);
+                check(truncated > 0.02 && truncated < 1.0, "sums that are cut to 24 bits err within what is assumed");
+                const double bound = error("bound:5", in_two_steps);
+                check(bound > (in_two_steps ? 0.6 : 0.9) && bound <= 1.0001, "the largest error that is assumed");
+            }
+        }
+    }
+    bool rejected = false;
+    try {
+        host_run::set_tensor_cores("bound:");
+    } catch (const std::invalid_argument& failure) {
+        rejected = contains(failure.what(), "bound:");
+    }
+    check(rejected, "an unknown rounding is an error that names it");
+}
+
+void asynchronous_copies_are_there_after_the_wait_and_not_before() {
+    std::vector<float> in(256);
+    for (size_t i = 0; i < in.size(); ++i) {
+        in[i] = static_cast<float>(i);
+    }
+    for (const char* order : orders) {
+        host_run::set_order(order);
+        std::vector<float> before(32), after_first(64), after_all(32);
+        host_run::launch(1, 32, 0,
+            [&] { copy_kernel(in.data(), before.data(), after_first.data(), after_all.data()); });
+        for (size_t t = 0; t < 32; ++t) {
+            check(std::isnan(before[t]), "nothing is there before the wait");
+            check(after_first[2 * t] == in[4 * t + 3] && std::isnan(after_first[2 * t + 1]),
+                "a wait for all groups but one copies the first");
+            check(after_all[t] == in[128 + 4 * t], "a wait for all copies all");
         }
     }
 }
@@ -328,6 +491,12 @@ void mistakes_are_reported() {
     expect("a lane outside its mask", [] { foreign_mask_kernel(); }, 32,
         {"__syncwarp", "0x0000ffff", "does not name the calling lane"});
     expect("lanes with different masks", [] { different_masks_kernel(); }, 32, {"0xffff0000", "meets"});
+    const std::vector<float> in(128);
+    expect("a copy that nobody waits for", [&] { copy_without_wait_kernel(in.data()); }, 32,
+        {"ends with asynchronous copies"});
+    expect("an unaligned copy", [&] { unaligned_copy_kernel(in.data()); }, 1, {"cp.async", "multiple of 16"});
+    expect("matrices loaded by half a warp", [] { half_a_warp_kernel(); }, 32,
+        {"deadlock", "ldmatrix", "thread (16, 0, 0) never reaches it"});
     expect("a shuffle from outside the mask", [&] { unnamed_source_kernel(out.data()); }, 32, {"reads lane 9"});
 }
 
@@ -338,6 +507,8 @@ int main() {
     a_missing_barrier_shows();
     shared_memory_is_poisoned_in_every_block();
     warp_collectives_exchange_values();
+    tensor_cores_multiply_and_err_as_assumed();
+    asynchronous_copies_are_there_after_the_wait_and_not_before();
     integer_atomics_count();
     orders_are_kept_and_random_ones_repeat();
     host_threads_may_launch_at_once();

@@ -37,7 +37,7 @@ struct Operations {
 
 // All but those without a stream: last_error, allocate, release, packed_codebook_bytes.
 #define VQ4J_STREAM_OPERATIONS(X) \
-    X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(commitment_loss) \
+    X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(lookup_groups) X(commitment_loss) \
     X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
     X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) X(running_average) \
     X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
@@ -102,6 +102,19 @@ inline Implementation cuda() {
 #define VQ4J_SET(name) on.operations.name = OnDefaultStream<vq4j_cuda_##name>::call;
     VQ4J_STREAM_OPERATIONS(VQ4J_SET)
 #undef VQ4J_SET
+    return on;
+}
+
+// With all codes found the same way: "simt" or "tensor_cores".
+inline Implementation cuda(const char* assignment) {
+    Implementation on = cuda();
+    on.name = "cuda, " + std::string(assignment);
+    on.select = [=] {
+        if (vq4j_cuda_set_assignment(assignment, 0) != VQ4J_OK) {
+            std::printf("%s\n", vq4j_cuda_last_error());
+            std::abort();
+        }
+    };
     return on;
 }
 #endif

@@ -94,6 +94,11 @@ inline int __all_sync(unsigned mask, int predicate, VQ4J_CALLER) {
 
 #undef VQ4J_CALLER
 
+// One more than the number of the lowest bit that is set; 0 without any.
+inline int __ffs(int bits) {
+    return __builtin_ffs(bits);
+}
+
 // Atomics: fibers give way at barriers and collectives only, so that plain reads and writes do. The overloads are CUDA's;
 // there is none for floats, whose sums would depend on the order of the threads.
 #define VQ4J_ATOMIC(name, type, combined)  \

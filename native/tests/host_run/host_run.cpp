@@ -59,6 +59,13 @@ struct Fiber {
     void* fake_stack = nullptr;
 };
 
+// A copy that the thread has to wait for.
+struct Copy {
+    void* to;
+    const void* from;
+    unsigned group;
+};
+
 enum class State { runnable, running, waiting, done };
 
 struct Thread {
@@ -70,6 +77,8 @@ struct Thread {
     unsigned mask;              // of the warp collective at which it waits; 0 at a barrier
     LaneExchange exchange;
     uint64_t result;
+    std::vector<Copy> copies;   // in their order
+    unsigned copy_group;        // of the next copy
 };
 
 // The launch in progress; guarded by launch_mutex, which is held for the whole launch.
@@ -120,6 +129,10 @@ void parse_order(const std::string& text) {
 
 std::string text_of(const Place& place) {
     return std::string(place.operation) + " at " + place.file + ":" + std::to_string(place.line);
+}
+
+bool same_operation(const Place& a, const Place& b) {
+    return a.operation == b.operation || std::strcmp(a.operation, b.operation) == 0;
 }
 
 std::string text_of(unsigned mask) {
@@ -214,6 +227,9 @@ void fiber_main() {
         make_current(*self->thread);
         self->thread->fiber = self;
         (*body)();
+        if (!self->thread->copies.empty()) {
+            fail(*self->thread, "ends with asynchronous copies that it did not wait for");
+        }
         self->thread->state = State::done;
         ++done_count;
         Thread* next = pick();
@@ -290,7 +306,7 @@ void run_block(dim3 block) {
     thread_order.resize(threads.size());
     for (unsigned i = 0; i < threads.size(); ++i) {
         threads[i] = Thread{{i % block.x, i / block.x % block.y, i / block.x / block.y}, i, State::runnable, nullptr, {}, 0,
-            {}, 0};
+            {}, 0, {}, 0};
         thread_order[i] = order == Order::reverse ? static_cast<unsigned>(threads.size()) - 1 - i : i;
     }
     done_count = 0;
@@ -394,13 +410,20 @@ uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange) {
         if (other->state != State::waiting || (other->mask & mask) == 0) {
             continue;
         }
-        if (other->mask != mask || std::strcmp(other->place.operation, place.operation) != 0) {
+        if (other->mask != mask || !same_operation(other->place, place)) {
             fail(self, text_of(place) + " with mask " + text_of(mask) + " meets " + text_of(other->place) + " with mask "
                 + text_of(other->mask));
         }
         arrived |= 1u << (other->number % warp_lanes);
     }
     if (arrived == mask) {
+        if (exchange.operation != nullptr) {
+            void* values[warp_lanes] = {};
+            for (size_t i = 0; i < lanes; ++i) {
+                values[i] = reinterpret_cast<void*>(warp[i].exchange.value);
+            }
+            exchange.operation(values);
+        }
         unsigned ballot = 0;
         for (Thread* other = warp; other < warp + lanes; ++other) {
             ballot |= named(*other) && other->exchange.value != 0 ? 1u << (other->number % warp_lanes) : 0u;
@@ -420,6 +443,32 @@ uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange) {
     }
     give_way();
     return self.result;
+}
+
+void require_aligned(Place place, const void* address) {
+    if (reinterpret_cast<uintptr_t>(address) % 16 != 0) {
+        fail(*current, text_of(place) + ": an address is not a multiple of 16");
+    }
+}
+
+void copy_async(Place place, void* to, const void* from) {
+    require_aligned(place, to);
+    require_aligned(place, from);
+    poison(to, 16);
+    current->copies.push_back({to, from, current->copy_group});
+}
+
+void commit_copies() {
+    ++current->copy_group;
+}
+
+void wait_for_copies(int groups_left) {
+    std::vector<Copy>& copies = current->copies;
+    const auto ready = [&](const Copy& copy) { return copy.group + static_cast<unsigned>(groups_left) < current->copy_group; };
+    while (!copies.empty() && ready(copies.front())) {
+        std::memcpy(copies.front().to, copies.front().from, 16);
+        copies.erase(copies.begin());
+    }
 }
 
 }  // namespace host_run

@@ -4,6 +4,8 @@
 //   - threads and blocks run forward, reversed or in a seeded random order, so that a missing barrier changes results;
 //   - a barrier that not every thread of the block reaches at the same line, a warp collective that not every lane of its
 //     mask reaches, and a lane outside its own mask end the process with a report;
+//   - an asynchronous copy leaves NaNs behind and copies at the wait for it, and not before;
+//   - tensor cores err by as much as they are assumed to (tensor_core.cpp);
 //   - under AddressSanitizer an access out of bounds is reported at its line in the .cu file.
 //
 // `__shared__` variables are static and found by their linker section. GCC 12 drops that section inside function
@@ -26,6 +28,11 @@ namespace host_run {
 // Sets the order of threads and blocks: "forward", "reverse" or "random:SEED". The default is the environment variable
 // VQ4J_HOST_RUN_ORDER, else forward. Throws std::invalid_argument for any other text.
 void set_order(const std::string& order);
+
+// Sets how tensor cores round: "nearest", "truncated" (24 bits of the largest of 4 products and the sum, as the oldest of
+// them do) or "bound:SEED" (by the largest error that core/tensor_filter.hpp assumes, up or down at random). The default is
+// the environment variable VQ4J_HOST_RUN_TENSOR_CORES, else bound:1. Throws std::invalid_argument for any other text.
+void set_tensor_cores(const std::string& rounding);
 
 // Runs body once as every thread of the grid. Launches from several host threads run one after the other.
 // Returns false, having run nothing, where a device would reject the shape of the launch.
@@ -51,12 +58,30 @@ void block_barrier(Place place);
 struct LaneExchange {
     uint64_t value;  // the lane's own
     int source;      // the lane whose value it wants; negative: the ballot of all lanes' values
+    // Where not null, run once when all lanes are there, on the memory that their values point to.
+    void (*operation)(void* const* lanes) = nullptr;
 };
 
 uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange);
 
+// ---- tensor cores and asynchronous copies, by the contracts of cuda/tensor_core.cuh -----------------------------
+
+// Four 8 x 8 matrices of 16-bit numbers; lane i brings the address of row i % 8 of matrix i / 8.
+void load_matrices(Place place, const void* row, uint32_t (&registers)[4]);
+
+// sums (16 x 8) += a (16 x k) b (k x 8) in fp32, k = 8 or 16, with the registers of mma.sync.m16n8k8 and m16n8k16.
+void multiply_accumulate(Place place, int k, float (&sums)[4], const uint32_t* a, const uint32_t* b);
+
+// 16 bytes; both addresses are multiples of 16.
+void copy_async(Place place, void* to, const void* from);
+void commit_copies();
+void wait_for_copies(int groups_left);
+
 // The lane of the running thread, 0 to 31.
 int lane();
+
+// Ends the process with a report unless the address is a multiple of 16.
+void require_aligned(Place place, const void* address);
 
 }  // namespace host_run
 

@@ -1,0 +1,45 @@
+// The numbers of a tensor in any type, read as fp32.
+#ifndef VQ4J_CUDA_NUMBERS_CUH
+#define VQ4J_CUDA_NUMBERS_CUH
+
+#include "core/half.hpp"
+#include "vq4j/status.h"
+
+namespace vq4j {
+
+struct Floats {
+    const float* values;
+
+    __device__ float operator[](int64_t at) const { return values[at]; }
+};
+
+template <typename Half>
+struct Halves {
+    const uint16_t* values;
+
+    __device__ float operator[](int64_t at) const { return Half::widen(values[at]); }
+};
+
+// Of a type that is known when the kernel runs.
+struct AnyNumbers {
+    const void* values;
+    int32_t type;  // VQ4J_FLOAT16, VQ4J_BFLOAT16 or fp32
+
+    static constexpr int32_t float32 = -1;
+
+    AnyNumbers(Floats numbers) : values(numbers.values), type(float32) {}
+    AnyNumbers(Halves<Float16> numbers) : values(numbers.values), type(VQ4J_FLOAT16) {}
+    AnyNumbers(Halves<Bfloat16> numbers) : values(numbers.values), type(VQ4J_BFLOAT16) {}
+
+    __device__ float operator[](int64_t at) const {
+        if (type == float32) {
+            return static_cast<const float*>(values)[at];
+        }
+        const uint16_t half = static_cast<const uint16_t*>(values)[at];
+        return type == VQ4J_FLOAT16 ? float_of_float16(half) : float_of_bfloat16(half);
+    }
+};
+
+}  // namespace vq4j
+
+#endif
