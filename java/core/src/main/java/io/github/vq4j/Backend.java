@@ -152,18 +152,13 @@ public final class Backend {
     }
 
     private static synchronized Backend loadCpu() {
-        try {
-            String threads = System.getProperty(THREADS_PROPERTY);
-            if (threads != null && CpuKernels.setThreads(parsed(threads)) != CpuKernels.VQ4J_OK) {
-                throw new IllegalArgumentException(
-                        THREADS_PROPERTY + ": " + CpuKernels.lastError().getString());
-            }
-            CpuKernels.threads();
-        } catch (LinkageError missing) {
-            throw new IllegalStateException(
-                    "the native library of vq4j does not load on " + Loader.getPlatform()
-                            + "; put vq4j-core with the classifier of this platform on the class path",
-                    missing);
+        if (NativeLibrary.FAILURE != null) {
+            throw new IllegalStateException(NativeLibrary.WHY_NOT, NativeLibrary.FAILURE);
+        }
+        String threads = System.getProperty(THREADS_PROPERTY);
+        if (threads != null && CpuKernels.setThreads(parsed(threads)) != CpuKernels.VQ4J_OK) {
+            throw new IllegalArgumentException(
+                    THREADS_PROPERTY + ": " + CpuKernels.lastError().getString());
         }
         loadedCpu = new Backend(Kernels.cpu());
         return loadedCpu;
@@ -178,6 +173,45 @@ public final class Backend {
         }
     }
 
+    /** Loads the CPU's library at first use, with JavaCPP's own, without which there are no pointers for CUDA either. */
+    private static final class NativeLibrary {
+        static final @Nullable LinkageError FAILURE;
+        static final String WHY_NOT;
+
+        static {
+            LinkageError failure = null;
+            try {
+                CpuKernels.threads();
+            } catch (LinkageError thrown) {
+                failure = thrown;
+            }
+            FAILURE = failure;
+            WHY_NOT = failure == null ? "" : reason(failure);
+        }
+
+        private static String reason(LinkageError failure) {
+            String platform = Loader.getPlatform();
+            String library = "io/github/vq4j/internal/" + platform + "/libvq4j.so";
+            if (Backend.class.getClassLoader().getResource(library) == null) {
+                return "the native library of vq4j for " + platform
+                        + " is not on the class path; add vq4j-core with classifier " + platform + ", or vq4j-platform";
+            }
+            return "the native library of vq4j for " + platform + " does not load ("
+                    + lastMessage(failure)
+                    + "). It is extracted to the folder that the system property org.bytedeco.javacpp.cachedir names,"
+                    + " else to .javacpp/cache in the home or to the folder for temporary files: need a folder that can be"
+                    + " written to and that is not mounted noexec";
+        }
+
+        private static String lastMessage(Throwable failure) {
+            Throwable cause = failure;
+            while (cause.getCause() != null) {
+                cause = cause.getCause();
+            }
+            return String.valueOf(cause.getMessage());
+        }
+    }
+
     /** Looks for CUDA at first use. */
     private static final class Cuda {
         static final int DEVICES;
@@ -185,20 +219,18 @@ public final class Backend {
 
         static {
             int devices = 0;
-            String reason = null;
-            try {
-                // Brings JavaCPP's own library in, without which there are no pointers.
-                CpuKernels.threads();
+            String reason = NativeLibrary.FAILURE == null ? null : NativeLibrary.WHY_NOT;
+            if (reason == null) {
                 try (IntPointer count = new IntPointer(1)) {
                     if (CudaKernels.deviceCount(count) == CpuKernels.VQ4J_OK) {
                         devices = count.get();
                     } else {
                         reason = CudaKernels.lastError().getString() + "; it needs an NVIDIA GPU and its driver";
                     }
+                } catch (LinkageError missing) {
+                    reason = "the CUDA kernels are not on the class path or do not load (" + missing.getMessage()
+                            + "); add vq4j-core with classifier " + Loader.getPlatform() + "-gpu";
                 }
-            } catch (LinkageError missing) {
-                reason = "the CUDA kernels are not on the class path or do not load (" + missing.getMessage()
-                        + "); add vq4j-core with classifier " + Loader.getPlatform() + "-gpu";
             }
             DEVICES = devices;
             WHY_NOT = Optional.ofNullable(reason);

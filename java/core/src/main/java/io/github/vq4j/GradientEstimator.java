@@ -24,7 +24,7 @@ public enum GradientEstimator {
      * </pre>
      *
      * and the angle between dz and z is that between g and e. The code receives syncNu * g. Where |z| or |e| is below
-     * 1e-6, or u nearly opposite to v, |u + v| < 0.01, no rotation is defined well enough: dz = g there.
+     * 1e-6, or u nearly opposite to v, {@code |u + v| < 0.01}, no rotation is defined well enough: dz = g there.
      */
     ROTATION(CpuKernels.VQ4J_ROTATION),
 

@@ -20,7 +20,8 @@ import org.jspecify.annotations.Nullable;
  * array crosses to native memory by one copy each time a layer uses it (and back, as an output): the garbage collector
  * must stay free to move the array while kernels run. Direct buffers, pointers and addresses are used in place.
  *
- * <p>{@link #close} gives back only memory that the tensor owns, that is of {@link #allocate} and of results.
+ * <p>{@link #close} gives back only memory that the tensor owns, that is of {@link #allocate}, of results and of
+ * {@link Dlpack}.
  */
 public final class Tensor implements AutoCloseable {
     private final DataType type;
@@ -28,23 +29,24 @@ public final class Tensor implements AutoCloseable {
     private final long[] shape;
     private final long size;
     private final Object storage;
-    private final @Nullable Memory<?> owned;
+    private final @Nullable Runnable release;
     private final Tensor owner;
     private boolean closed;
+    private int loans;
 
     private Tensor(
             DataType type,
             Device device,
             long[] shape,
             Object storage,
-            @Nullable Memory<?> owned,
+            @Nullable Runnable release,
             @Nullable Tensor owner) {
         this.type = type;
         this.device = device;
         this.shape = shape.clone();
         this.size = sizeOf(shape);
         this.storage = storage;
-        this.owned = owned;
+        this.release = release;
         this.owner = owner == null ? this : owner;
     }
 
@@ -193,7 +195,16 @@ public final class Tensor implements AutoCloseable {
                     case INT32 -> Memory.ints(kernels, size);
                 };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
-        return new Tensor(type, device, shape, memory.pointer(), memory, null);
+        return new Tensor(type, device, shape, memory.pointer(), memory::close, null);
+    }
+
+    /**
+     * A view of memory that {@link #close} gives back.
+     *
+     * @param release may be called more than once, and does nothing then
+     */
+    static Tensor owning(DataType type, Device device, long[] shape, Pointer memory, Runnable release) {
+        return new Tensor(type, device, shape, memory, release, null);
     }
 
     /** The sizes of the axes, in a new array. */
@@ -300,20 +311,55 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(type, device, newShape, storage, null, owner);
     }
 
-    /** Gives owned memory back; a second call does nothing. */
+    /** Gives owned memory back, once nobody has it by {@link Dlpack}; a second call does nothing. */
     @Override
     public void close() {
         if (owner == this) {
-            closed = true;
-            if (owned != null) {
-                owned.close();
+            synchronized (this) {
+                closed = true;
             }
+            releaseUnlessLent();
         }
     }
 
     @Override
     public String toString() {
         return "Tensor " + type + Arrays.toString(shape) + " on " + device;
+    }
+
+    // ---- for Dlpack --------------------------------------------------------------------------------------------
+
+    void checkLendable() {
+        checkOpen();
+        if (!(storage instanceof Pointer)) {
+            throw new IllegalArgumentException("need a tensor in native memory, got a view of a heap array: " + this);
+        }
+    }
+
+    /** From here to {@link #takeBack}, close does not give the memory back. */
+    void lend() {
+        synchronized (owner) {
+            checkOpen();
+            owner.loans++;
+        }
+    }
+
+    void takeBack() {
+        synchronized (owner) {
+            owner.loans--;
+        }
+        owner.releaseUnlessLent();
+    }
+
+    private void releaseUnlessLent() {
+        synchronized (this) {
+            if (!closed || loans > 0) {
+                return;
+            }
+        }
+        if (release != null) {
+            release.run();
+        }
     }
 
     // ---- for the layers ----------------------------------------------------------------------------------------
@@ -504,7 +550,7 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
-    private static long checkAddress(long address, long[] shape) {
+    static long checkAddress(long address, long[] shape) {
         long size = sizeOf(shape);
         if (address == 0 && size > 0) {
             throw new IllegalArgumentException("need an address, got null for shape " + Arrays.toString(shape));

@@ -2,6 +2,7 @@ package io.github.vq4j.internal;
 
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.ShortPointer;
 
@@ -22,6 +23,11 @@ public final class AddressPointer {
     /** A pointer to int32 numbers. */
     public static IntPointer ints(long address, long count) {
         return new IntPointer(new At(address)).capacity(count);
+    }
+
+    /** A pointer to int64 numbers. */
+    public static LongPointer longs(long address, long count) {
+        return new LongPointer(new At(address)).capacity(count);
     }
 
     private static final class At extends Pointer {

@@ -56,7 +56,9 @@ abstract class KernelMapper implements InfoMapper, BuildEnabled {
         infoMap.put(new Info("VQ4J_API").cppTypes().annotations());
         infoMap.put(new Info("float").valueTypes("float").pointerTypes("FloatPointer"));
         infoMap.put(new Info("double").valueTypes("double").pointerTypes("DoublePointer"));
+        infoMap.put(new Info("uint8_t").cast().valueTypes("byte").pointerTypes("BytePointer"));
         infoMap.put(new Info("uint16_t").cast().valueTypes("short").pointerTypes("ShortPointer"));
+        infoMap.put(new Info("uint32_t").cast().valueTypes("int").pointerTypes("IntPointer"));
         infoMap.put(new Info("int32_t", "int").valueTypes("int").pointerTypes("IntPointer"));
         infoMap.put(new Info("int64_t").cast().valueTypes("long").pointerTypes("LongPointer"));
         infoMap.put(new Info("uint64_t").cast().valueTypes("long").pointerTypes("LongPointer"));
