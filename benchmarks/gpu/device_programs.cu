@@ -1,0 +1,65 @@
+// What the GPU benchmark measures below Python: the rate of fused multiply-adds of the card, and a training step whose
+// operations follow one another without Python in between.
+#include "cuda/launch.cuh"
+#include "vq4j/cuda.h"
+
+namespace vq4j::benchmark {
+
+constexpr int chains = 16;  // independent ones a thread
+
+// Every thread runs 16 chains of fused multiply-adds; the sums keep the compiler from leaving them out.
+struct MultiplyAdds {
+    int64_t steps;
+    float* sums;
+
+    __device__ void operator()(int64_t i) const {
+        float chain[chains];
+        for (int c = 0; c < chains; ++c) {
+            chain[c] = static_cast<float>(i + c);
+        }
+        for (int64_t step = 0; step < steps; ++step) {
+            for (int c = 0; c < chains; ++c) {
+                chain[c] = fmaf(chain[c], 0.999f, 0.5f);
+            }
+        }
+        float sum = 0.0f;
+        for (int c = 0; c < chains; ++c) {
+            sum += chain[c];
+        }
+        sums[i] = sum;
+    }
+};
+
+}  // namespace vq4j::benchmark
+
+using namespace vq4j;
+
+// 2 * 16 * steps * threads operations.
+extern "C" VQ4J_API int32_t vq4j_benchmark_multiply_adds(void* stream, int64_t threads, int64_t steps, float* sums) {
+    return guarded([&] {
+        for_each(threads, static_cast<cudaStream_t>(stream), benchmark::MultiplyAdds{steps, sums});
+    });
+}
+
+// The whole training step of a layer of one codebook: codes, output, loss and histogram; both gradients; AdamW.
+extern "C" VQ4J_API int32_t vq4j_benchmark_training_step(void* stream, const float* rows, const float* grad,
+    int64_t rows_count, int64_t features, float* codebook, int64_t codes_count, void* packed, int32_t* codes,
+    float* output, float* distances, double* losses, int64_t* counts, float* grad_rows, float* grad_codebook,
+    float* first_moment, float* second_moment, int64_t step) {
+    return guarded([&] {
+        const float commitment = 0.1f / static_cast<float>(rows_count * features);
+        const float of_codes = 1.9f / static_cast<float>(rows_count * features);
+        require_ok(vq4j_cuda_pack_codebook(stream, codebook, codes_count, features, packed));
+        require_ok(vq4j_cuda_assign(stream, rows, rows_count, 1, features, packed, codes_count, codes));
+        require_ok(vq4j_cuda_lookup(stream, codebook, codes_count, codes, rows_count, 1, features, output));
+        require_ok(vq4j_cuda_commitment_loss(stream, rows, rows_count, 1, features, codebook, codes, 1, distances, losses,
+            losses + 1));
+        require_ok(vq4j_cuda_count_codes(stream, codes, rows_count, codes_count, counts));
+        require_ok(vq4j_cuda_input_gradient(stream, rows, grad, rows_count, 1, features, codebook, codes, commitment,
+            grad_rows));
+        require_ok(vq4j_cuda_codebook_gradient(stream, rows, grad, rows_count, 1, features, codebook, codes, codes_count,
+            of_codes, 0.0f, grad_codebook));
+        require_ok(vq4j_cuda_adam_step(stream, codebook, grad_codebook, first_moment, second_moment,
+            codes_count * features, step, 1e-3, 0.9, 0.999, 1e-8, 0.01, 1));
+    });
+}
