@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 struct dim3 {
     unsigned x, y, z;
@@ -33,6 +34,27 @@ bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
 
 // Fills memory with a pattern that is a NaN at every width and far out of range as an index.
 void poison(void* memory, size_t bytes);
+
+// ---- what is known of the device -----------------------------------------------------------------------------------
+
+// A kernel that can be launched by its address.
+struct Kernel {
+    std::vector<size_t> argument_bytes;
+    std::function<void(void* const* arguments)> run;
+};
+
+void know(const void* kernel, std::vector<size_t> argument_bytes, std::function<void(void* const*)> run);
+bool is_known(const void* kernel);
+const Kernel& kernel_at(const void* address);
+
+// Memory of the device, by which addresses are told apart.
+void note_device_memory(const void* memory, size_t bytes);
+void forget_device_memory(const void* memory);
+bool is_device_memory(const void* address);
+
+// Work that waits until the host or another launch needs it, in its order.
+void later(std::function<void()> work);
+void catch_up();
 
 // ---- called by the running thread ------------------------------------------------------------------------------
 
