@@ -320,16 +320,17 @@ public:
         check(cudaEventRecord(event_, stream), "event");
     }
 
-    // Once the event has come, or the stream was waited for.
+    // Once the event has come, or the stream was waited for. A failure is thrown once.
     void deliver() {
-        for (const Watch& watch : watches) {
+        std::vector<Watch> watched;
+        watched.swap(watches);
+        for (const Watch& watch : watched) {
             int64_t lowest = 0;
             std::memcpy(&lowest, watch.copy, sizeof lowest);
             if (lowest != first_bad_none) {
                 watch.fail(lowest);
             }
         }
-        watches.clear();
         for (const Fetch& fetch : fetches) {
             std::memcpy(fetch.to, fetch.copy, fetch.bytes);
         }
@@ -455,10 +456,10 @@ public:
     }
 
     void fail_if_lowered(const long long* watched, std::function<void(int64_t)> fail) override {
-        for (size_t page = 0; page < pages_.size(); ++page) {
-            const std::ptrdiff_t at = watched - pages_[page];
-            if (at >= 0 && at < static_cast<std::ptrdiff_t>(page_watches)) {
-                results_->watches.push_back({page_copies_[page] + static_cast<size_t>(at) * sizeof(long long), std::move(fail)});
+        for (size_t page = 0; page < page_copies_.size(); ++page) {
+            const uintptr_t at = reinterpret_cast<uintptr_t>(watched) - reinterpret_cast<uintptr_t>(pages_[page]);
+            if (at < page_bytes) {
+                results_->watches.push_back({page_copies_[page] + at, std::move(fail)});
                 return;
             }
         }
@@ -487,6 +488,10 @@ public:
     }
 
     void forget() {
+        if (results_ != nullptr && has_run_) {
+            cudaStreamSynchronize(stream_);  // a part that has run may still write to the results' memory
+        }
+        has_run_ = false;
         sequence_.clear();
         results_.reset();
         page_copies_.clear();
@@ -519,6 +524,7 @@ private:
         if (sequence_.steps().empty()) {
             return;
         }
+        has_run_ = true;
         const uint64_t hash = sequence_.hash();
         Graph* const graph = graph_of(hash);
         if (graph != nullptr) {
@@ -578,6 +584,7 @@ private:
     std::vector<long long*> pages_;            // watched numbers on the device
     std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
     size_t watched_ = 0;
+    bool has_run_ = false;
 };
 
 // ---- all batches of the process --------------------------------------------------------------------------------
