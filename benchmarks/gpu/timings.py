@@ -154,13 +154,26 @@ class Timings:
         distances = torch.empty(rows_count, device=self.device)
         of_codes, first, second = (torch.zeros_like(codebook) for _ in range(3))
 
-        def step(i):
-            self.call("vq4j_benchmark_training_step", inputs[i % len(inputs)], grad, rows_count, features, ours, codes_count,
-                      packed, codes, output, distances, losses, counts, of_rows, of_codes, first, second, 1)
+        repeats = 3 if self.is_dry else 100
 
-        contenders = {VQ4J: step, "torch, cdist + topk, autograd": torch_step(inputs, grad, codebook)}
-        return self.row("training step", (rows_count, codes_count, features), "normal", contenders,
-                        flops=2.0 * rows_count * codes_count * features)
+        def steps(_):
+            self.call("vq4j_benchmark_training_steps", rows, grad, rows_count, features, ours, codes_count, packed, codes,
+                      output, distances, losses, counts, of_rows, of_codes, first, second, repeats)
+
+        torch_ours = torch_step(inputs, grad, codebook)
+
+        def torch_steps(i):
+            for step in range(repeats):
+                torch_ours(i + step)
+
+        # Both are timed by many steps in a row; the times are divided by their number.
+        row = self.row("training step", (rows_count, codes_count, features), "normal",
+                       {VQ4J: steps, "torch, cdist + topk, autograd": torch_steps},
+                       flops=2.0 * rows_count * codes_count * features)
+        for result in row.results:
+            if "seconds" in result:
+                result["seconds"] /= repeats
+        return row
 
     def row(self, operation, size, kind, contenders, shares=None, flops=0.0, moved=0.0):
         seconds, failures = self.timer.medians(contenders)

@@ -690,6 +690,26 @@ Batch* Batch::open(cudaStream_t stream) {
     return open_batch != nullptr && open_batch->stream() == stream ? open_batch : nullptr;
 }
 
+void run_together(cudaStream_t stream, const std::function<void()>& body) {
+    if (open_batch != nullptr) {
+        body();
+        if (Batch* const batch = Batch::open(stream)) {
+            batch->catch_up();
+        }
+        return;
+    }
+    int64_t batch = 0;
+    require_ok(vq4j_cuda_begin_batch(stream, &batch));
+    try {
+        body();
+    } catch (...) {
+        vq4j_cuda_drop_batch(batch);
+        throw;
+    }
+    require_ok(vq4j_cuda_submit_batch(batch));
+    require_ok(vq4j_cuda_finish_batch(batch));
+}
+
 void* allocate_from_pool(size_t bytes, cudaStream_t stream) {
     void* memory = nullptr;
     check(cudaMallocFromPoolAsync(&memory, bytes, pool_of(current_device()), stream), "device memory");

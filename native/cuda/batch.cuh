@@ -45,6 +45,10 @@ protected:
     ~Batch() = default;
 };
 
+// Runs what body calls on the stream as one batch and waits for it; as a part of the calling thread's open batch where there
+// is one. Failures in data are thrown here.
+void run_together(cudaStream_t stream, const std::function<void()>& body);
+
 // 0x7f in every byte.
 constexpr int first_bad_none_byte = 0x7f;
 constexpr int64_t first_bad_none = 0x7f7f7f7f7f7f7f7f;

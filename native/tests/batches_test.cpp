@@ -348,6 +348,40 @@ void threads_have_batches_of_their_own(Implementation& on) {
     CHECK(b.result() == expected_b.result());
 }
 
+void k_means_waits_once_a_move(Implementation& on) {
+    const int64_t rows_count = 400;
+    const Array<float> z(on, random_floats(rows_count * features, 31));
+    const Array<float> codebook(on, random_floats(codes_count * features, 32));
+    const Array<int32_t> codes(on, rows_count);
+    const Array<double> objective(on, 1);
+    const Array<int64_t> moves(on, 1);
+    const Counts start = Counts::now();
+    CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 6, 0.0, codebook, codes, objective, moves));
+    const Counts now = Counts::now();
+    CHECK(moves.read()[0] == 6);
+    CHECK(now.waits == start.waits + 7 + 1);  // 7 objectives, and the number of moves copied to the device
+    CHECK(now.graphs_launched >= start.graphs_launched + 5);
+}
+
+void k_means_in_a_batch_is_what_it_is_alone(Implementation& on) {
+    const int64_t rows_count = 300;
+    const Array<float> z(on, random_floats(rows_count * features, 33));
+    std::vector<Floats> results;
+    for (const bool in_batch : {false, true}) {
+        const Array<float> codebook(on, random_floats(codes_count * features, 34));
+        const Array<int32_t> codes(on, rows_count);
+        const Array<double> objective(on, 1);
+        const Array<int64_t> moves(on, 1);
+        const int64_t batch = in_batch ? begin(on) : 0;
+        CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 4, 0.0, codebook, codes, objective, moves));
+        if (in_batch) {
+            finish(on, batch);
+        }
+        results.push_back(codebook.read());
+    }
+    CHECK(results[0] == results[1]);
+}
+
 }  // namespace
 }  // namespace vq4j::testing
 
@@ -369,7 +403,8 @@ int main() {
                                   TEST(memory_given_back_while_a_batch_is_open_stays_until_it_runs),
                                   TEST(a_dropped_batch_runs_nothing), TEST(a_thread_has_one_batch_and_it_is_finished_once),
                                   TEST(batches_are_submitted_before_others_are_finished),
-                                  TEST(threads_have_batches_of_their_own)},
+                                  TEST(threads_have_batches_of_their_own), TEST(k_means_waits_once_a_move),
+                                  TEST(k_means_in_a_batch_is_what_it_is_alone)},
         {cuda()});
     return of_both != 0 || of_device != 0;
 }

@@ -93,7 +93,21 @@ inline int __all_sync(unsigned mask, int predicate, VQ4J_CALLER) {
     return host_run::ballot({"__all_sync", file, line}, mask, predicate) == mask;
 }
 
+// The lanes of the mask that have the same value.
+template <typename T>
+unsigned __match_any_sync(unsigned mask, T value, VQ4J_CALLER) {
+    static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8), "what a GPU matches");
+    uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    return static_cast<unsigned>(
+        host_run::warp_collective({"__match_any_sync", file, line}, mask, {bits, host_run::matching_lanes}));
+}
+
 #undef VQ4J_CALLER
+
+inline int __popc(unsigned bits) {
+    return __builtin_popcount(bits);
+}
 
 // Atomics: fibers give way at barriers and collectives only, so that plain reads and writes do. The overloads are CUDA's;
 // there is none for floats, whose sums would depend on the order of the threads.

@@ -487,7 +487,15 @@ uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange) {
                 fail(*other, text_of(other->place) + ": reads lane " + std::to_string(source) + ", which mask "
                     + text_of(mask) + " does not name");
             }
-            other->result = source < 0 ? ballot : warp[source].exchange.value;
+            if (source == matching_lanes) {
+                other->result = 0;
+                for (const Thread* lane = warp; lane < warp + lanes; ++lane) {
+                    const bool matches = named(*lane) && lane->exchange.value == other->exchange.value;
+                    other->result |= matches ? 1u << (lane->number % warp_lanes) : 0u;
+                }
+            } else {
+                other->result = source < 0 ? ballot : warp[source].exchange.value;
+            }
             other->state = State::runnable;
         }
     }

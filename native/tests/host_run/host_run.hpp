@@ -72,8 +72,10 @@ void block_barrier(Place place);
 // What a lane brings to a warp collective and what it takes away.
 struct LaneExchange {
     uint64_t value;  // the lane's own
-    int source;      // the lane whose value it wants; negative: the ballot of all lanes' values
+    int source;      // the lane whose value it wants; -1: the ballot of all lanes' values; -2: the lanes of its own value
 };
+
+constexpr int matching_lanes = -2;
 
 uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange);
 
