@@ -1,44 +1,50 @@
 // What the GPU benchmark measures below Python: the rate of fused multiply-adds of the card, and a training step whose
 // operations follow one another without Python in between.
-#include "cuda/launch.cuh"
+#include <cuda_runtime.h>
+
+#include "core/failure.hpp"
 #include "vq4j/cuda.h"
 
 namespace vq4j::benchmark {
 
 constexpr int chains = 16;  // independent ones a thread
+constexpr int block_threads = 256;
 
 // Every thread runs 16 chains of fused multiply-adds; the sums keep the compiler from leaving them out.
-struct MultiplyAdds {
-    int64_t steps;
-    float* sums;
-
-    __device__ void operator()(int64_t i) const {
-        float chain[chains];
-        for (int c = 0; c < chains; ++c) {
-            chain[c] = static_cast<float>(i + c);
-        }
-        for (int64_t step = 0; step < steps; ++step) {
-            for (int c = 0; c < chains; ++c) {
-                chain[c] = fmaf(chain[c], 0.999f, 0.5f);
-            }
-        }
-        float sum = 0.0f;
-        for (int c = 0; c < chains; ++c) {
-            sum += chain[c];
-        }
-        sums[i] = sum;
+__global__ void multiply_adds_kernel(int64_t steps, float* sums) {
+    const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    float chain[chains];
+    for (int c = 0; c < chains; ++c) {
+        chain[c] = static_cast<float>(i + c);
     }
-};
+    for (int64_t step = 0; step < steps; ++step) {
+        for (int c = 0; c < chains; ++c) {
+            chain[c] = fmaf(chain[c], 0.999f, 0.5f);
+        }
+    }
+    float sum = 0.0f;
+    for (int c = 0; c < chains; ++c) {
+        sum += chain[c];
+    }
+    sums[i] = sum;
+}
 
 }  // namespace vq4j::benchmark
 
 using namespace vq4j;
 
-// 2 * 16 * steps * threads operations.
-extern "C" VQ4J_API int32_t vq4j_benchmark_multiply_adds(void* stream, int64_t threads, int64_t steps, float* sums) {
-    return guarded([&] {
-        for_each(threads, static_cast<cudaStream_t>(stream), benchmark::MultiplyAdds{steps, sums});
-    });
+// 2 * 16 * steps * 256 * blocks operations.
+extern "C" VQ4J_API int32_t vq4j_benchmark_multiply_adds(void* stream, int64_t blocks, int64_t steps, float* sums) {
+    const auto grid = static_cast<unsigned>(blocks);
+#ifdef VQ4J_HOST_RUN
+    static_cast<void>(stream);
+    const bool launched = host_run::launch(grid, benchmark::block_threads, 0,
+        [=] { benchmark::multiply_adds_kernel(steps, sums); });
+    return launched ? VQ4J_OK : VQ4J_DEVICE_ERROR;
+#else
+    benchmark::multiply_adds_kernel<<<grid, benchmark::block_threads, 0, static_cast<cudaStream_t>(stream)>>>(steps, sums);
+    return cudaGetLastError() == cudaSuccess ? VQ4J_OK : VQ4J_DEVICE_ERROR;
+#endif
 }
 
 // `steps` training steps of a layer of one codebook: codes, output, loss and histogram; both gradients; AdamW. Each is one
