@@ -2,7 +2,7 @@
 #ifndef VQ4J_CUDA_FIRST_BAD_CUH
 #define VQ4J_CUDA_FIRST_BAD_CUH
 
-#include <optional>
+#include <memory>
 
 #include "core/arithmetic.hpp"
 #include "cuda/launch.cuh"
@@ -28,7 +28,7 @@ public:
         if (batch_ != nullptr) {
             first_ = batch_->watch();
         } else {
-            own_.emplace(1, stream);
+            own_ = std::make_unique<Scratch<long long>>(1, stream);
             first_ = own_->get();
             fill(first_, first_bad_none_byte, sizeof *first_, stream);
         }
@@ -70,7 +70,7 @@ public:
 private:
     Batch* batch_;
     cudaStream_t stream_;
-    std::optional<Scratch<long long>> own_;  // outside of a batch
+    std::unique_ptr<Scratch<long long>> own_;  // outside of a batch
     long long* first_;
 };
 
