@@ -5,22 +5,15 @@
 
 #include "core/arithmetic.hpp"
 #include "core/arguments.hpp"
+#include "core/stage_codes.hpp"
 
 namespace vq4j {
 
 constexpr int word_bits = 32;
 
-// Codes of several codebooks, outer x stages x inner: those of stage s begin at s * codes_count.
-struct PackedCodes {
+struct PackedCodes : StageCodes {
     int64_t count;
-    int64_t stages;
-    int64_t inner;
-    int64_t codes_count;
     int bits;  // of a code
-
-    VQ4J_SHARED_MEMBER int64_t first_code(int64_t i) const {
-        return stages == 1 ? 0 : i / inner % stages * codes_count;
-    }
 
     VQ4J_SHARED_MEMBER int64_t words() const {
         return count / word_bits * bits + (count % word_bits * bits + word_bits - 1) / word_bits;
@@ -36,12 +29,11 @@ VQ4J_SHARED uint32_t packed_word(const int32_t* codes, const PackedCodes& packed
     int shift = first_bit / packed.bits * packed.bits - first_bit;
     uint32_t bits = 0;
     for (; shift < word_bits && i < packed.count; ++i, shift += packed.bits) {
-        const int64_t code = codes[i] - packed.first_code(i);
-        if (code < 0 || code >= packed.codes_count) {
+        if (!packed.has(codes[i], i)) {
             note(i);
             continue;
         }
-        const auto value = static_cast<uint32_t>(code);
+        const auto value = static_cast<uint32_t>(codes[i] - packed.first_code(i));
         bits |= shift < 0 ? value >> -shift : value << shift;
     }
     return bits;
@@ -59,6 +51,38 @@ VQ4J_SHARED uint32_t unpacked_code(const uint32_t* words, const PackedCodes& pac
     return value & ((uint32_t{1} << packed.bits) - 1);
 }
 
+// The codes of the stream one after the other, from one on: faster than each by itself.
+class CodeReader {
+public:
+    CodeReader(const uint32_t* words, const PackedCodes& packed, int64_t first)
+        : mask_((uint64_t{1} << packed.bits) - 1), bits_(packed.bits) {
+        const int bit = static_cast<int>(first % word_bits) * packed.bits;
+        next_ = words + first / word_bits * packed.bits + bit / word_bits;
+        if (bit % word_bits != 0) {
+            read_bits_ = *next_++ >> bit % word_bits;
+            count_ = word_bits - bit % word_bits;
+        }
+    }
+
+    uint32_t next() {
+        if (count_ < bits_) {
+            read_bits_ |= static_cast<uint64_t>(*next_++) << count_;
+            count_ += word_bits;
+        }
+        const auto code = static_cast<uint32_t>(read_bits_ & mask_);
+        read_bits_ >>= bits_;
+        count_ -= bits_;
+        return code;
+    }
+
+private:
+    const uint32_t* next_;
+    uint64_t read_bits_ = 0;
+    uint64_t mask_;
+    int count_ = 0;  // of the bits that were read
+    int bits_;
+};
+
 inline PackedCodes checked_packed_codes(int64_t outer, int64_t stages, int64_t inner, int64_t codes_count,
     int64_t words_count) {
     check_sizes({{"outer", outer}, {"stages", stages}, {"inner", inner}});
@@ -67,7 +91,7 @@ inline PackedCodes checked_packed_codes(int64_t outer, int64_t stages, int64_t i
         invalid("need stages * codes_count <= 2^31, got " + std::to_string(stages) + " * "
             + std::to_string(codes_count));
     }
-    PackedCodes packed = {outer * stages * inner, stages, inner, codes_count, 1};
+    PackedCodes packed = {{stages, inner, codes_count}, outer * stages * inner, 1};
     while (packed.bits < 31 && (int64_t{1} << packed.bits) < codes_count) {
         ++packed.bits;
     }
@@ -76,12 +100,6 @@ inline PackedCodes checked_packed_codes(int64_t outer, int64_t stages, int64_t i
             + std::to_string(packed.bits) + " bits, got " + std::to_string(words_count));
     }
     return packed;
-}
-
-[[noreturn]] inline void code_not_packable(int64_t code, int64_t position, const PackedCodes& packed) {
-    const int64_t first = packed.first_code(position);
-    invalid("code " + std::to_string(code) + " at position " + std::to_string(position) + " is out of range; need "
-        + std::to_string(first) + " <= code < " + std::to_string(first + packed.codes_count));
 }
 
 }  // namespace vq4j

@@ -18,7 +18,7 @@ int32_t vq4j_cpu_pack_codes(const int32_t* codes, int64_t outer, int64_t stages,
                 words[w] = static_cast<int32_t>(packed_word(codes, packed, w, [&](int64_t i) { bad.note(i); }));
             }
         });
-        bad.require_none([&](int64_t i) { code_not_packable(codes[i], i, packed); });
+        bad.require_none([&](int64_t i) { code_out_of_stage(codes[i], i, packed); });
     });
 }
 
@@ -29,14 +29,15 @@ int32_t vq4j_cpu_unpack_codes(const int32_t* words, int64_t words_count, int64_t
         check_present({words, codes});
         FirstBad bad;
         parallel_ranges(packed.count, 1, [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i) {
-                const int64_t code = unpacked_code(reinterpret_cast<const uint32_t*>(words), packed, i);
+            CodeReader reader(reinterpret_cast<const uint32_t*>(words), packed, begin);
+            for_each_stage_code(packed, begin, end, [&](int64_t i, int64_t first_code) {
+                const int64_t code = reader.next();
                 if (code >= packed.codes_count) {
                     bad.note(i);
                 }
-                codes[i] = static_cast<int32_t>(code + packed.first_code(i));
-            }
+                codes[i] = static_cast<int32_t>(code + first_code);
+            });
         });
-        bad.require_none([&](int64_t i) { code_not_packable(codes[i], i, packed); });
+        bad.require_none([&](int64_t i) { code_out_of_stage(codes[i], i, packed); });
     });
 }

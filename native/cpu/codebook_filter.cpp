@@ -17,8 +17,7 @@ bool may_have_filter(int64_t codes_count, int64_t features) {
 
 int64_t packed_floats(int64_t codes_count, int64_t features) {
     const Kernels& table = kernels();
-    return packed_centre_floats(features)
-        + panels_of(codes_count, table.panel.codes) * table.panel.codes * (features + 1)
+    return panels_floats(codes_count, features, table.panel.codes)
         + (table.filter == nullptr ? 0 : table.filter->floats(codes_count, features));
 }
 
@@ -41,6 +40,7 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
     }
     const FilterKernels& filter = *kernels().filter;
     const int64_t panel_codes = kernels().panel.codes;
+    filter.find_axes(packed, codes_count, features);
     parallel_ranges(panels_of(codes_count, panel_codes), panel_codes * features, [&](int64_t begin, int64_t end) {
         for (int64_t panel = begin; panel < end; ++panel) {
             filter.pack_panel(packed, codes_count, features, panel);

@@ -15,11 +15,22 @@ namespace vq4j {
 
 constexpr int64_t least_filtered_rows = 512;  // assigned with one codebook before it gets its filter
 
+// The axes are left for good where more than one block of rows in five took longer by them than without a filter.
+constexpr int32_t most_axes_trust = 16;
+constexpr int32_t axes_distrust = 4;
+
 struct FilterState {
     std::atomic<int64_t> rows{0};  // assigned so far
     std::atomic<bool> begun{false};
     std::atomic<bool> ready{false};
     std::atomic<int32_t> blocks_without{0};  // to be assigned without the filter, which did not help before
+    std::atomic<int32_t> axes_trust{0};      // above 0 where codes lie near few axes, which helped so far
+    float axes_slack = 0.0f;                 // codebook_axes.hpp
+
+    void change_axes_trust(int32_t by) {
+        const int32_t trust = axes_trust.load(std::memory_order_relaxed) + by;
+        axes_trust.store(trust < most_axes_trust ? trust : most_axes_trust, std::memory_order_relaxed);
+    }
 };
 constexpr int64_t filter_state_floats = 16;
 static_assert(sizeof(FilterState) <= filter_state_floats * sizeof(float), "the state has its place");

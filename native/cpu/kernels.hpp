@@ -41,21 +41,29 @@ struct ShiftedSums {
     float* sum_of_squares;
 };
 
-// What a task of a sum by code has to sum: some features of some codes. At most strip_features where the feature axis is
-// not the last.
+// What a task of a sum by code has to sum: some features of some codes over the chunks of 256 rows of a code that begin
+// with one of the rows begin ... end. At most strip_features where the feature axis is not the last.
 struct CodePart {
+    int64_t begin;
+    int64_t end;
     int64_t first_code;
     int64_t end_code;
     int64_t first_feature;
     int64_t width;
 };
 
-// Its workspace: for each of its codes how many rows the open chunk has and where the sum of the full chunks stands, and
-// room for such sums of `width` numbers, for as many codes as can have a full chunk.
-struct CodeTotals {
-    uint8_t* filled;
-    int32_t* place;
-    double* sums;
+// The chunk that the next row of a code goes to: its place among the sums, and how many rows it still takes.
+struct OpenChunk {
+    int32_t place;
+    int32_t rows_left;
+};
+
+// Where the chunks of the codes are summed.
+struct ChunksOfCodes {
+    const int32_t* rows_before;  // how many rows each code has before the part's
+    const int32_t* first;        // the place of each code's first chunk that is the part's
+    OpenChunk* open;             // the task's workspace, of each code
+    float* sums;                 // rows of all features, zero at first
 };
 
 // What the normalised value of an element depends on, beside the element; the arrays hold a value for each feature.
@@ -72,6 +80,7 @@ struct NormalizedColumns {
 // keeps of a codebook.
 struct FilterKernels {
     int64_t (*floats)(int64_t codes_count, int64_t features);  // of its memory; 0 where it would not pay
+    void (*find_axes)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features);  // before the panels
     void (*pack_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
@@ -123,9 +132,9 @@ struct Kernels {
         int64_t end, float* out_rows, float* out_codes);
 
     // sums over rows, one for each feature
-    void (*sum_rows_by_code)(Rows rows, const int32_t* codes, CodePart part, CodeTotals totals, float* out);
-    int64_t (*sum_gradients_by_code)(Rows rows, const float* grad, const float* codebook, const int32_t* codes,
-        float coefficient, float nu, CodePart part, CodeTotals totals, float* out);
+    void (*sum_rows_by_code)(Rows rows, const int32_t* codes, CodePart part, ChunksOfCodes chunks);
+    void (*sum_gradients_by_code)(Rows rows, const float* grad, const float* codebook, const int32_t* codes,
+        float coefficient, float nu, CodePart part, ChunksOfCodes chunks);
     int64_t (*sum_moments)(Rows rows, int64_t begin, int64_t end, ShiftedSums sums);
     void (*add_moments)(ShiftedSums sums, int64_t count, int64_t count_before, int64_t features, double* mean,
         double* squares);

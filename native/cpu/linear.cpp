@@ -43,11 +43,7 @@ int32_t vq4j_cpu_linear(const float* rows, int64_t outer, int64_t inner, int64_t
         const Layout layout = checked_linear(outer, inner, features, out_features);
         check_present({rows, weight, out});
         const Kernels& table = kernels();
-        const int64_t bytes = vq4j_cpu_packed_codebook_bytes(out_features, features);
-        if (bytes < 0) {
-            invalid(last_message());
-        }
-        const Scratch<float> memory(bytes / static_cast<int64_t>(sizeof(float)));
+        const Scratch<float> memory(panels_floats(out_features, features, table.panel.codes));
         const auto packed = packed_view(memory.get(), out_features, features, table.panel.codes);
         const auto view =
             packed_view(static_cast<const float*>(memory.get()), out_features, features, table.panel.codes);

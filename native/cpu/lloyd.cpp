@@ -69,7 +69,7 @@ public:
           groups_((panels_ + group_panels_ - 1) / group_panels_), codes_(panels_ * panel_codes_),
           group_of_(codes_count), drifts_(groups_), grouped_(codes_count * features), before_(codes_count * features),
           codebook_(codes_count * features), packed_(packed_floats(codes_count, features)),
-          packed_groups_(packed_centre_floats(features) + panels_ * panel_codes_ * (features + 1)) {
+          packed_groups_(panels_floats(codes_count, features, panel_codes_)) {
         std::copy_n(start, codes_count * features, codebook_.get());
         int32_t* const codes = codes_.get();
         for (int64_t k = 0; k < panels_ * panel_codes_; ++k) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/arguments.hpp"
+#include "core/stage_codes.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/thread_pool.hpp"
@@ -41,6 +42,32 @@ int32_t vq4j_cpu_lookup(const float* codebook, int64_t codes_count, const int32_
         const Kernels& table = kernels();
         with_codes(codes, codes_count, layout,
             [&](int64_t begin, int64_t end) { table.look_up(codebook, codes, layout, begin, end, out); });
+    });
+}
+
+int32_t vq4j_cpu_lookup_groups(const float* codebooks, int64_t codes_count, const int32_t* codes, int64_t outer,
+    int64_t groups, int64_t inner, int64_t features, float* out) {
+    return guarded([&] {
+        check_sizes({{"outer", outer}, {"groups", groups}, {"inner", inner}, {"features", features}});
+        check_sizes({{"groups", groups}, {"codes_count", codes_count}, {"features", features}});
+        check_present({codebooks, codes, out});
+        const StageCodes of_groups{groups, inner, codes_count};
+        const Layout layout{outer * groups, inner, features};
+        const Kernels& table = kernels();
+        FirstBad bad;
+        parallel_ranges(layout.rows(), features, [&](int64_t begin, int64_t end) {
+            int64_t first_bad = end;
+            for_each_stage_code(of_groups, begin, end, [&](int64_t i, int64_t first_code) {
+                const int64_t own = codes[i] - first_code;
+                first_bad = (own < 0 || own >= codes_count) && i < first_bad ? i : first_bad;
+            });
+            if (first_bad < end) {
+                bad.note(first_bad);
+            } else {
+                table.look_up(codebooks, codes, layout, begin, end, out);
+            }
+        });
+        bad.require_none([&](int64_t i) { code_out_of_stage(codes[i], i, of_groups); });
     });
 }
 

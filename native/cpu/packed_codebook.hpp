@@ -31,6 +31,11 @@ VQ4J_SHARED int64_t packed_centre_floats(int64_t features) {
     return (features + 15) / 16 * 16;
 }
 
+// How many floats the centre and the panels are.
+VQ4J_SHARED int64_t panels_floats(int64_t codes_count, int64_t features, int64_t panel_codes) {
+    return packed_centre_floats(features) + panels_of(codes_count, panel_codes) * panel_codes * (features + 1);
+}
+
 template <typename Float>
 VQ4J_SHARED PackedCodebook<Float> packed_view(Float* memory, int64_t codes_count, int64_t features, int64_t panel_codes) {
     const int64_t codes = panels_of(codes_count, panel_codes) * panel_codes;

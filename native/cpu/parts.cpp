@@ -51,9 +51,11 @@ template <typename Body>
 void for_each_code_stretch(int64_t outer, int64_t inner, int64_t stages, int64_t stage, Body body) {
     check_sizes({{"outer", outer}, {"inner", inner}, {"stages", stages}});
     check_part(stage, 1, "stages", stages);
-    for (int64_t o = 0; o < outer; ++o) {
-        body(o * inner, (o * stages + stage) * inner);
-    }
+    parallel_ranges(outer, inner, [=](int64_t begin, int64_t end) {
+        for (int64_t o = begin; o < end; ++o) {
+            body(o * inner, (o * stages + stage) * inner);
+        }
+    });
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "cpu/thread_pool.hpp"
 
+#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -59,10 +60,11 @@ public:
         }
         const auto helpers = static_cast<size_t>(std::min<int64_t>(threads(), count) - 1);
         start(helpers);
+        leave_core_to_caller();
         task_ = task;
         context_ = context;
         count_ = count;
-        next_.store(0, std::memory_order_relaxed);
+        share_out(helpers + 1);
         failure_ = nullptr;
         {
             const std::lock_guard<std::mutex> lock(mutex_);
@@ -71,7 +73,7 @@ public:
             job_.fetch_add(1, std::memory_order_release);
         }
         wake_.notify_all();
-        take_tasks();
+        take_tasks(helpers);
         // Threads that wake up only now find the job closed: nobody waits for them.
         {
             const std::lock_guard<std::mutex> lock(mutex_);
@@ -98,6 +100,29 @@ private:
         }
     }
 
+    // Some kernels wake a thread on the core of the one that wakes it, where it waits while another core is idle. The
+    // caller's core is therefore none of the workers', as long as it calls from there.
+    void leave_core_to_caller() {
+        const int core = sched_getcpu();
+        if (core < 0 || (core == callers_core_ && workers_.size() == workers_moved_)) {
+            return;
+        }
+        callers_core_ = core;
+        workers_moved_ = workers_.size();
+        cpu_set_t others;
+        CPU_ZERO(&others);
+        if (sched_getaffinity(0, sizeof others, &others) != 0) {
+            return;
+        }
+        CPU_CLR(core, &others);
+        if (static_cast<size_t>(CPU_COUNT(&others)) < workers_.size()) {
+            return;  // a core each is not to be had
+        }
+        for (std::thread& worker : workers_) {
+            pthread_setaffinity_np(worker.native_handle(), sizeof others, &others);
+        }
+    }
+
     void stop() {
         {
             const std::lock_guard<std::mutex> lock(mutex_);
@@ -109,6 +134,7 @@ private:
             worker.join();
         }
         workers_.clear();
+        workers_moved_ = 0;
         stopping_ = false;
     }
 
@@ -129,7 +155,7 @@ private:
                 }
                 active_.fetch_add(1);
             }
-            take_tasks();
+            take_tasks(index);
             const std::lock_guard<std::mutex> lock(mutex_);
             if (active_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
                 done_.notify_one();
@@ -137,19 +163,41 @@ private:
         }
     }
 
-    void take_tasks() {
+    // Every thread has a share of neighbouring tasks of its own, and takes from the others' when it is done: the operations
+    // of a training step find a row in the caches of the core that had it before.
+    struct alignas(64) Share {
+        std::atomic<int64_t> next{0};
+        int64_t end = 0;
+    };
+
+    void share_out(size_t threads) {
+        if (shares_.size() < threads) {
+            shares_ = std::vector<Share>(threads);
+        }
+        sharing_ = threads;
+        const auto parts = static_cast<int64_t>(threads);
+        for (int64_t i = 0; i < parts; ++i) {
+            shares_[static_cast<size_t>(i)].next.store(count_ * i / parts, std::memory_order_relaxed);
+            shares_[static_cast<size_t>(i)].end = count_ * (i + 1) / parts;
+        }
+    }
+
+    void take_tasks(size_t own) {
         in_task = true;
-        for (;;) {
-            const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
-            if (i >= count_) {
-                break;
-            }
-            try {
-                task_(context_, i);
-            } catch (...) {
-                const std::lock_guard<std::mutex> lock(mutex_);
-                if (!failure_) {
-                    failure_ = std::current_exception();
+        for (size_t i = 0; i < sharing_; ++i) {
+            Share& share = shares_[(own + i) % sharing_];
+            for (;;) {
+                const int64_t task = share.next.fetch_add(1, std::memory_order_relaxed);
+                if (task >= share.end) {
+                    break;
+                }
+                try {
+                    task_(context_, task);
+                } catch (...) {
+                    const std::lock_guard<std::mutex> lock(mutex_);
+                    if (!failure_) {
+                        failure_ = std::current_exception();
+                    }
                 }
             }
         }
@@ -161,6 +209,8 @@ private:
     std::mutex caller_;  // held by the caller whose tasks run
     std::atomic<int32_t> threads_{usable_cores()};
     std::vector<std::thread> workers_;
+    int callers_core_ = -1;     // where the workers do not run
+    size_t workers_moved_ = 0;  // off it
 
     std::mutex mutex_;  // of what the workers wait for
     std::condition_variable wake_;
@@ -174,7 +224,8 @@ private:
     void (*task_)(void*, int64_t) = nullptr;
     void* context_ = nullptr;
     int64_t count_ = 0;
-    std::atomic<int64_t> next_{0};
+    std::vector<Share> shares_;
+    size_t sharing_ = 0;  // how many of them are in use
     std::exception_ptr failure_;
 };
 

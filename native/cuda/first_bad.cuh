@@ -54,7 +54,7 @@ public:
         });
     }
 
-    // fail(position) if there was a bad one.
+    // fail(position) if there was a bad one. In a batch it is called later: it must hold values, no references.
     template <typename Fail>
     void require_none(Fail fail) const {
         if (batch_ != nullptr) {

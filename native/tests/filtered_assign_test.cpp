@@ -140,6 +140,73 @@ void magnitudes_far_apart(Implementation& on) {
     }
 }
 
+// Rows and codes near a plane, up to `outside` of their length.
+Floats near_a_plane(int64_t count, int64_t features, int64_t dimensions, unsigned seed, float outside) {
+    const Floats basis = random_floats(dimensions * features, 300);
+    const Floats inside = random_floats(count * dimensions, seed);
+    Floats values = random_floats(count * features, seed + 1);
+    for (int64_t n = 0; n < count; ++n) {
+        for (int64_t d = 0; d < features; ++d) {
+            float& value = values[static_cast<size_t>(n * features + d)];
+            value *= outside;
+            for (int64_t i = 0; i < dimensions; ++i) {
+                value += inside[static_cast<size_t>(n * dimensions + i)] * basis[static_cast<size_t>(i * features + d)]
+                    / static_cast<float>(1 + i);
+            }
+        }
+    }
+    return values;
+}
+
+// A filter that knows eight axes leaves nothing of eight dimensions, and of nine what is along one: there, bounds on
+// products by lengths are tight.
+void rows_and_codes_near_a_plane(Implementation& on) {
+    for (const int64_t features : {24, 31, 64}) {
+        const Shape shape{512, 1, features};
+        const int64_t codes_count = 8192 / features + 40;
+        for (const auto& [dimensions, outside] : {std::pair{1, 0.0f}, {8, 1e-3f}, {9, 0.0f}, {9, 0.1f}}) {
+            const Floats codebook = near_a_plane(codes_count, features, dimensions, 310, outside);
+            check_canonical(on, near_a_plane(shape.rows(), features, dimensions, 320, outside), shape, codebook);
+            // Rows that leave the plane of the codes.
+            check_canonical(on, rows_around(codebook, shape, 340, 2.0f), shape, codebook);
+        }
+    }
+}
+
+void codes_near_a_plane_of_other_magnitudes(Implementation& on) {
+    const Shape shape{512, 1, 32};
+    for (const float scale : {1e-17f, 1e-9f, 1e9f, 4e18f}) {
+        Floats codebook = near_a_plane(300, 32, 3, 360, 0.01f), rows = near_a_plane(512, 32, 3, 370, 0.01f);
+        for (Floats* const values : {&codebook, &rows}) {
+            for (float& value : *values) {
+                value *= scale;
+            }
+        }
+        check_canonical(on, rows, shape, codebook);
+        check_canonical(on, near_a_plane(512, 32, 3, 380, 1.0f), shape, codebook);
+    }
+}
+
+// The rows' bounds need not reach to the long codes, but to all that may be the nearest: here codes around zero that
+// 8 bits have exactly, so that the rounding of the rows is all that the bound knows.
+void a_few_codes_far_longer_than_the_rows(Implementation& on) {
+    const Shape shape{512, 1, 32};
+    Floats codebook = random_floats(900 * 32, 390);
+    for (size_t i = 0; i < codebook.size(); i += 2 * 32) {
+        for (size_t d = i; d < i + 32; ++d) {
+            codebook[d] = std::copysign(i / 32 % 97 == 0 ? 60.0f : 1.0f, codebook[d]);
+            codebook[d + 32] = -codebook[d];
+        }
+    }
+    // As near to one code as to another, but for less than 8 bits of a row tell.
+    Floats rows = random_floats(shape.size(), 400, 0.0f, 0.005f);
+    for (size_t i = 0; i < rows.size(); ++i) {
+        const size_t n = i / 32 * 2 + 2;
+        rows[i] += codebook[n % 97 * 32 + i % 32] + codebook[(n % 89 + 100) * 32 + i % 32];
+    }
+    check_canonical(on, rows, shape, codebook);
+}
+
 // What tests choose by hand, mixed: sizes, offsets, spreads, clusters, grids, copies, outliers.
 void mixtures(Implementation& on) {
     std::mt19937 generator(21);
@@ -214,6 +281,9 @@ const std::vector<Test> tests = {
     TEST(rows_and_codes_with_a_feature_out_of_scale),
     TEST(very_small_and_very_large_values),
     TEST(magnitudes_far_apart),
+    TEST(rows_and_codes_near_a_plane),
+    TEST(codes_near_a_plane_of_other_magnitudes),
+    TEST(a_few_codes_far_longer_than_the_rows),
     TEST(mixtures),
     TEST(rows_that_a_filter_cannot_decide_and_rows_that_it_can),
     TEST(directions),

@@ -37,7 +37,7 @@ struct Operations {
 
 // All but those without a stream: last_error, allocate, release, packed_codebook_bytes, submit_batch, finish_batch, drop_batch.
 #define VQ4J_STREAM_OPERATIONS(X) \
-    X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(commitment_loss) \
+    X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(lookup_groups) X(commitment_loss) \
     X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
     X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) X(running_average) \
     X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \

@@ -177,6 +177,37 @@ void lookup_copies_codes_bit_for_bit(Implementation& on) {
     CHECK_FAILS(on->lookup(c, 2, codes, 2, 1, 1, out), VQ4J_INVALID_ARGUMENT, "code -3", "row 1");
 }
 
+void lookup_of_groups_puts_the_codes_of_a_row_side_by_side(Implementation& on) {
+    constexpr int64_t of_group = 5;
+    for (const Shape shape : shapes) {
+        for (const int64_t groups : {1, 3}) {
+            const Shape each{shape.outer * groups, shape.inner, shape.features};
+            const Floats codebooks = random_floats(groups * of_group * shape.features, 14);
+            std::vector<int32_t> values = random_codes(each.rows(), of_group, 15);
+            for (int64_t i = 0; i < each.rows(); ++i) {
+                values[static_cast<size_t>(i)] += static_cast<int32_t>(i / shape.inner % groups * of_group);
+            }
+            const Array<float> c(on, codebooks), out(on, each.size());
+            const Array<int32_t> codes(on, values);
+            CHECK_OK(on->lookup_groups(c, of_group, codes, shape.outer, groups, shape.inner, shape.features, out));
+            const Floats result = out.read();
+            for (int64_t i = 0; i < each.rows(); ++i) {
+                for (int64_t d = 0; d < shape.features; ++d) {
+                    const int64_t k = values[static_cast<size_t>(i)];
+                    CHECK(result[each.at(i, d)] == codebooks[static_cast<size_t>(k * shape.features + d)]);
+                }
+            }
+        }
+    }
+    const Array<float> c(on, Floats{1.0f, 2.0f, 3.0f, 4.0f}), out(on, 4);
+    const Array<int32_t> of_other_group(on, std::vector<int32_t>{1, 2, 1, 1});
+    CHECK_FAILS(on->lookup_groups(c, 2, of_other_group, 2, 2, 1, 1, out), VQ4J_INVALID_ARGUMENT,
+        "code 1 at position 3", "2 <= code < 4");
+    const Array<int32_t> negative(on, std::vector<int32_t>{-1, 2});
+    CHECK_FAILS(on->lookup_groups(c, 2, negative, 1, 2, 1, 1, out), VQ4J_INVALID_ARGUMENT, "code -1 at position 0");
+    CHECK_FAILS(on->lookup_groups(c, 2, negative, 1, 0, 1, 1, out), VQ4J_INVALID_ARGUMENT, "groups", "0");
+}
+
 void stages_subtract_and_add_their_codes(Implementation& on) {
     for (const Shape shape : shapes) {
         const Floats rows = random_floats(shape.size(), 16);
@@ -945,6 +976,7 @@ const std::vector<Test> tests = {
     TEST(packed_sizes_that_overflow_are_refused),
     TEST(count_codes_counts),
     TEST(lookup_copies_codes_bit_for_bit),
+    TEST(lookup_of_groups_puts_the_codes_of_a_row_side_by_side),
     TEST(stages_subtract_and_add_their_codes),
     TEST(parts_of_the_features_are_taken_and_put_back),
     TEST(codes_of_a_stage_are_put_among_those_of_all_and_taken_back),

@@ -122,6 +122,40 @@ void every_setting_gives_the_same_bits(Implementation& on) {
     }
 }
 
+// Enough full chunks that tasks share the rows: of codes that stop early, begin late, come in turns and are rare.
+void chunks_of_codes_are_whole_wherever_tasks_meet(Implementation& on) {
+    constexpr int64_t few_codes = 5;
+    for (const Shape shape : {Shape{26003, 1, 37}, Shape{13, 2001, 40}}) {
+        const int64_t rows_count = shape.rows();
+        std::vector<int32_t> codes(static_cast<size_t>(rows_count));
+        for (int64_t n = 0; n < rows_count; ++n) {
+            const auto in_turns = static_cast<int32_t>(n % 3 == 0 ? 1 : 2);
+            codes[static_cast<size_t>(n)] = n % 2003 == 0 ? 4 : n < 9001 ? 0 : n > 20011 ? 3 : in_turns;
+        }
+        const Floats rows = random_floats(shape.size(), 14);
+        Floats chunk(static_cast<size_t>(few_codes * shape.features));
+        Doubles total(chunk.size());
+        std::vector<int64_t> counts(few_codes);
+        for (int64_t n = 0; n < rows_count; ++n) {
+            const int64_t k = codes[static_cast<size_t>(n)];
+            const bool is_full = ++counts[static_cast<size_t>(k)] % 256 == 0;
+            for (int64_t d = 0; d < shape.features; ++d) {
+                const auto i = static_cast<size_t>(k * shape.features + d);
+                chunk[i] += rows[shape.at(n, d)];
+                total[i] += is_full ? static_cast<double>(chunk[i]) : 0.0;
+                chunk[i] = is_full ? 0.0f : chunk[i];
+            }
+        }
+        const Array<float> z(on, rows), out(on, few_codes * shape.features);
+        const Array<int32_t> q(on, codes);
+        CHECK_OK(on->scatter(z, shape.outer, shape.inner, shape.features, q, few_codes, out));
+        const Floats result = out.read();
+        for (size_t i = 0; i < result.size(); ++i) {
+            CHECK(result[i] == static_cast<float>(total[i] + static_cast<double>(chunk[i])));
+        }
+    }
+}
+
 void optimisers_give_the_same_bits(Implementation& on) {
     constexpr int64_t count = 70001;
     const Array<float> parameter(on, random_floats(count, 6)), gradient(on, random_floats(count, 7));
@@ -233,6 +267,7 @@ void codes_far_from_the_origin_are_those_of_float64(Implementation& on) {
 
 const std::vector<Test> tests = {
     TEST(every_setting_gives_the_same_bits),
+    TEST(chunks_of_codes_are_whole_wherever_tasks_meet),
     TEST(optimisers_give_the_same_bits),
     TEST(parts_of_a_batch_give_the_bits_of_the_whole),
     TEST(the_place_of_the_feature_axis_does_not_matter),

@@ -2,6 +2,8 @@
 // Compiled together with the pool, and once more with ThreadSanitizer.
 #include "cpu/thread_pool.hpp"
 
+#include <sched.h>
+
 #include <atomic>
 #include <cstdio>
 #include <stdexcept>
@@ -104,6 +106,61 @@ void tasks_may_call_the_pool() {
     }
 }
 
+// Two tasks at the same time, one on the caller's thread: body(i, whether this is the caller).
+template <typename Body>
+void run_two_at_once(Body body) {
+    const std::thread::id caller = std::this_thread::get_id();
+    std::atomic<int> begun{0};
+    parallel_for(2, [&](int64_t i) {
+        ++begun;
+        while (begun < 2) {
+            std::this_thread::yield();
+        }
+        body(i, std::this_thread::get_id() == caller);
+    });
+}
+
+void a_thread_has_the_same_tasks_in_every_call() {
+    vq4j::set_pool_threads(2);
+    for (int call = 0; call < 50; ++call) {
+        bool callers[2] = {};
+        run_two_at_once([&](int64_t i, bool caller) { callers[i] = caller; });
+        CHECK(!callers[0] && callers[1]);
+    }
+}
+
+void the_core_of_the_caller_is_left_to_it() {
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    if (sched_getaffinity(0, sizeof usable, &usable) != 0 || CPU_COUNT(&usable) < 2) {
+        std::printf("one core: there is none to leave to the caller\n");
+        return;
+    }
+    vq4j::set_pool_threads(2);
+    for (int core = 0, tried = 0; core < CPU_SETSIZE && tried < 4; ++core) {
+        if (!CPU_ISSET(core, &usable)) {
+            continue;
+        }
+        ++tried;
+        // The caller moves to this core; then the others are allowed again.
+        cpu_set_t only;
+        CPU_ZERO(&only);
+        CPU_SET(core, &only);
+        sched_setaffinity(0, sizeof only, &only);
+        sched_setaffinity(0, sizeof usable, &usable);
+        const int before = sched_getcpu();
+        cpu_set_t of_worker = usable;
+        run_two_at_once([&](int64_t, bool caller) {
+            if (!caller) {
+                sched_getaffinity(0, sizeof of_worker, &of_worker);
+            }
+        });
+        // A caller that the system moved in between proves nothing.
+        CHECK(sched_getcpu() != before || !CPU_ISSET(before, &of_worker));
+        CHECK(CPU_COUNT(&of_worker) == CPU_COUNT(&usable) - 1);
+    }
+}
+
 void a_failure_reaches_the_caller_and_the_pool_goes_on() {
     for (const int32_t threads : {1, 3}) {
         vq4j::set_pool_threads(threads);
@@ -160,6 +217,8 @@ int main() {
     ranges_cover_all_items();
     callers_do_not_disturb_each_other();
     tasks_may_call_the_pool();
+    a_thread_has_the_same_tasks_in_every_call();
+    the_core_of_the_caller_is_left_to_it();
     a_failure_reaches_the_caller_and_the_pool_goes_on();
     the_number_of_threads_may_change_during_calls();
     std::printf("thread pool: %d failures\n", failures);

@@ -122,139 +122,129 @@ int64_t sum_normalized_gradients(Rows rows, const float* grad, NormalizedColumns
 
 // ---- over the rows of each code --------------------------------------------------------------------------------------
 
-// The chunk that a code's rows fill is summed in place, in the result. A full one moves to the code's total in fp64.
-class ChunksOfCodes {
+// Which of its chunk's sums the next row of a code is added to, for the chunks that begin in a part's rows.
+class OpenChunks {
 public:
-    ChunksOfCodes(CodePart part, int64_t features, CodeTotals totals, float* out)
-        : part_(part), features_(features), totals_(totals), out_(out) {
+    static constexpr int32_t not_of_part = -1;
+
+    OpenChunks(CodePart part, ChunksOfCodes chunks) : part_(part), chunks_(chunks) {
         for (int64_t k = part.first_code; k < part.end_code; ++k) {
-            totals.filled[k - part.first_code] = 0;
-            totals.place[k - part.first_code] = no_place;
-            float* const sums = of(k);
-            for_each_vector(part.width, [=](int64_t d, auto access) { access.store(sums + d, all(0.0f)); });
+            const int32_t before = chunks.rows_before[k] % rows_of_chunk;
+            chunks.open[k] = {before == 0 ? chunks.first[k] : not_of_part, rows_of_chunk - before};
         }
     }
 
-    // The features of code k.
-    VQ4J_SHARED_MEMBER float* of(int64_t k) const { return out_ + k * features_ + part_.first_feature; }
-
-    // After a row of code k is added.
-    VQ4J_SHARED_MEMBER void count(int64_t k) {
-        if (++totals_.filled[k - part_.first_code] == 0) {
-            close(k);
+    // The place of the sums of the next row, which has code k.
+    VQ4J_SHARED_MEMBER int32_t next(int64_t k) const {
+        if (k < part_.first_code || k >= part_.end_code) {
+            return not_of_part;
         }
+        OpenChunk& open = chunks_.open[k];
+        const int32_t place = open.place;
+        if (--open.rows_left == 0) {
+            const int32_t following = place == not_of_part ? chunks_.first[k] : place + 1;
+            open = {part_has_ended_ ? not_of_part : following, rows_of_chunk};
+        }
+        return place;
     }
 
-    // The results.
-    void finish() const {
+    // No chunk begins any more. Returns how many rows the begun ones still take.
+    int64_t end_part() {
+        part_has_ended_ = true;
+        int64_t rows = 0;
         for (int64_t k = part_.first_code; k < part_.end_code; ++k) {
-            const int32_t place = totals_.place[k - part_.first_code];
-            if (place != no_place) {
-                const double* const total = totals_.sums + place * part_.width;
-                const bool open = totals_.filled[k - part_.first_code] != 0;
-                float* const sums = of(k);
-                for (int64_t d = 0; d < part_.width; ++d) {
-                    sums[d] = static_cast<float>(open ? total[d] + static_cast<double>(sums[d]) : total[d]);
-                }
+            OpenChunk& open = chunks_.open[k];
+            if (open.rows_left == rows_of_chunk) {
+                open.place = not_of_part;
             }
+            rows += open.place == not_of_part ? 0 : open.rows_left;
         }
+        return rows;
     }
 
 private:
-    static constexpr int32_t no_place = -1;
-
-    void close(int64_t k) {
-        int32_t& place = totals_.place[k - part_.first_code];
-        const bool is_first = place == no_place;
-        if (is_first) {
-            place = places_taken_++;
-        }
-        double* const total = totals_.sums + place * part_.width;
-        float* const sums = of(k);
-        for (int64_t d = 0; d < part_.width; ++d) {
-            total[d] = (is_first ? 0.0 : total[d]) + static_cast<double>(sums[d]);
-            sums[d] = 0.0f;
-        }
-    }
-
-    static_assert(chunk_rows == 256, "a full chunk counts to 0 in uint8_t");
+    static constexpr auto rows_of_chunk = static_cast<int32_t>(chunk_rows);
 
     CodePart part_;
-    int64_t features_;
-    CodeTotals totals_;
-    float* out_;
-    int32_t places_taken_ = 0;
+    ChunksOfCodes chunks_;
+    bool part_has_ended_ = false;
 };
 
-// sum = add(sum, values, k, d, access) for the part's features of every row of its codes, in order; values are the
-// tensors'.
+template <int tensors>
+struct Blocks {
+    Block of[tensors];
+};
+
+// sum = add(sum, values, k, d, access) for the part's features of those of a block's rows that go to its chunks; values are
+// the tensors'. Returns how many rows these are. Takes all by value: what no store can change stays in registers.
 template <int tensors, typename Add>
-VQ4J_SHARED void sum_by_code(const float* const (&data)[tensors], Layout layout, const int32_t* codes, CodePart part,
-    CodeTotals totals, float* out, Add add) {
-    alignas(64) float buffers[tensors][block_floats];
-    ChunksOfCodes chunks(part, layout.features, totals, out);
-    for_each_block(layout, 0, layout.rows(), [&](int64_t n, int64_t count) {
-        int32_t found[block_rows];
-        int64_t found_count = 0;
-        for (int64_t r = 0; r < count; ++r) {
-            found[found_count] = static_cast<int32_t>(r);
-            found_count += part.first_code <= codes[n + r] && codes[n + r] < part.end_code ? 1 : 0;
+VQ4J_SHARED int64_t sum_block_by_code(Blocks<tensors> blocks, const int32_t* codes, int64_t count, OpenChunks open,
+    float* all_sums, int64_t features, CodePart part, Add add) {
+    int64_t summed = 0;
+    for (int64_t r = 0; r < count; ++r) {
+        const int64_t k = codes[r];
+        const int32_t place = open.next(k);
+        if (place == OpenChunks::not_of_part) {
+            continue;
         }
-        if (found_count == 0) {
-            return;
-        }
-        Block blocks[tensors];
-        for (int i = 0; i < tensors; ++i) {
-            blocks[i] = row_block(data[i], layout, n, count, part.first_feature, part.width, buffers[i]);
-        }
-        for (int64_t f = 0; f < found_count; ++f) {
-            const int64_t r = found[f];
-            const int64_t k = codes[n + r];
-            float* const sums = chunks.of(k);
-            for_each_vector(part.width, [&](int64_t d, auto access) {
-                Floats values[tensors];
-                for (int i = 0; i < tensors; ++i) {
-                    values[i] = blocks[i].load(r, d, access);
-                }
-                access.store(sums + d, add(access.load(sums + d), values, k, part.first_feature + d, access));
-            });
-            chunks.count(k);
-        }
-    });
-    chunks.finish();
+        ++summed;
+        float* const sums = all_sums + place * features + part.first_feature;
+        for_each_vector(part.width, [=](int64_t d, auto access) {
+            Floats values[tensors];
+            for (int i = 0; i < tensors; ++i) {
+                values[i] = blocks.of[i].load(r, d, access);
+            }
+            access.store(sums + d, add(access.load(sums + d), values, k, part.first_feature + d, access));
+        });
+    }
+    return summed;
 }
 
-void sum_rows_by_code(Rows rows, const int32_t* codes, CodePart part, CodeTotals totals, float* out) {
-    sum_by_code<1>({rows.data}, rows.layout, codes, part, totals, out,
+template <int tensors, typename Add>
+VQ4J_SHARED void sum_by_code(const float* const (&data)[tensors], Layout layout, const int32_t* codes, CodePart part,
+    ChunksOfCodes chunks, Add add) {
+    alignas(64) float buffers[tensors][block_floats];
+    OpenChunks open(part, chunks);
+    const auto sum_rows = [&](int64_t begin, int64_t end) {
+        int64_t summed = 0;
+        for_each_block(layout, begin, end, [&](int64_t n, int64_t count) {
+            Blocks<tensors> blocks;
+            for (int i = 0; i < tensors; ++i) {
+                blocks.of[i] = row_block(data[i], layout, n, count, part.first_feature, part.width, buffers[i]);
+            }
+            summed += sum_block_by_code(blocks, codes + n, count, open, chunks.sums, layout.features, part, add);
+        });
+        return summed;
+    };
+    sum_rows(part.begin, part.end);
+    const int64_t rows = layout.rows();
+    int64_t left = open.end_part();
+    for (int64_t n = part.end; n < rows && left > 0; n += chunk_rows) {
+        left -= sum_rows(n, n + chunk_rows < rows ? n + chunk_rows : rows);
+    }
+}
+
+void sum_rows_by_code(Rows rows, const int32_t* codes, CodePart part, ChunksOfCodes chunks) {
+    sum_by_code<1>({rows.data}, rows.layout, codes, part, chunks,
         [](Floats sum, const Floats* z, int64_t, int64_t, auto) { return sum + z[0]; });
 }
 
-// A bad gradient shows in its code's sum, which finite ones may overflow too.
-int64_t sum_gradients_by_code(Rows rows, const float* grad, const float* codebook, const int32_t* codes,
-    float coefficient, float nu, CodePart part, CodeTotals totals, float* out) {
+void sum_gradients_by_code(Rows rows, const float* grad, const float* codebook, const int32_t* codes, float coefficient,
+    float nu, CodePart part, ChunksOfCodes chunks) {
     const Layout layout = rows.layout;
     if (grad == nullptr) {
-        sum_by_code<1>({rows.data}, layout, codes, part, totals, out,
+        sum_by_code<1>({rows.data}, layout, codes, part, chunks,
             [=](Floats sum, const Floats* z, int64_t k, int64_t d, auto access) {
                 return add_codebook_gradient(sum, all(0.0f), z[0], access.load(codebook + k * layout.features + d),
                     all(coefficient), all(nu));
             });
-        return no_bad_row;
+        return;
     }
-    sum_by_code<2>({rows.data, grad}, layout, codes, part, totals, out,
+    sum_by_code<2>({rows.data, grad}, layout, codes, part, chunks,
         [=](Floats sum, const Floats* zg, int64_t k, int64_t d, auto access) {
             return add_codebook_gradient(sum, zg[1], zg[0], access.load(codebook + k * layout.features + d),
                 all(coefficient), all(nu));
         });
-    bool finite = true;
-    for (int64_t k = part.first_code; k < part.end_code; ++k) {
-        finite &= all_finite(out + k * layout.features + part.first_feature, part.width);
-    }
-    if (finite) {
-        return no_bad_row;
-    }
-    const int64_t bad = first_not_finite(grad, layout, 0, layout.rows());
-    return bad < layout.rows() ? bad : no_bad_row;
 }
 
 // ---- over codes ------------------------------------------------------------------------------------------------------

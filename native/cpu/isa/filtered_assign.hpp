@@ -12,6 +12,9 @@
 //    comparison: together below 6 e (|a||b| + h + d), where |a||b| <= 1.3 C Z and d <= 3 C Z + f.
 // 4. With f = score_slack(D) C (C + Z) >= (2 D + 34) e (C Z + h), twice the rounding of 2. and that of 3. and more,
 //    |s - t| <= d = r (C + E) + Z E + f, and |s - s'| <= f for the fp32 score s' in any order.
+// 5. A code longer than C' loses to one with score s' where C' solves C' Z - C'^2 / 2 + g C' (C' + Z) = s' - f: its
+//    canonical score is below that for g = f / (C (C + Z)), and its score s' too for twice this g. So after the first
+//    code that is scored, C' stands for C, where it is smaller: codes far longer than the row do not loosen its bound.
 // So a code with t + d < s'_j - f for some j loses to j. Lengths are measured with a relative error below that of a
 // sum of D products and taken from above (bounded_codebook.hpp: 2^-50 is added where squares underflow, more than
 // anything that underflows here, as a scale below 2^-107 is not used but 0). What may overflow makes f infinite: then
@@ -26,6 +29,7 @@
 #include "cpu/codebook_filter.hpp"
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/blocks.hpp"
+#include "cpu/isa/codebook_axes.hpp"
 #include "cpu/isa/runs.hpp"
 #include "cpu/isa/stripes.hpp"
 
@@ -55,6 +59,7 @@ struct CodebookFilter {
     int8_t* bytes;    // [panels][D / 4][32][4]
     float* radii;      // panels: at least the length of every centred code
     float* residuals;  // panels: at least its distance from what it is rounded to
+    CodebookAxes axes;
     int64_t floats;
 };
 
@@ -68,7 +73,8 @@ CodebookFilter codebook_filter(float* memory, int64_t codes_count, int64_t featu
     filter.bytes = reinterpret_cast<int8_t*>(filter.rows + codes * features);
     filter.radii = filter.rows + codes * features + (features + 3) / 4 * codes;
     filter.residuals = filter.radii + panels;
-    filter.floats = filter.residuals + panels - memory;
+    filter.axes = codebook_axes(filter.residuals + panels, panels, features);
+    filter.floats = filter.residuals + panels - memory + filter.axes.floats;
     return filter;
 }
 
@@ -110,6 +116,15 @@ private:
 
 VQ4J_SHARED Floats magnitude(Floats a) { return {_mm512_abs_ps(a.v)}; }
 
+void find_filter_axes(PackedCodebook<const float> packed, int64_t codes_count, int64_t features) {
+    const CodebookAxes axes_of_codes = codebook_filter(packed.filter, codes_count, features).axes;
+    if (axes_of_codes.floats > 0) {
+        FilterState& state = filter_state(packed);
+        state.axes_slack = axes_slack(find_axes(packed, codes_count, features, axes_of_codes), features);
+        state.axes_trust.store(state.axes_slack < 1.0f ? most_axes_trust : 0, std::memory_order_relaxed);
+    }
+}
+
 // The filter of a panel's codes, a code a lane.
 void pack_filter_panel(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel) {
     const CodebookFilter filter = codebook_filter(packed.filter, codes_count, features);
@@ -143,6 +158,9 @@ void pack_filter_panel(PackedCodebook<const float> packed, int64_t codes_count, 
     }
     filter.radii[panel] = distance_from_above(squares, score_slack(features));
     filter.residuals[panel] = distance_from_above(residuals, score_slack(features));
+    if (filter_state(packed).axes_trust.load(std::memory_order_relaxed) > 0) {
+        pack_axes_panel(packed, features, panel, filter.axes);
+    }
 }
 
 // C and E.
@@ -159,22 +177,65 @@ struct CodeBounds {
 };
 
 struct FilteredRow {
-    float doubt;     // d
-    float rounding;  // f
+    float length;     // at least Z
+    float constant;   // d = f + constant + linear C + quadratic C (C + Z)
+    float linear;
+    float quadratic;
+    float doubt = 0.0f;     // d
+    float rounding = 0.0f;  // f: infinite where a score may overflow, whose terms sum up to less than half of it
     float least = -std::numeric_limits<float>::infinity();  // no canonical score below it is the largest
     float score = -std::numeric_limits<float>::infinity();  // s' of the best code so far
     int32_t code = -1;                                      // that code
     int64_t candidates = 0;                                 // scored, or work of the same time
+
+    // C is `reach`.
+    VQ4J_SHARED_MEMBER void reach(float reach, float slack) {
+        const float product = reach * (reach + length);
+        rounding = slack * product * round_up + underflow_slack;
+        doubt = (constant + linear * reach + quadratic * product) * round_up * round_up + rounding;
+    }
 };
+
+// At least the length of every code that does not lose to one with score s', by step 5.
+VQ4J_SHARED float reach_of(const FilteredRow& row, float score, float slack) {
+    const double g = 2.0 * static_cast<double>(slack);
+    const double length = static_cast<double>(row.length) * (1.0 + g) / (1.0 - 2.0 * g);
+    const double least = static_cast<double>(score) - static_cast<double>(row.rounding);
+    const double squared = length * length - 2.0 * least + 6.0 * g * std::fabs(least);
+    return static_cast<float>((length + std::sqrt(squared > 0.0 ? squared : 0.0)) * (1.0 + 1e-6));
+}
 
 struct FilteredBlock {
     FilteredRow row[assign_block_rows];
+    float coordinate[assign_block_rows][lanes];  // codebook_axes.hpp
     float scale[assign_block_rows];
     uint8_t bytes[assign_block_floats + assign_block_rows * lanes];  // [rows][D, up to a multiple of 16], 128 added
 };
 
 VQ4J_SHARED int64_t bytes_of_row(int64_t features) {
     return (features + lanes - 1) / lanes * lanes;
+}
+
+// Centred rows, [count][D], along the axes.
+void project_rows(const float* centred, int64_t count, int64_t features, CodeBounds codes, CodebookAxes stored,
+    float slack_of_axes, FilteredBlock& block) {
+    alignas(64) float columns[most_features_of_axes * lanes];
+    for (int64_t first = 0; first < count; first += lanes) {
+        const int64_t rows = count - first < lanes ? count - first : lanes;
+        transpose_lines<true>([=](int64_t r, int64_t d) { return centred + (first + r) * features + d; }, rows, features,
+            columns, lanes);
+        const Coordinates of = coordinates_of(columns, lanes, features, stored.directions);
+        Floats square[lanes];
+        for (int a = 0; a < lanes; ++a) {
+            square[a] = a < axes ? of.along[a] : a == axes ? load(of.rest) : all(0.0f);
+        }
+        transpose(square);
+        for (int64_t r = 0; r < rows; ++r) {
+            store(block.coordinate[first + r], square[r]);
+            block.row[first + r] = {of.length[r], 0.0f, 0.0f, slack_of_axes};
+            block.row[first + r].reach(codes.radius, score_slack(features));
+        }
+    }
 }
 
 // Rounds centred rows, [count][D].
@@ -194,12 +255,8 @@ void round_rows(const float* centred, int64_t count, int64_t features, CodeBound
         });
         const float length = distance_from_above(add_lanes(rounding.squares()), slack);
         const float residual = distance_from_above(add_lanes(rounding.residuals()), slack);
-        FilteredRow& row = block.row[r];
-        row = {};
-        // Infinite where a score may overflow: their terms sum up to less than half of it.
-        const float scores = 2.0f * codes.radius * (codes.radius + length);
-        row.rounding = 0.5f * slack * scores * round_up + underflow_slack;
-        row.doubt = (residual * (codes.radius + codes.residual) + length * codes.residual) * round_up + row.rounding;
+        block.row[r] = {length, (residual + length) * codes.residual, residual, 0.0f};
+        block.row[r].reach(codes.radius, slack);
         block.scale[r] = largest_lane(rounding.scale());
     }
 }
@@ -256,12 +313,42 @@ __attribute__((noinline)) void filter_tile(const CodebookFilter& filter, const f
     }
 }
 
+// The same scores from above by the axes.
+__attribute__((noinline)) void axes_tile(const CodebookAxes& stored, const float* negative_h,
+    const float* const (&rows)[tile_rows], int64_t begin, int64_t end, PieceScores& scores) {
+    for (int64_t panel = begin; panel < end; ++panel) {
+        const float* codes = stored.of_codes + panel * coordinates * tile_codes;
+        Floats sum[tile_rows][2];
+        for (int r = 0; r < tile_rows; ++r) {
+            sum[r][0] = load(negative_h + panel * tile_codes);
+            sum[r][1] = load(negative_h + panel * tile_codes + lanes);
+        }
+#pragma GCC unroll 9
+        for (int a = 0; a < coordinates; ++a) {
+            const Floats c0 = load(codes + a * tile_codes);
+            const Floats c1 = load(codes + a * tile_codes + lanes);
+            for (int r = 0; r < tile_rows; ++r) {
+                const Floats x = all(rows[r][a]);
+                sum[r][0] = multiply_add(x, c0, sum[r][0]);
+                sum[r][1] = multiply_add(x, c1, sum[r][1]);
+            }
+        }
+        for (int r = 0; r < tile_rows; ++r) {
+            float* const to = scores.score[r] + (panel - begin) * tile_codes;
+            store(to, sum[r][0]);
+            store(to + lanes, sum[r][1]);
+            store(scores.largest[r][panel - begin], larger(sum[r][0], sum[r][1]));
+        }
+    }
+}
+
 // Scores candidates in fp32 and keeps the best.
 class Candidates {
 public:
-    Candidates(const CodebookFilter& filter, const float* negative_h, int64_t codes_count, int64_t features)
-        : codes_(filter.rows), negative_h_(negative_h), most_(most_candidates(codes_count, features)),
-          features_(features) {}
+    Candidates(const CodebookFilter& filter, const float* negative_h, float radius, int64_t codes_count,
+        int64_t features)
+        : codes_(filter.rows), negative_h_(negative_h), radius_(radius), slack_(score_slack(features)),
+          most_(most_candidates(codes_count, features)), features_(features) {}
 
     // Whether the row's code is known; else it is open.
     bool decide(const FilteredRow& row) const { return row.candidates <= most_ && is_finite(row.doubt); }
@@ -290,9 +377,15 @@ public:
                 return;
             }
         }
+        if (row.code < 0 && radius_ > 1.5f * row.length) {
+            const float reach = reach_of(row, score, slack_);
+            if (reach < radius_) {
+                row.reach(reach, slack_);
+            }
+        }
         row.score = score;
         row.code = k;
-        row.least = score - f > row.least ? score - f : row.least;
+        row.least = score - row.rounding > row.least ? score - row.rounding : row.least;
     }
 
 private:
@@ -316,6 +409,8 @@ private:
 
     const float* codes_;
     const float* negative_h_;
+    float radius_;
+    float slack_;
     int64_t most_;
     int64_t features_;
 };
@@ -385,22 +480,34 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
     const CodebookFilter filter = codebook_filter(packed.filter, codes_count, features);
     FilteredBlock block;
     const int64_t panels = panels_of(codes_count, tile_codes);
-    round_rows(workspace, count, features, CodeBounds(filter, panels), block);
+    const CodeBounds bounds(filter, panels);
+    const bool by_axes = state.axes_trust.load(std::memory_order_relaxed) > 0 && bounds.radius >= 0x1p-60f;
+    if (by_axes) {
+        project_rows(workspace, count, features, bounds, filter.axes, state.axes_slack, block);
+    } else {
+        round_rows(workspace, count, features, bounds, block);
+    }
 
-    const Candidates candidates(filter, packed.negative_h, codes_count, features);
+    const Candidates candidates(filter, packed.negative_h, bounds.radius, codes_count, features);
     PieceScores scores;
     for (int64_t first = 0; first < panels; first += filter_piece) {
         const int64_t last = first + filter_piece < panels ? first + filter_piece : panels;
         for (int64_t tile = 0; tile < count; tile += tile_rows) {
             const uint8_t* bytes[tile_rows];
+            const float* coordinate[tile_rows];
             float scale[tile_rows];
             for (int64_t r = 0; r < tile_rows; ++r) {
                 // The last tile is filled with the last row.
                 const int64_t row = tile + r < count ? tile + r : count - 1;
                 bytes[r] = block.bytes + row * bytes_of_row(features);
+                coordinate[r] = block.coordinate[row];
                 scale[r] = block.scale[row];
             }
-            filter_tile(filter, packed.negative_h, features, bytes, scale, first, last, scores);
+            if (by_axes) {
+                axes_tile(filter.axes, packed.negative_h, coordinate, first, last, scores);
+            } else {
+                filter_tile(filter, packed.negative_h, features, bytes, scale, first, last, scores);
+            }
             for (int r = 0; r < tile_rows && tile + r < count; ++r) {
                 take_candidates(scores, r, first, last, workspace + (tile + r) * features, candidates,
                     block.row[tile + r]);
@@ -419,7 +526,10 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
             r += open - 1;
         }
     }
-    if (candidates.cost_too_much(block.row, count)) {
+    const bool cost_too_much = candidates.cost_too_much(block.row, count);
+    if (by_axes) {
+        state.change_axes_trust(cost_too_much ? -axes_distrust : 1);
+    } else if (cost_too_much) {
         state.blocks_without.store(blocks_after_failure, std::memory_order_relaxed);
     }
     return no_bad_row;

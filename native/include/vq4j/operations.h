@@ -23,7 +23,7 @@
 /** The message of the calling thread's last failed call; an empty string when none failed. */
 VQ4J_API const char* VQ4J_OPERATION(last_error)(void);
 
-/** Memory aligned to 64 bytes, contents undefined; NULL when it is not to be had. */
+/** Memory aligned to 64 bytes or more, contents undefined; NULL when it is not to be had. */
 VQ4J_API void* VQ4J_OPERATION(allocate)(int64_t bytes);
 
 /** Gives memory of allocate back. NULL is allowed. */
@@ -167,6 +167,18 @@ VQ4J_API int32_t VQ4J_OPERATION(count_codes)(VQ4J_STREAM const int32_t* codes, i
  */
 VQ4J_API int32_t VQ4J_OPERATION(lookup)(VQ4J_STREAM const float* codebook, int64_t codes_count, const int32_t* codes,
     int64_t outer, int64_t inner, int64_t features, float* out);
+
+/**
+ * The rows behind codes of groups of features: sub-vector s of a row is its code of group s, bit for bit.
+ * VQ4J_INVALID_ARGUMENT names the first code out of its group's range.
+ * @param codebooks   groups * K x features, one below the other
+ * @param codes_count K, of one group
+ * @param codes       outer x groups x inner; those of group s begin at s * K
+ * @param features    of a group
+ * @param out         outer x (groups * features) x inner
+ */
+VQ4J_API int32_t VQ4J_OPERATION(lookup_groups)(VQ4J_STREAM const float* codebooks, int64_t codes_count,
+    const int32_t* codes, int64_t outer, int64_t groups, int64_t inner, int64_t features, float* out);
 
 /**
  * What a code leaves of its row, the input of a residual layer's next stage: out_n = z_n - codebook[codes_n]. out may be

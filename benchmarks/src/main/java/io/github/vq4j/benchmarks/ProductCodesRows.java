@@ -22,6 +22,7 @@ final class ProductCodesRows {
         List<Report.Row> measured = new ArrayList<>();
         try (GroupVectorQuant layer = layer(rows, codebooks, groups);
                 Tensor codes = Tensor.allocate(DataType.INT32, rows.rows(), groups);
+                Tensor vectors = Tensor.allocate(DataType.FLOAT32, rows.rows(), rows.columns());
                 Tensor words = Tensor.allocate(DataType.INT32, layer.packing().words(codes.size()))) {
             CodePacking packing = layer.packing();
             Tensor z = rows.tensor();
@@ -31,16 +32,12 @@ final class ProductCodesRows {
                         packing.pack(codes, words);
                     },
                     words::toIntArray);
-            Tensor[] vectors = new Tensor[1];
             Contender decode = new KernelCall(
                     () -> {
-                        if (vectors[0] != null) {
-                            vectors[0].close();
-                        }
                         packing.unpack(words, codes);
-                        vectors[0] = layer.decode(codes);
+                        layer.decode(codes, vectors);
                     },
-                    () -> Bits.of(vectors[0].toFloatArray()));
+                    () -> Bits.of(vectors.toFloatArray()));
             Comparison.Task encoding = new Comparison.Task(
                     Operation.ENCODE,
                     rows.rows(),
@@ -63,7 +60,6 @@ final class ProductCodesRows {
                     null);
             measured.add(withFaiss(comparison, peers, encoding, encode, "encode", rows, codebooks, groups));
             measured.add(withFaiss(comparison, peers, decoding, decode, "decode", rows, codebooks, groups));
-            vectors[0].close();
         }
         return measured;
     }

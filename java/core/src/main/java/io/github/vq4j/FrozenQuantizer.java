@@ -120,6 +120,15 @@ public final class FrozenQuantizer implements AutoCloseable {
         return layer.decode(codes);
     }
 
+    /**
+     * As {@link #decode(Tensor)}, with the rows written into memory of the caller's.
+     *
+     * @param rows FLOAT32 of the shape of the rows; its contents are undefined after an error
+     */
+    public void decode(Tensor codes, Tensor rows) {
+        layer.decode(codes, rows);
+    }
+
     /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link Quantizer#encode(Tensor, RowMask)}. */
     public Tensor encode(Tensor z, RowMask mask) {
         return layer.encode(z, mask);

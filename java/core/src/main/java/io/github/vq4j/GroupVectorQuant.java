@@ -98,6 +98,34 @@ public final class GroupVectorQuant extends Quantizer {
     }
 
     @Override
+    void takeCodes(Pass pass, Tensor codes, int axis) {
+        if (share) {
+            super.takeCodes(pass, codes, axis);
+        } else {
+            codes.copyTo(kernels, pass.allCodes(codes.size()));
+        }
+    }
+
+    /** All groups in one pass over the rows: their codebooks, one below the other, are small beside these. */
+    @Override
+    void writeDecoded(Pass pass, FloatPointer out) {
+        if (share) {
+            writeOutput(pass, out);
+            return;
+        }
+        Rows rows = pass.rows;
+        Rows codebook = Rows.matrix(codebooks.get(0).codes(), codebooks.get(0).features());
+        FloatPointer all = pass.scratch.atLeast(groups * codebook.elements());
+        for (int g = 0; g < groups; g++) {
+            FloatPointer effective = pass.codebook(g).effective();
+            FloatPointer place = new FloatPointer(all).position(g * codebook.elements());
+            kernels.takeFeatures(effective, codebook, 0, codebook.features(), place);
+        }
+        Rows codes = new Rows(rows.outer(), groups, rows.inner());
+        kernels.lookupGroups(all, codebook.outer(), pass.allCodes(codes.elements()), codes, codebook.features(), out);
+    }
+
+    @Override
     List<Assignment> lossTerms(Pass pass) {
         return pass.assignments();
     }

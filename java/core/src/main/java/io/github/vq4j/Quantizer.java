@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.BiConsumer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
@@ -116,6 +117,11 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Writes e, in the layout of z, from the codes of the assignments. */
     abstract void writeOutput(Pass pass, FloatPointer out);
+
+    /** The same from codes that {@link #takeCodes} took. */
+    void writeDecoded(Pass pass, FloatPointer out) {
+        writeOutput(pass, out);
+    }
 
     /** The assignments over whose mean the loss is taken. */
     abstract List<Assignment> lossTerms(Pass pass);
@@ -332,12 +338,31 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
      */
     public Tensor decode(Tensor codes) {
+        return decoded(codes, checkCodesOfAll(codes), assignmentCount);
+    }
+
+    /**
+     * As {@link #decode(Tensor)}, with the result written into memory of the caller's, so that none is taken for it.
+     *
+     * @param output FLOAT32 of the shape of the output of {@link #forward}; its contents are undefined after an error
+     */
+    public void decode(Tensor codes, Tensor output) {
+        int axis = checkCodesOfAll(codes);
+        output.checkUsable("output", DataType.FLOAT32, kernels);
+        long[] shape = decodedShape(codes, axis);
+        if (!output.hasShape(shape)) {
+            throw new IllegalArgumentException("need output of shape " + Arrays.toString(shape) + ", got " + output);
+        }
+        decode(codes, axis, assignmentCount, output);
+    }
+
+    private int checkCodesOfAll(Tensor codes) {
         int axis = checkCodes(codes);
         if (codesOfRow() > 0 && codes.size(axis) != codesOfRow()) {
             throw new IllegalArgumentException(
                     "need " + codesOfRow() + " codes of a row on axis " + dim + ", got " + codes);
         }
-        return decoded(codes, axis, assignmentCount);
+        return axis;
     }
 
     // ---- mode and state ----------------------------------------------------------------------------------------
@@ -700,26 +725,32 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** The output of the first assignments' codes, which are all or the first of those on the axis. */
     final Tensor decoded(Tensor codes, int axis, int used) {
-        long[] shape = codesOfRow() == 0
+        Tensor rows = resultLike(codes, DataType.FLOAT32, decodedShape(codes, axis));
+        try {
+            decode(codes, axis, used, rows);
+            return rows;
+        } catch (RuntimeException | Error failure) {
+            rows.close();
+            throw failure;
+        }
+    }
+
+    private long[] decodedShape(Tensor codes, int axis) {
+        return codesOfRow() == 0
                 ? FeatureAxis.with(codes.shape(), axis, featureSize)
                 : replaced(codes.shape(), axis, featureSize);
+    }
+
+    private void decode(Tensor codes, int axis, int used, Tensor rows) {
         Pass pass = takePass();
-        Tensor rows = null;
         try {
-            pass.givenRows = Rows.of(shape, axis);
+            pass.givenRows = Rows.of(rows.shape(), axis);
             pass.rows = projection == null ? pass.givenRows : projection.lookupRows(pass.givenRows);
             pass.used = used;
             prepareToDecode(pass);
-            distributeCodes(pass, codes, axis);
-            rows = resultLike(codes, DataType.FLOAT32, shape);
-            writeGivenOutput(pass, pass.output.room(rows));
+            takeCodes(pass, codes, axis);
+            writeGivenOutput(pass, this::writeDecoded, pass.output.room(rows));
             pass.output.deliver(rows);
-            return rows;
-        } catch (RuntimeException | Error failure) {
-            if (rows != null) {
-                rows.close();
-            }
-            throw failure;
         } finally {
             giveBack(pass);
         }
@@ -754,22 +785,22 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private void writeWholeOutput(Pass pass, FloatPointer out) {
         if (!pass.isMasked) {
-            writeGivenOutput(pass, out);
+            writeGivenOutput(pass, this::writeOutput, out);
             return;
         }
         if (!pass.isEmpty()) {
-            writeGivenOutput(pass, pass.mask.output());
+            writeGivenOutput(pass, this::writeOutput, pass.mask.output());
         }
         pass.mask.spreadOutput(pass.wholeZ, out);
     }
 
     /** Writes the output in the layout of the rows that take part, projected back where they were projected. */
-    private void writeGivenOutput(Pass pass, FloatPointer out) {
+    private void writeGivenOutput(Pass pass, BiConsumer<Pass, FloatPointer> write, FloatPointer out) {
         if (projection == null) {
-            writeOutput(pass, out);
+            write.accept(pass, out);
             return;
         }
-        writeOutput(pass, pass.projection.output(pass.rows));
+        write.accept(pass, pass.projection.output(pass.rows));
         projection.out(pass.givenRows, pass.projection, out);
     }
 
@@ -845,7 +876,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         return all;
     }
 
-    private void distributeCodes(Pass pass, Tensor codes, int axis) {
+    /** Makes the codes that are to be decoded those of the pass. */
+    void takeCodes(Pass pass, Tensor codes, int axis) {
         if (assignmentCount == 1) {
             codes.copyTo(kernels, pass.assignment(0).codes);
             return;

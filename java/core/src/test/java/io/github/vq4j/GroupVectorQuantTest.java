@@ -180,6 +180,27 @@ class GroupVectorQuantTest {
 
     @ParameterizedTest
     @MethodSource("backends")
+    void decodeWritesIntoMemoryOfTheCallers(Backend backend) {
+        for (boolean share : new boolean[] {false, true}) {
+            try (GroupVectorQuant layer = layer(share, 1, GradientEstimator.STRAIGHT_THROUGH, backend)) {
+                Tensor z = Tensor.of(normal(7, 3 * FEATURES * 5), 3, FEATURES, 5);
+                float[] memory = new float[3 * FEATURES * 5];
+                try (Tensor codes = layer.encode(z);
+                        Tensor decoded = layer.decode(codes)) {
+                    layer.decode(codes, Tensor.of(memory, 3, FEATURES, 5));
+                    assertArrayEquals(decoded.toFloatArray(), memory);
+                    refused(
+                            () -> layer.decode(codes, Tensor.of(memory, 3, 5, FEATURES)),
+                            "output of shape [3, " + FEATURES + ", 5]",
+                            "[3, 5, " + FEATURES + "]");
+                    refused(() -> layer.decode(codes, codes), "output of type FLOAT32", "INT32");
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("backends")
     void everyGroupStartsFromItsOwnSubVectorsAndReplacesByThem(Backend backend) {
         // Group g holds values around 100 g: a code of another group would be far away.
         float[] z = normal(8, ROWS * FEATURES);
@@ -231,7 +252,10 @@ class GroupVectorQuantTest {
     void codesOfAnotherNumberOfGroupsAreRefused() {
         try (GroupVectorQuant layer = layer(false, 1, GradientEstimator.STRAIGHT_THROUGH, Backend.cpu())) {
             refused(() -> layer.decode(Tensor.of(new int[6], 2, 3)), "4 codes of a row", "[2, 3]");
-            refused(() -> layer.decode(Tensor.of(new int[] {0, 16, 16, 24}, 1, 4)), "out of range");
+            refused(
+                    () -> layer.decode(Tensor.of(new int[] {0, 16, 16, 24}, 1, 4)),
+                    "code 16 at position 1",
+                    "out of range");
             refused(() -> layer.setCodebook(4, Tensor.of(new float[1], 1, 1)), "codebook < 4", "4");
         }
     }

@@ -1,6 +1,7 @@
 package io.github.vq4j.benchmarks.jmh;
 
 import io.github.vq4j.DataType;
+import io.github.vq4j.internal.Rows;
 import org.bytedeco.javacpp.ShortPointer;
 import org.openjdk.jmh.annotations.Benchmark;
 
@@ -17,6 +18,13 @@ public class LookupBenchmark extends OperationData {
     @Benchmark
     public void lookup() {
         kernels.lookup(codebook, codes, codesOfRows, layout, out);
+    }
+
+    /** Of one group of all features. */
+    @Benchmark
+    public void lookupGroups() {
+        Rows codesOfRow = new Rows(layout.outer(), 1, layout.inner());
+        kernels.lookupGroups(codebook, codes, codesOfRows, codesOfRow, layout.features(), out);
     }
 
     /** Added to a sum. */

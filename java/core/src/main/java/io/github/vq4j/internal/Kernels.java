@@ -425,6 +425,37 @@ public final class Kernels {
                                 codebook, codesCount, codes, rows.outer(), rows.inner(), rows.features(), out));
     }
 
+    /**
+     * The rows behind codes of groups of features, whose codebooks stand one below the other; {@code groups} has the codes
+     * of a row in the place of features, those of group g from g * codesCount.
+     *
+     * @param features of a group
+     */
+    public void lookupGroups(
+            FloatPointer codebooks, long codesCount, IntPointer codes, Rows groups, long features, FloatPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.lookupGroups(
+                                stream(),
+                                codebooks,
+                                codesCount,
+                                codes,
+                                groups.outer(),
+                                groups.features(),
+                                groups.inner(),
+                                features,
+                                out)
+                        : CpuKernels.lookupGroups(
+                                codebooks,
+                                codesCount,
+                                codes,
+                                groups.outer(),
+                                groups.features(),
+                                groups.inner(),
+                                features,
+                                out));
+    }
+
     /** What the codes leave of the rows: z - e. {@code out} may be {@code z}. */
     public void residual(
             FloatPointer z, Rows rows, FloatPointer codebook, long codesCount, IntPointer codes, FloatPointer out) {

@@ -1,0 +1,49 @@
+// Codes of several codebooks of one size, which stand one below the other: stages, or groups of features.
+#ifndef VQ4J_CORE_STAGE_CODES_HPP
+#define VQ4J_CORE_STAGE_CODES_HPP
+
+#include "core/arguments.hpp"
+#include "core/arithmetic.hpp"
+
+namespace vq4j {
+
+// outer x stages x inner; those of stage s begin at s * codes_count.
+struct StageCodes {
+    int64_t stages;
+    int64_t inner;
+    int64_t codes_count;
+
+    VQ4J_SHARED_MEMBER int64_t first_code(int64_t i) const {
+        return stages == 1 ? 0 : i / inner % stages * codes_count;
+    }
+
+    // Whether code i is of its stage.
+    VQ4J_SHARED_MEMBER bool has(int64_t code, int64_t i) const {
+        const int64_t own = code - first_code(i);
+        return 0 <= own && own < codes_count;
+    }
+};
+
+// body(i, first_code(i)) for begin <= i < end, without a division each.
+template <typename Body>
+void for_each_stage_code(const StageCodes& codes, int64_t begin, int64_t end, Body body) {
+    int64_t stage = begin / codes.inner % codes.stages;
+    int64_t left = codes.inner - begin % codes.inner;
+    for (int64_t i = begin; i < end; ++i) {
+        body(i, stage * codes.codes_count);
+        if (--left == 0) {
+            left = codes.inner;
+            stage = stage + 1 == codes.stages ? 0 : stage + 1;
+        }
+    }
+}
+
+[[noreturn]] inline void code_out_of_stage(int64_t code, int64_t position, const StageCodes& codes) {
+    const int64_t first = codes.first_code(position);
+    invalid("code " + std::to_string(code) + " at position " + std::to_string(position) + " is out of range; need "
+        + std::to_string(first) + " <= code < " + std::to_string(first + codes.codes_count));
+}
+
+}  // namespace vq4j
+
+#endif
