@@ -118,7 +118,7 @@ int32_t vq4j_cuda_rows_above(void* stream, const int32_t* values, int64_t rows_c
         for_each(chunks, s, chosen_rows::Count{above, counts.get()});
         exclusive_scan(counts.get(), chunks, s);
         for_each(chunks, s, chosen_rows::Number{above, counts.get(), order});
-        check(cudaMemcpyAsync(count, counts.get() + chunks, sizeof *count, cudaMemcpyDefault, s), "copy");
+        copy_on_device(count, counts.get() + chunks, sizeof *count, s);
     });
 }
 

@@ -45,7 +45,7 @@ int32_t vq4j_cuda_pack_codes(void* stream, const int32_t* codes, int64_t outer, 
         const auto s = static_cast<cudaStream_t>(stream);
         const FirstBad bad(s);
         for_each(packed.words(), s, code_packing::Pack{codes, packed, words, bad.rows()});
-        bad.require_none([&](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, packed); });
+        bad.require_none([=](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, packed); });
     });
 }
 
@@ -57,6 +57,6 @@ int32_t vq4j_cuda_unpack_codes(void* stream, const int32_t* words, int64_t words
         const auto s = static_cast<cudaStream_t>(stream);
         const FirstBad bad(s);
         for_each(packed.count, s, code_packing::Unpack{words, packed, codes, bad.rows()});
-        bad.require_none([&](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, packed); });
+        bad.require_none([=](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, packed); });
     });
 }

@@ -27,5 +27,12 @@ const char* vq4j_cuda_device_name(int32_t device) {
 }
 
 int32_t vq4j_cuda_synchronize(void* stream) {
-    return guarded([&] { check(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)), "synchronize"); });
+    return guarded([&] {
+        const auto s = static_cast<cudaStream_t>(stream);
+        if (Batch* const batch = Batch::open(s)) {
+            batch->catch_up();
+        } else {
+            wait_for(s);
+        }
+    });
 }

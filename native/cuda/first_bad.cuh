@@ -2,6 +2,8 @@
 #ifndef VQ4J_CUDA_FIRST_BAD_CUH
 #define VQ4J_CUDA_FIRST_BAD_CUH
 
+#include <memory>
+
 #include "core/arithmetic.hpp"
 #include "cuda/launch.cuh"
 
@@ -22,49 +24,54 @@ struct BadRows {
 
 class FirstBad {
 public:
-    explicit FirstBad(cudaStream_t stream) : first_(1, stream), stream_(stream) {
-        check(cudaMemsetAsync(first_.get(), none_byte, sizeof(long long), stream), "clear");
+    explicit FirstBad(cudaStream_t stream) : batch_(Batch::open(stream)), stream_(stream) {
+        if (batch_ != nullptr) {
+            first_ = batch_->watch();
+        } else {
+            own_ = std::make_unique<Scratch<long long>>(1, stream);
+            first_ = own_->get();
+            fill(first_, first_bad_none_byte, sizeof *first_, stream);
+        }
     }
 
-    BadRows rows() const { return {first_.get()}; }
+    BadRows rows() const { return {first_}; }
 
-    // Waits for the stream. Every later use of what the kernels computed comes after this.
+    // Waits for the stream: every later use of what the kernels computed comes after this. In a batch all of these fail
+    // when the batch is finished.
     void require_finite(const char* tensor) const {
-        const int64_t row = read_back(first_.get(), stream_);
-        if (row != none) {
-            not_finite(tensor, row);
-        }
+        require_none([tensor](int64_t row) { not_finite(tensor, row); });
     }
 
     void require_codes_in_range(const int32_t* codes, int64_t codes_count) const {
-        const int64_t row = read_back(first_.get(), stream_);
-        if (row != none) {
-            code_out_of_range(read_back(codes + row, stream_), row, codes_count);
-        }
+        require_none([=, stream = stream_](int64_t row) {
+            code_out_of_range(read_back(codes + row, stream), row, codes_count);
+        });
     }
 
     void require_rows_in_range(const int64_t* order, int64_t rows_count) const {
-        const int64_t position = read_back(first_.get(), stream_);
-        if (position != none) {
-            row_out_of_range(read_back(order + position, stream_), position, rows_count);
-        }
+        require_none([=, stream = stream_](int64_t position) {
+            row_out_of_range(read_back(order + position, stream), position, rows_count);
+        });
     }
 
-    // fail(position) if there was a bad one.
+    // fail(position) if there was a bad one. In a batch it is called later: it must hold values, no references.
     template <typename Fail>
     void require_none(Fail fail) const {
-        const int64_t position = read_back(first_.get(), stream_);
-        if (position != none) {
+        if (batch_ != nullptr) {
+            batch_->fail_if_lowered(first_, fail);
+            return;
+        }
+        const int64_t position = read_back(first_, stream_);
+        if (position != first_bad_none) {
             fail(position);
         }
     }
 
 private:
-    static constexpr int none_byte = 0x7f;
-    static constexpr int64_t none = 0x7f7f7f7f7f7f7f7f;
-
-    Scratch<long long> first_;
+    Batch* batch_;
     cudaStream_t stream_;
+    std::unique_ptr<Scratch<long long>> own_;  // outside of a batch
+    long long* first_;
 };
 
 }  // namespace vq4j

@@ -109,7 +109,7 @@ int32_t vq4j_cuda_largest_magnitude(void* stream, const float* rows, int64_t out
         check_present({rows, largest});
         const auto s = static_cast<cudaStream_t>(stream);
         const FirstBad bad(s);
-        check(cudaMemsetAsync(largest, 0, sizeof *largest, s), "clear");
+        fill(largest, 0, sizeof *largest, s);
         for_each(layout.rows() * features, s,
             fixed_point_sums::Largest{rows, layout, reinterpret_cast<int*>(largest), bad.rows()});
         bad.require_finite("z");
@@ -125,7 +125,7 @@ int32_t vq4j_cuda_fixed_point_scatter(void* stream, const float* rows, int64_t o
         check_power(power);
         check_exponent(exponent);
         const auto s = static_cast<cudaStream_t>(stream);
-        check(cudaMemsetAsync(sums, 0, static_cast<size_t>(codes_count * features) * sizeof *sums, s), "clear");
+        fill(sums, 0, codes_count * features * static_cast<int64_t>(sizeof *sums), s);
         for_each(layout.rows() * features, s,
             fixed_point_sums::Add{rows, layout, codes, shift, power == 2, power_of_two(exponent),
                 reinterpret_cast<unsigned long long*>(sums)});

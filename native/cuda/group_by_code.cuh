@@ -39,10 +39,12 @@ public:
 
     const int64_t* order() const { return sorted_.order(); }  // N
     const int64_t* starts() const { return starts_.get(); }   // K + 1
+    int64_t* chunks() const { return chunks_.get(); }         // K + 1, the first K: how many chunks of 256 rows a code has
 
 private:
     SortedCodes sorted_;
     Scratch<int64_t> starts_;
+    Scratch<int64_t> chunks_;
 };
 
 }  // namespace vq4j

@@ -1,4 +1,4 @@
-// How the CUDA sources call the device: checked calls, launches, scratch memory. The one place that knows whether nvcc
+// How the CUDA sources call the device: checked calls, launches, fills, copies, scratch memory. The one place that knows whether nvcc
 // compiles for a GPU or g++ for a host run (VQ4J_HOST_RUN).
 #ifndef VQ4J_CUDA_LAUNCH_CUH
 #define VQ4J_CUDA_LAUNCH_CUH
@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "core/failure.hpp"
+#include "cuda/batch.cuh"
 
 namespace vq4j {
 
@@ -24,12 +25,24 @@ inline void check(cudaError_t error, const char* what) {
     throw Failure(VQ4J_DEVICE_ERROR, std::string(what) + ": " + cudaGetErrorString(error));
 }
 
-// Starts kernel(arguments...) on the stream.
+// Starts kernel(arguments...) on the stream, or adds it to the stream's open batch.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
     Arguments... arguments) {
+    if (Batch* const batch = Batch::open(stream)) {
 #ifdef VQ4J_HOST_RUN
-    static_cast<void>(stream);
+        host_run::know(kernel);
+#endif
+        const std::tuple<Parameters...> parameters(static_cast<Parameters>(arguments)...);
+        std::apply(
+            [&](const Parameters&... each) {
+                const KernelArgument values[] = {{&each, sizeof each}...};
+                batch->add_kernel(reinterpret_cast<const void*>(kernel), grid, block, shared_bytes, values, sizeof...(each));
+            },
+            parameters);
+        return;
+    }
+#ifdef VQ4J_HOST_RUN
     const std::tuple<Parameters...> parameters(arguments...);
     const bool launched = host_run::launch(grid, block, shared_bytes, [&] { std::apply(kernel, parameters); });
     check(launched ? cudaSuccess : cudaErrorInvalidConfiguration, "launch");
@@ -41,6 +54,24 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
     config.stream = stream;
     check(cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...), "launch");
 #endif
+}
+
+// Fills memory with a byte, in the order of the stream.
+inline void fill(void* memory, int byte, int64_t bytes, cudaStream_t stream) {
+    if (Batch* const batch = Batch::open(stream)) {
+        batch->add_fill(memory, byte, static_cast<size_t>(bytes));
+    } else {
+        check(cudaMemsetAsync(memory, byte, static_cast<size_t>(bytes), stream), "fill");
+    }
+}
+
+// Copies within the device, in the order of the stream.
+inline void copy_on_device(void* to, const void* from, int64_t bytes, cudaStream_t stream) {
+    if (Batch* const batch = Batch::open(stream)) {
+        batch->add_copy(to, from, static_cast<size_t>(bytes));
+    } else {
+        check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, stream), "copy");
+    }
 }
 
 constexpr int block_threads = 256;
@@ -72,26 +103,37 @@ void for_each(int64_t count, cudaStream_t stream, Body body) {
 template <typename T>
 class Scratch {
 public:
-    Scratch(int64_t count, cudaStream_t stream) : stream_(stream) {
-        check(cudaMallocAsync(&memory_, static_cast<size_t>(count) * sizeof(T), stream), "scratch memory");
+    Scratch(int64_t count, cudaStream_t stream) : stream_(stream), batch_(Batch::open(stream)) {
+        const size_t bytes = static_cast<size_t>(count) * sizeof(T);
+        memory_ = static_cast<T*>(batch_ != nullptr ? batch_->take(bytes) : allocate_from_pool(bytes, stream));
     }
-    ~Scratch() { cudaFreeAsync(memory_, stream_); }
+    ~Scratch() {
+        if (batch_ != nullptr) {
+            batch_->give_back();
+        } else {
+            release_to_pool(memory_, stream_);
+        }
+    }
     Scratch(const Scratch&) = delete;
     Scratch& operator=(const Scratch&) = delete;
 
     T* get() const { return memory_; }
 
 private:
-    T* memory_ = nullptr;
+    T* memory_;
     cudaStream_t stream_;
+    Batch* batch_;
 };
 
-// Copies to the host and waits for it.
+// Copies to the host and waits for it; all of an open batch has run then.
 template <typename T>
 T read_back(const T* from, cudaStream_t stream) {
+    if (Batch* const batch = Batch::open(stream)) {
+        batch->catch_up();
+    }
     T value;
     check(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDefault, stream), "copy to the host");
-    check(cudaStreamSynchronize(stream), "synchronize");
+    wait_for(stream);
     return value;
 }
 

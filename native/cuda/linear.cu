@@ -176,7 +176,7 @@ int32_t vq4j_cuda_linear(void* stream, const float* rows, int64_t outer, int64_t
         const auto packed = packed_view(memory.get(), out_features, features);
         const FirstBad bad_weights(s);
         const FirstBad bad(s);
-        check(cudaMemsetAsync(packed.centre, 0, static_cast<size_t>(features) * sizeof(float), s), "clear");
+        fill(packed.centre, 0, features * static_cast<int64_t>(sizeof(float)), s);
         for_each(panels_of(out_features) * panel_codes, s,
             linear_maps::PackWeight{weight, bias, {features, out_features}, transposed != 0, packed, bad_weights.rows()});
         const unsigned row_blocks = blocks_for(layout.rows(), ScoreTile::rows);
@@ -199,7 +199,7 @@ int32_t vq4j_cuda_linear_gradient(void* stream, const float* rows, const float* 
         const int64_t at_once = chunks_at_once(size, layout.rows());
         const Scratch<double> totals(size.gradients(), s);
         const Scratch<float> partial(at_once * size.gradients(), s);
-        check(cudaMemsetAsync(totals.get(), 0, static_cast<size_t>(size.gradients()) * sizeof(double), s), "clear");
+        fill(totals.get(), 0, size.gradients() * static_cast<int64_t>(sizeof(double)), s);
         for (int64_t first = 0; first < chunks_of(layout.rows()); first += at_once) {
             const int64_t left = chunks_of(layout.rows()) - first;
             const int64_t chunks = left < at_once ? left : at_once;

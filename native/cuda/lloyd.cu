@@ -1,5 +1,5 @@
-// k-means by Lloyd's moves: the operations of an iteration, one after the other, on the stream. The objective comes back
-// to the host once an iteration, to decide whether it was the last.
+// k-means by Lloyd's moves: the operations of a move are one batch, the same graph every time. The objective comes back to the
+// host once a move, to decide whether it was the last; nothing else does.
 #include "core/arguments.hpp"
 #include "core/clustering.hpp"
 #include "cuda/launch.cuh"
@@ -30,18 +30,24 @@ int32_t vq4j_cuda_lloyd(void* stream, const float* rows, int64_t outer, int64_t 
         double previous = 0.0;
         int64_t iteration = 0;
         for (;; ++iteration) {
-            require_ok(vq4j_cuda_pack_codebook(stream, fitted.get(), codes_count, features, packed.get()));
-            require_ok(vq4j_cuda_assign(stream, rows, outer, inner, features, packed.get(), codes_count, codes));
-            require_ok(vq4j_cuda_commitment_loss(stream, rows, outer, inner, features, fitted.get(), codes, 1,
-                distances.get(), mean_of_sample.get(), objective));
-            const double current = read_back(objective, s);
+            double current = 0.0;
+            run_together(s, [&] {
+                if (iteration > 0) {
+                    require_ok(vq4j_cuda_scatter(stream, rows, outer, inner, features, codes, codes_count, sums.get()));
+                    require_ok(vq4j_cuda_count_codes(stream, codes, rows_count, codes_count, counts.get()));
+                    require_ok(
+                        vq4j_cuda_update_centroids(stream, sums.get(), counts.get(), codes_count, features, fitted.get()));
+                }
+                require_ok(vq4j_cuda_pack_codebook(stream, fitted.get(), codes_count, features, packed.get()));
+                require_ok(vq4j_cuda_assign(stream, rows, outer, inner, features, packed.get(), codes_count, codes));
+                require_ok(vq4j_cuda_commitment_loss(stream, rows, outer, inner, features, fitted.get(), codes, 1,
+                    distances.get(), mean_of_sample.get(), objective));
+                require_ok(vq4j_cuda_fetch(stream, &current, objective, sizeof current));
+            });
             if (fit_ends(iteration, max_iterations, previous, current, tolerance)) {
                 break;
             }
             previous = current;
-            require_ok(vq4j_cuda_scatter(stream, rows, outer, inner, features, codes, codes_count, sums.get()));
-            require_ok(vq4j_cuda_count_codes(stream, codes, rows_count, codes_count, counts.get()));
-            require_ok(vq4j_cuda_update_centroids(stream, sums.get(), counts.get(), codes_count, features, fitted.get()));
         }
         require_ok(vq4j_cuda_copy(stream, codebook, fitted.get(), codebook_bytes));
         require_ok(vq4j_cuda_copy(stream, iterations, &iteration, sizeof iteration));

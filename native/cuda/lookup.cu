@@ -102,7 +102,7 @@ int32_t vq4j_cuda_lookup_groups(void* stream, const float* codebooks, int64_t co
         const FirstBad bad(s);
         for_each(layout.rows() * features, s,
             lookup::WriteGroups{codebooks, codes, of_groups, layout, bad.rows(), out});
-        bad.require_none([&](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, of_groups); });
+        bad.require_none([=](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, of_groups); });
     });
 }
 

@@ -8,17 +8,30 @@ const char* vq4j_cuda_last_error(void) {
     return last_message().c_str();
 }
 
+namespace vq4j::memory {
+
+bool is_of_a_device(const void* memory) {
+    cudaPointerAttributes attributes = {};
+    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
+        cudaGetLastError();
+        return false;
+    }
+    return attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
+}
+
+}  // namespace vq4j::memory
+
 void* vq4j_cuda_allocate(int64_t bytes) {
     void* memory = nullptr;
     const int32_t status = guarded([&] {
         check_sizes({{"bytes", bytes}});
-        check(cudaMalloc(&memory, static_cast<size_t>(bytes)), "allocate");
+        memory = allocate_from_pool(static_cast<size_t>(bytes), nullptr);
     });
     return status == VQ4J_OK ? memory : nullptr;
 }
 
 void vq4j_cuda_release(void* memory) {
-    cudaFree(memory);
+    release_after_batches(memory);
 }
 
 int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) {
@@ -26,8 +39,15 @@ int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) 
         check_sizes({{"bytes", bytes}});
         check_present({to, from});
         const auto s = static_cast<cudaStream_t>(stream);
+        if (memory::is_of_a_device(to) && memory::is_of_a_device(from)) {
+            copy_on_device(to, from, bytes, s);
+            return;
+        }
+        if (Batch* const batch = Batch::open(s)) {
+            batch->catch_up();
+        }
         check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, s), "copy");
-        check(cudaStreamSynchronize(s), "synchronize");
+        wait_for(s);
     });
 }
 
@@ -35,6 +55,6 @@ int32_t vq4j_cuda_clear(void* stream, void* memory, int64_t bytes) {
     return guarded([&] {
         check_sizes({{"bytes", bytes}});
         check_present({memory});
-        check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream)), "clear");
+        fill(memory, 0, bytes, static_cast<cudaStream_t>(stream));
     });
 }

@@ -20,13 +20,14 @@ struct SumChunk {
         const float shift = rows[layout.offset(chunk.begin) + d * layout.stride()];
         float sum = 0.0f;
         float sum_of_squares = 0.0f;
-        for (int64_t n = chunk.begin; n < chunk.end; ++n) {
-            const float value = rows[layout.offset(n) + d * layout.stride()];
-            bad.note_unless_finite(value, n);
-            const float difference = value - shift;
-            sum = sum + difference;
-            sum_of_squares = fused_multiply_add(difference, difference, sum_of_squares);
-        }
+        load_ahead(
+            chunk.begin, chunk.end, [&](int64_t n) { return rows[layout.offset(n) + d * layout.stride()]; },
+            [&](float value, int64_t n) {
+                bad.note_unless_finite(value, n);
+                const float difference = value - shift;
+                sum = sum + difference;
+                sum_of_squares = fused_multiply_add(difference, difference, sum_of_squares);
+            });
         partial[i] = chunk_moments(chunk.end - chunk.begin, shift, sum, sum_of_squares);
     }
 };

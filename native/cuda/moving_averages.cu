@@ -132,7 +132,7 @@ int32_t vq4j_cuda_expire_codes(void* stream, const float* sizes, int64_t codes_c
         check_sizes({{"codes_count", codes_count}});
         check_present({sizes, mask, marked});
         const auto s = static_cast<cudaStream_t>(stream);
-        check(cudaMemsetAsync(marked, 0, sizeof *marked, s), "clear");
+        fill(marked, 0, sizeof *marked, s);
         for_each(codes_count, s,
             moving_averages::Expire{sizes, threshold, mask, reinterpret_cast<unsigned long long*>(marked)});
     });

@@ -43,7 +43,7 @@ int32_t vq4j_cuda_pack_directions(void* stream, const float* codebook, int64_t c
         const auto s = static_cast<cudaStream_t>(stream);
         const PackedCodebook<float> view = packed_view(static_cast<float*>(packed), codes_count, features);
         const FirstBad bad(s);
-        check(cudaMemsetAsync(view.centre, 0, static_cast<size_t>(features) * sizeof(float), s), "clear");
+        fill(view.centre, 0, features * static_cast<int64_t>(sizeof(float)), s);
         for_each(panels_of(codes_count) * panel_codes, s,
             pack_directions::PackDirection{codebook, codes_count, features, view, bad.rows()});
         bad.require_finite("codebook");

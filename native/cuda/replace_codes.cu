@@ -51,7 +51,7 @@ int32_t vq4j_cuda_count_down(void* stream, const int64_t* counts, int64_t codes_
         check_sizes({{"lifetime", lifetime}});
         check_present({counts, counters, mask, replaced});
         const auto s = static_cast<cudaStream_t>(stream);
-        check(cudaMemsetAsync(replaced, 0, sizeof *replaced, s), "clear");
+        fill(replaced, 0, sizeof *replaced, s);
         for_each(codes_count, s,
             replacement::CountDown{counts, lifetime, counters, mask, reinterpret_cast<unsigned long long*>(replaced)});
     });

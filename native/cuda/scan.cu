@@ -1,12 +1,12 @@
-// Exclusive prefix sums by one block: each thread sums a stretch, thread 0 scans the 256 sums, each thread writes its
-// stretch. For the short arrays of the counting sort (16 counters a tile, one a code).
+// Exclusive prefix sums by one block: each thread sums a stretch, the 256 sums are summed up, each thread writes its stretch.
+// For short arrays: one number a code, or a chunk of rows.
 #include "cuda/scan.cuh"
 
 namespace vq4j {
 namespace scan {
 
 __global__ void scan_kernel(int64_t* values, int64_t count) {
-    __shared__ int64_t before[block_threads];
+    __shared__ int64_t warp_sums[block_threads / 32];
     const int t = static_cast<int>(threadIdx.x);
     const int64_t stretch = (count + block_threads - 1) / block_threads;
     const int64_t begin = t * stretch < count ? t * stretch : count;
@@ -15,23 +15,15 @@ __global__ void scan_kernel(int64_t* values, int64_t count) {
     for (int64_t i = begin; i < end; ++i) {
         sum += values[i];
     }
-    before[t] = sum;
-    __syncthreads();
-    if (t == 0) {
-        int64_t total = 0;
-        for (int other = 0; other < block_threads; ++other) {
-            const int64_t of_thread = before[other];
-            before[other] = total;
-            total += of_thread;
-        }
-        values[count] = total;
-    }
-    __syncthreads();
-    int64_t running = before[t];
+    int64_t total = 0;
+    int64_t running = sum_before(sum, warp_sums, total);
     for (int64_t i = begin; i < end; ++i) {
         const int64_t value = values[i];
         values[i] = running;
         running += value;
+    }
+    if (t == 0) {
+        values[count] = total;
     }
 }
 

@@ -1,9 +1,10 @@
 // Sums over the rows of each code: of the rows themselves (scatter) and of their gradients (codebook_gradient).
 //
 // The rows are grouped by code with a stable sort. Every chunk of 256 rows of a code is summed in fp32 by a thread a
-// feature, then the chunks of a code in fp64, in order. One read of the rows, 4 N D bytes (8 with a gradient), plus the
-// sort; bound by memory.
+// feature, eight loads ahead of the sum, then the chunks of a code in fp64, in order. One read of the rows, 4 N D bytes (8
+// with a gradient), plus the sort; bound by memory.
 #include "core/arguments.hpp"
+#include "cuda/chunks.cuh"
 #include "cuda/first_bad.cuh"
 #include "cuda/group_by_code.cuh"
 #include "cuda/scan.cuh"
@@ -11,23 +12,22 @@
 
 namespace vq4j::scatter {
 
-struct CountChunks {
-    const int64_t* starts;
-    int64_t* chunks;
-
-    __device__ void operator()(int64_t k) const { chunks[k] = chunks_of(starts[k + 1] - starts[k]); }
-};
-
+// What the sum of one feature of one code takes of a row.
 struct AddRow {
     const float* rows;
     Layout layout;
 
-    __device__ float operator()(float sum, int64_t n, int64_t, int64_t d) const {
-        return sum + rows[layout.offset(n) + d * layout.stride()];
-    }
+    __device__ float load(int64_t n, int64_t d) const { return rows[layout.offset(n) + d * layout.stride()]; }
+    __device__ float code(int64_t, int64_t) const { return 0.0f; }
+    __device__ float operator()(float sum, float value, float, int64_t) const { return sum + value; }
 };
 
 struct AddGradient {
+    struct Elements {
+        float z;
+        float grad;
+    };
+
     const float* rows;
     const float* grad;
     Layout layout;
@@ -36,11 +36,14 @@ struct AddGradient {
     float nu;
     BadRows bad;
 
-    __device__ float operator()(float sum, int64_t n, int64_t k, int64_t d) const {
+    __device__ Elements load(int64_t n, int64_t d) const {
         const int64_t at = layout.offset(n) + d * layout.stride();
-        const float g = grad == nullptr ? 0.0f : grad[at];
-        bad.note_unless_finite(g, n);
-        return add_codebook_gradient(sum, g, rows[at], codebook[k * layout.features + d], coefficient, nu);
+        return {rows[at], grad == nullptr ? 0.0f : grad[at]};
+    }
+    __device__ float code(int64_t k, int64_t d) const { return codebook[k * layout.features + d]; }
+    __device__ float operator()(float sum, Elements elements, float code, int64_t n) const {
+        bad.note_unless_finite(elements.grad, n);
+        return add_codebook_gradient(sum, elements.grad, elements.z, code, coefficient, nu);
     }
 };
 
@@ -73,10 +76,11 @@ struct SumChunk {
         }
         const int64_t begin = starts[k] + (chunk - first_chunk[k]) * chunk_rows;
         const int64_t end = begin + chunk_rows < starts[k + 1] ? begin + chunk_rows : starts[k + 1];
+        const float code = add.code(k, d);
         float sum = 0.0f;
-        for (int64_t position = begin; position < end; ++position) {
-            sum = add(sum, order[position], k, d);
-        }
+        load_ahead(
+            begin, end, [&](int64_t position) { return add.load(order[position], d); },
+            [&](auto value, int64_t position) { sum = add(sum, value, code, order[position]); });
         partial[i] = sum;
     }
 };
@@ -102,16 +106,15 @@ void sum_by_code(Add add, Layout layout, const int32_t* codes, int64_t codes_cou
     const int64_t rows_count = layout.rows();
     const int64_t features = layout.features;
     const GroupedRows grouped(codes, rows_count, codes_count, stream);
-    const Scratch<int64_t> first_chunk(codes_count + 1, stream);
-    for_each(codes_count, stream, CountChunks{grouped.starts(), first_chunk.get()});
-    exclusive_scan(first_chunk.get(), codes_count, stream);
+    exclusive_scan(grouped.chunks(), codes_count, stream);
+    const int64_t* const first_chunk = grouped.chunks();
 
     const int64_t codes_with_rows = codes_count < rows_count ? codes_count : rows_count;
     const int64_t most_chunks = rows_count / chunk_rows + codes_with_rows;
     const Scratch<float> partial(most_chunks * features, stream);
     for_each(most_chunks * features, stream,
-        SumChunk<Add>{add, grouped.order(), grouped.starts(), first_chunk.get(), codes_count, features, partial.get()});
-    for_each(codes_count * features, stream, Combine{partial.get(), first_chunk.get(), features, out});
+        SumChunk<Add>{add, grouped.order(), grouped.starts(), first_chunk, codes_count, features, partial.get()});
+    for_each(codes_count * features, stream, Combine{partial.get(), first_chunk, features, out});
 }
 
 }  // namespace vq4j::scatter

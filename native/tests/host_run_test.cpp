@@ -112,6 +112,15 @@ __global__ void shuffle_kernel(double* up, long long* down, unsigned* from_five,
     }
 }
 
+// The lanes of the lower half that have the same value, and how many they are.
+__global__ void match_kernel(const int* values, unsigned* same, int* count) {
+    const unsigned t = threadIdx.x;
+    if (t < 16) {
+        same[t] = __match_any_sync(0xffffu, values[t]);
+        count[t] = __popc(same[t]);
+    }
+}
+
 __global__ void read_unwritten_kernel(float* out) {
     __shared__ float tile[32];
     float* dynamic = static_cast<float*>(host_run::dynamic_shared());
@@ -410,6 +419,50 @@ void asynchronous_copies_are_there_after_the_wait_and_not_before() {
     }
 }
 
+void lanes_of_equal_values_find_one_another() {
+    const std::vector<int> values = {3, 1, 3, 7, 1, 3, 0, 7, 9, 9, 9, 9, -1, 2, -1, 3};
+    for (const char* order : orders) {
+        host_run::set_order(order);
+        std::vector<unsigned> same(16);
+        std::vector<int> count(16);
+        host_run::launch(1, 32, 0, [&] { match_kernel(values.data(), same.data(), count.data()); });
+        for (size_t i = 0; i < 16; ++i) {
+            unsigned expected = 0;
+            int of_value = 0;
+            for (size_t j = 0; j < 16; ++j) {
+                expected |= values[j] == values[i] ? 1u << j : 0u;
+                of_value += values[j] == values[i] ? 1 : 0;
+            }
+            check(same[i] == expected && count[i] == of_value, "lanes of equal values");
+        }
+    }
+}
+
+void a_graph_runs_when_it_is_waited_for_with_the_values_of_its_launch() {
+    int value = 1;
+    int result = 0;
+    cudaGraph_t graph = nullptr;
+    cudaGraphNode_t node = nullptr;
+    cudaGraphExec_t executable = nullptr;
+    cudaGraphCreate(&graph, 0);
+    cudaGraphAddMemcpyNode1D(&node, graph, nullptr, 0, &result, &value, sizeof value, cudaMemcpyDefault);
+    check(cudaGraphAddMemcpyNode1D(&node, graph, nullptr, 0, &result, &value, sizeof value, cudaMemcpyDefault)
+            == cudaErrorInvalidValue,
+        "a node that follows none is refused");
+    cudaGraphInstantiate(&executable, graph, 0);
+    cudaGraphLaunch(executable, nullptr);
+    check(result == 0, "a graph does not run before it is waited for");
+    int other = 5;
+    cudaGraphExecMemcpyNodeSetParams1D(executable, node, &other, &value, sizeof value, cudaMemcpyDefault);
+    cudaStreamSynchronize(nullptr);
+    check(result == 1 && other == 5, "a launch keeps the values that it was made with");
+    cudaGraphLaunch(executable, nullptr);
+    cudaStreamSynchronize(nullptr);
+    check(other == 1, "the next launch has the new ones");
+    cudaGraphExecDestroy(executable);
+    cudaGraphDestroy(graph);
+}
+
 void integer_atomics_count() {
     int sum = 0;
     unsigned long long wide_sum = 0;
@@ -509,6 +562,8 @@ int main() {
     warp_collectives_exchange_values();
     tensor_cores_multiply_and_err_as_assumed();
     asynchronous_copies_are_there_after_the_wait_and_not_before();
+    lanes_of_equal_values_find_one_another();
+    a_graph_runs_when_it_is_waited_for_with_the_values_of_its_launch();
     integer_atomics_count();
     orders_are_kept_and_random_ones_repeat();
     host_threads_may_launch_at_once();

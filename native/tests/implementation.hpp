@@ -35,7 +35,7 @@ struct Operations {
 #pragma pop_macro("VQ4J_API")
 };
 
-// All but those without a stream: last_error, allocate, release, packed_codebook_bytes.
+// All but those without a stream: last_error, allocate, release, packed_codebook_bytes, submit_batch, finish_batch, drop_batch.
 #define VQ4J_STREAM_OPERATIONS(X) \
     X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(lookup_groups) X(commitment_loss) \
     X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
@@ -49,7 +49,8 @@ struct Operations {
     X(moving_averages) X(restart_averages) X(expire_codes) X(assign_half) X(widen) X(narrow) \
     X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
     X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(lloyd) X(sample_rows) \
-    X(mini_batch_update) X(pack_codes) X(unpack_codes) X(sample_codes) X(linear) X(linear_gradient)
+    X(mini_batch_update) X(pack_codes) X(unpack_codes) X(sample_codes) X(linear) X(linear_gradient) X(begin_batch) \
+    X(fetch)
 
 struct Implementation {
     std::string name;
@@ -75,6 +76,9 @@ inline Implementation cpu(const char* instruction_set, int32_t threads) {
     on.operations.allocate = vq4j_cpu_allocate;
     on.operations.release = vq4j_cpu_release;
     on.operations.packed_codebook_bytes = vq4j_cpu_packed_codebook_bytes;
+    on.operations.submit_batch = vq4j_cpu_submit_batch;
+    on.operations.finish_batch = vq4j_cpu_finish_batch;
+    on.operations.drop_batch = vq4j_cpu_drop_batch;
 #define VQ4J_SET(name) on.operations.name = vq4j_cpu_##name;
     VQ4J_STREAM_OPERATIONS(VQ4J_SET)
 #undef VQ4J_SET
@@ -92,16 +96,47 @@ struct OnDefaultStream<function> {
     static int32_t call(Parameters... parameters) { return function(nullptr, parameters...); }
 };
 
-inline Implementation cuda() {
+// The function in a batch of its own, which becomes a graph at once.
+template <auto function>
+struct InBatch;
+
+template <typename... Parameters, int32_t (*function)(void*, Parameters...)>
+struct InBatch<function> {
+    static int32_t call(Parameters... parameters) {
+        int64_t batch = 0;
+        int32_t status = vq4j_cuda_begin_batch(nullptr, &batch);
+        if (status != VQ4J_OK) {
+            return status;
+        }
+        status = function(nullptr, parameters...);
+        if (status != VQ4J_OK) {
+            vq4j_cuda_drop_batch(batch);
+            return status;
+        }
+        status = vq4j_cuda_submit_batch(batch);
+        return status != VQ4J_OK ? status : vq4j_cuda_finish_batch(batch);
+    }
+};
+
+inline Implementation cuda(bool in_batches = false) {
     Implementation on;
-    on.name = "cuda";
+    on.name = in_batches ? "cuda, in batches" : "cuda";
     on.operations.last_error = vq4j_cuda_last_error;
     on.operations.allocate = vq4j_cuda_allocate;
     on.operations.release = vq4j_cuda_release;
     on.operations.packed_codebook_bytes = vq4j_cuda_packed_codebook_bytes;
-#define VQ4J_SET(name) on.operations.name = OnDefaultStream<vq4j_cuda_##name>::call;
+#define VQ4J_SET(name) \
+    on.operations.name = in_batches ? InBatch<vq4j_cuda_##name>::call : OnDefaultStream<vq4j_cuda_##name>::call;
     VQ4J_STREAM_OPERATIONS(VQ4J_SET)
 #undef VQ4J_SET
+    on.operations.begin_batch = OnDefaultStream<vq4j_cuda_begin_batch>::call;
+    on.operations.fetch = OnDefaultStream<vq4j_cuda_fetch>::call;
+    on.operations.submit_batch = vq4j_cuda_submit_batch;
+    on.operations.finish_batch = vq4j_cuda_finish_batch;
+    on.operations.drop_batch = vq4j_cuda_drop_batch;
+    if (in_batches) {
+        on.select = [] { vq4j_cuda_set_uses_until_graph(1); };
+    }
     return on;
 }
 
@@ -130,7 +165,9 @@ inline std::vector<Implementation> implementations() {
     }
 #endif
 #ifdef VQ4J_TEST_CUDA
-    all.push_back(cuda());
+    // VQ4J_TEST_BATCHES=1: every operation in a batch.
+    const char* const in_batches = std::getenv("VQ4J_TEST_BATCHES");
+    all.push_back(cuda(in_batches != nullptr && std::strcmp(in_batches, "1") == 0));
 #endif
     return all;
 }

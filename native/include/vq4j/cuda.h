@@ -44,6 +44,19 @@ VQ4J_API const char* vq4j_cuda_assignment(int64_t rows, int64_t codes_count, int
 /** Waits until all that was put on the stream is done. */
 VQ4J_API int32_t vq4j_cuda_synchronize(void* stream);
 
+/**
+ * How often batches of the same operations and sizes have to come until they become a graph: 1 makes one of the first, 0
+ * none. The results do not depend on it. The default is 2, so that what comes once costs no graph.
+ */
+VQ4J_API int32_t vq4j_cuda_set_uses_until_graph(int32_t uses);
+
+/**
+ * What batches have done in this process.
+ * @param counts 5: graphs made, graphs launched, nodes of graphs updated, batches (or parts of them) run without a graph,
+ *     times that the host has waited for the device, in or out of a batch
+ */
+VQ4J_API int32_t vq4j_cuda_batch_counts(int64_t* counts);
+
 #ifdef __cplusplus
 }
 #endif

@@ -29,7 +29,10 @@ VQ4J_API void* VQ4J_OPERATION(allocate)(int64_t bytes);
 /** Gives memory of allocate back. NULL is allowed. */
 VQ4J_API void VQ4J_OPERATION(release)(void* memory);
 
-/** Copies bytes between any two places, host or device; complete when it returns. */
+/**
+ * Copies bytes between any two places, host or device. Complete when it returns, but between places of a device it is an
+ * operation like any other, in the order of the stream.
+ */
 VQ4J_API int32_t VQ4J_OPERATION(copy)(VQ4J_STREAM void* to, const void* from, int64_t bytes);
 
 /** Sets bytes to zero. */
@@ -37,6 +40,35 @@ VQ4J_API int32_t VQ4J_OPERATION(clear)(VQ4J_STREAM void* memory, int64_t bytes);
 
 /** Fills with standard normal numbers: number i is drawn by Philox4x32-10 at counter (i, purpose), key seed. */
 VQ4J_API int32_t VQ4J_OPERATION(fill_normal)(VQ4J_STREAM uint64_t seed, uint64_t purpose, int64_t count, float* out);
+
+/* ---- batches ------------------------------------------------------------------------------------------------- */
+
+/*
+ * Operations that run together. What a thread calls on a stream while a batch is open there takes its place in the batch and
+ * runs when the batch is submitted: on CUDA as one graph, without the host waiting for any of it. Arguments are checked when
+ * an operation is called; what it finds wrong in data (VQ4J_NOT_FINITE, codes out of range) is the result of finish_batch,
+ * that of the first operation which found something. Until then no memory that the batch names may be written by the host;
+ * memory given back while a batch is open is kept until it is submitted. An operation that needs a result on the host
+ * (a copy to or from the host) makes the batch run and waits. On the CPU operations run at once, in a batch as outside of it.
+ */
+
+/** Opens a batch of the calling thread on the stream; it must have no other. @param batch 1, the number of the batch */
+VQ4J_API int32_t VQ4J_OPERATION(begin_batch)(VQ4J_STREAM int64_t* batch);
+
+/**
+ * Copies bytes to the host: what is there at this place of the batch, delivered by finish_batch; outside of a batch as copy.
+ * @param to host memory, which must stay until then
+ */
+VQ4J_API int32_t VQ4J_OPERATION(fetch)(VQ4J_STREAM void* to, const void* from, int64_t bytes);
+
+/** Runs the open batch of this number. Does not wait. After an error the batch is gone. */
+VQ4J_API int32_t VQ4J_OPERATION(submit_batch)(int64_t batch);
+
+/** Waits for a submitted batch, on any thread, once: delivers what it fetches, or returns what was wrong. */
+VQ4J_API int32_t VQ4J_OPERATION(finish_batch)(int64_t batch);
+
+/** Closes the open batch of this number without running it, or what has not yet run of it. */
+VQ4J_API int32_t VQ4J_OPERATION(drop_batch)(int64_t batch);
 
 /* ---- assignment ---------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,6 @@
 // Stands in for the CUDA toolkit's header of this name when g++ compiles .cu files for a host run: the part of the language
-// and of the runtime API that the sources of vq4j use. Host and device memory are one; streams run at once.
+// and of the runtime API that the sources of vq4j use. Host and device memory are one. Streams run at
+// once, but graphs wait until something needs what they do: the host must not look at their results before it has waited.
 #ifndef VQ4J_TESTS_HOST_RUN_CUDA_RUNTIME_H
 #define VQ4J_TESTS_HOST_RUN_CUDA_RUNTIME_H
 
@@ -92,11 +93,25 @@ inline int __all_sync(unsigned mask, int predicate, VQ4J_CALLER) {
     return host_run::ballot({"__all_sync", file, line}, mask, predicate) == mask;
 }
 
+// The lanes of the mask that have the same value.
+template <typename T>
+unsigned __match_any_sync(unsigned mask, T value, VQ4J_CALLER) {
+    static_assert(std::is_arithmetic_v<T> && (sizeof(T) == 4 || sizeof(T) == 8), "what a GPU matches");
+    uint64_t bits = 0;
+    std::memcpy(&bits, &value, sizeof value);
+    return static_cast<unsigned>(
+        host_run::warp_collective({"__match_any_sync", file, line}, mask, {bits, host_run::matching_lanes}));
+}
+
 #undef VQ4J_CALLER
 
 // One more than the number of the lowest bit that is set; 0 without any.
 inline int __ffs(int bits) {
     return __builtin_ffs(bits);
+}
+
+inline int __popc(unsigned bits) {
+    return __builtin_popcount(bits);
 }
 
 // Atomics: fibers give way at barriers and collectives only, so that plain reads and writes do. The overloads are CUDA's;
@@ -131,6 +146,13 @@ enum cudaError_t {
 };
 
 enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
+
+enum cudaMemoryType { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeHost = 1, cudaMemoryTypeDevice = 2, cudaMemoryTypeManaged = 3 };
+
+struct cudaPointerAttributes {
+    cudaMemoryType type;
+    int device;
+};
 
 using cudaStream_t = struct CUstream_st*;
 
@@ -187,36 +209,44 @@ cudaError_t cudaMalloc(T** pointer, size_t bytes) {
         return cudaErrorMemoryAllocation;
     }
     host_run::poison(memory, bytes);
+    host_run::note_device_memory(memory, bytes);
     *pointer = static_cast<T*>(memory);
     return cudaSuccess;
 }
 
 inline cudaError_t cudaFree(void* memory) {
+    host_run::catch_up();
+    host_run::forget_device_memory(memory);
     std::free(memory);
     return cudaSuccess;
-}
-
-template <typename T>
-cudaError_t cudaMallocAsync(T** pointer, size_t bytes, cudaStream_t) {
-    return cudaMalloc(pointer, bytes);
 }
 
 inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
     return cudaFree(memory);
 }
 
+inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* memory) {
+    *attributes = {host_run::is_device_memory(memory) ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered, 0};
+    return cudaSuccess;
+}
+
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
+    host_run::catch_up();
     std::memcpy(to, from, bytes);
     return cudaSuccess;
 }
 
 inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
+    host_run::catch_up();
     std::memset(memory, value, bytes);
     return cudaSuccess;
 }
 
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+    host_run::catch_up();
     return cudaSuccess;
 }
+
+#include "graphs.hpp"
 
 #endif

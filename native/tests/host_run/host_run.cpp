@@ -9,11 +9,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <random>
 #include <stdexcept>
+#include <unordered_map>
 #include <vector>
 
 #include "cuda_runtime.h"
@@ -336,6 +339,7 @@ bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
         || block_threads > 1024 || block.z > 64 || dynamic_shared_bytes > (size_t{48} << 10)) {
         return false;
     }
+    catch_up();
     const std::lock_guard<std::mutex> lock(launch_mutex);
     if (!order_is_set) {
         const char* text = std::getenv("VQ4J_HOST_RUN_ORDER");
@@ -361,6 +365,75 @@ bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
         run_block(block);
     }
     return true;
+}
+
+// ---- what is known of the device -------------------------------------------------------------------------------
+
+namespace {
+
+std::mutex device_mutex;
+std::unordered_map<const void*, Kernel> kernels;
+std::map<uintptr_t, size_t> device_memory;  // bytes at their begin
+
+std::recursive_mutex later_mutex;  // held while the work runs, so that it stays in order
+std::deque<std::function<void()>> waiting_work;
+bool is_catching_up;
+
+}  // namespace
+
+void know(const void* kernel, std::vector<size_t> argument_bytes, std::function<void(void* const*)> run) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    kernels.try_emplace(kernel, Kernel{std::move(argument_bytes), std::move(run)});
+}
+
+bool is_known(const void* kernel) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    return kernels.count(kernel) != 0;
+}
+
+const Kernel& kernel_at(const void* address) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    return kernels.at(address);
+}
+
+void note_device_memory(const void* memory, size_t bytes) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    device_memory[reinterpret_cast<uintptr_t>(memory)] = bytes;
+}
+
+void forget_device_memory(const void* memory) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    device_memory.erase(reinterpret_cast<uintptr_t>(memory));
+}
+
+bool is_device_memory(const void* address) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    const auto at = reinterpret_cast<uintptr_t>(address);
+    const auto after = device_memory.upper_bound(at);
+    if (after == device_memory.begin()) {
+        return false;
+    }
+    const auto& [begin, bytes] = *std::prev(after);
+    return at < begin + bytes;
+}
+
+void later(std::function<void()> work) {
+    const std::lock_guard<std::recursive_mutex> lock(later_mutex);
+    waiting_work.push_back(std::move(work));
+}
+
+void catch_up() {
+    const std::lock_guard<std::recursive_mutex> lock(later_mutex);
+    if (is_catching_up) {
+        return;  // called by the work itself
+    }
+    is_catching_up = true;
+    while (!waiting_work.empty()) {
+        const std::function<void()> work = std::move(waiting_work.front());
+        waiting_work.pop_front();
+        work();
+    }
+    is_catching_up = false;
 }
 
 // ---- the running thread ----------------------------------------------------------------------------------------
@@ -437,7 +510,15 @@ uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange) {
                 fail(*other, text_of(other->place) + ": reads lane " + std::to_string(source) + ", which mask "
                     + text_of(mask) + " does not name");
             }
-            other->result = source < 0 ? ballot : warp[source].exchange.value;
+            if (source == matching_lanes) {
+                other->result = 0;
+                for (const Thread* lane = warp; lane < warp + lanes; ++lane) {
+                    const bool matches = named(*lane) && lane->exchange.value == other->exchange.value;
+                    other->result |= matches ? 1u << (lane->number % warp_lanes) : 0u;
+                }
+            } else {
+                other->result = source < 0 ? ballot : warp[source].exchange.value;
+            }
             other->state = State::runnable;
         }
     }

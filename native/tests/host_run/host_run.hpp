@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 struct dim3 {
     unsigned x, y, z;
@@ -41,6 +42,27 @@ bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
 // Fills memory with a pattern that is a NaN at every width and far out of range as an index.
 void poison(void* memory, size_t bytes);
 
+// ---- what is known of the device -----------------------------------------------------------------------------------
+
+// A kernel that can be launched by its address.
+struct Kernel {
+    std::vector<size_t> argument_bytes;
+    std::function<void(void* const* arguments)> run;
+};
+
+void know(const void* kernel, std::vector<size_t> argument_bytes, std::function<void(void* const*)> run);
+bool is_known(const void* kernel);
+const Kernel& kernel_at(const void* address);
+
+// Memory of the device, by which addresses are told apart.
+void note_device_memory(const void* memory, size_t bytes);
+void forget_device_memory(const void* memory);
+bool is_device_memory(const void* address);
+
+// Work that waits until the host or another launch needs it, in its order.
+void later(std::function<void()> work);
+void catch_up();
+
 // ---- called by the running thread ------------------------------------------------------------------------------
 
 void* dynamic_shared();
@@ -57,10 +79,12 @@ void block_barrier(Place place);
 // What a lane brings to a warp collective and what it takes away.
 struct LaneExchange {
     uint64_t value;  // the lane's own
-    int source;      // the lane whose value it wants; negative: the ballot of all lanes' values
+    int source;      // the lane whose value it wants; -1: the ballot of all lanes' values; -2: the lanes of its own value
     // Where not null, run once when all lanes are there, on the memory that their values point to.
     void (*operation)(void* const* lanes) = nullptr;
 };
+
+constexpr int matching_lanes = -2;
 
 uint64_t warp_collective(Place place, unsigned mask, LaneExchange exchange);
 

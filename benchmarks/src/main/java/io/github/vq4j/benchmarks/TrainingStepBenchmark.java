@@ -60,13 +60,13 @@ public class TrainingStepBenchmark {
                 .beta(0.95)
                 .affineLr(2.0)
                 .syncNu(2.0)
-                .backend(Backend.cpu())
+                .backend(Backend.best())
                 .build();
         layer.setCodebook(Tensor.of(new FloatPointer(libtorch.codebook().data_ptr_float()), codes, features));
         optimizer = Optimizer.sgd(1e-3);
     }
 
-    /** vq4j's layer and optimiser. */
+    /** vq4j's layer and optimiser, on the backend of the property vq4j.backend. */
     @Benchmark
     public void vq4j() {
         layer.forward(input).close();

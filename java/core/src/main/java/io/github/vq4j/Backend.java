@@ -30,7 +30,7 @@ public final class Backend {
 
     private final Kernels kernels;
 
-    private Backend(Kernels kernels) {
+    Backend(Kernels kernels) {
         this.kernels = kernels;
     }
 
@@ -72,6 +72,20 @@ public final class Backend {
             throw new IllegalArgumentException("need 0 <= device < " + Cuda.DEVICES + ", got " + device);
         }
         return new Backend(Kernels.cuda(device));
+    }
+
+    /**
+     * This device, with all work on a stream of the caller's. Layers of such a backend are ordered with what else is put on the
+     * stream; device memory is then given back with a wait for the device.
+     *
+     * @param stream address of a cudaStream_t, which has to stay as long as layers use it; 0 for the default stream
+     * @throws IllegalStateException on the CPU, which has no streams
+     */
+    public Backend onStream(long stream) {
+        if (!kernels.onCuda()) {
+            throw new IllegalStateException("need a CUDA backend for a stream, got " + name());
+        }
+        return new Backend(Kernels.cuda(kernels.device(), stream));
     }
 
     /** Why CUDA does not work here, and the remedy; empty when it does. Found out once. */
@@ -121,7 +135,9 @@ public final class Backend {
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof Backend backend && backend.kernels.device() == kernels.device();
+        return other instanceof Backend backend
+                && backend.kernels.device() == kernels.device()
+                && backend.kernels.streamAddress() == kernels.streamAddress();
     }
 
     @Override

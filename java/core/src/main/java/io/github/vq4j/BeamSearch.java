@@ -144,6 +144,9 @@ final class BeamSearch implements AutoCloseable {
         FloatPointer leaves = distances.atLeast(rows * beams * tried);
         try {
             codebook.assignTopK(state, z, layout, tried, found);
+            if (beams > 1) {
+                kernels.synchronize(); // a failure must come here, where its row is known
+            }
         } catch (NotFiniteException failure) {
             throw new NotFiniteException(failure.tensor(), failure.row() / beams);
         }

@@ -163,6 +163,15 @@ final class Codebook implements AutoCloseable {
         return averages;
     }
 
+    /** Whether training passes change more than what an optimiser steps. */
+    boolean changesInTraining() {
+        return awaitsKmeans
+                || averages != null
+                || replacement != null
+                || inner != null
+                || effective.changesInTraining();
+    }
+
     boolean learnsByGradient() {
         return averages == null;
     }
@@ -275,15 +284,19 @@ final class Codebook implements AutoCloseable {
                 assignment.loss());
     }
 
-    /** How often each code occurs; in training, over the rows of all workers. */
-    long[] count(State state, IntPointer allCodes, long count, boolean training) {
+    /** Counts how often each code occurs; in training, over the rows of all workers. */
+    void count(State state, IntPointer allCodes, long count, boolean training) {
         LongPointer counts = state.counts.atLeast(codes);
         if (training) {
             sums.countCodes(allCodes, count, codes, counts);
         } else {
             kernels.countCodes(allCodes, count, codes, counts);
         }
-        return lastCounts(state);
+    }
+
+    /** What {@link #count} has counted, where the kernels run. */
+    LongPointer counts(State state) {
+        return state.counts.atLeast(codes);
     }
 
     /** What {@link #count} has counted. */

@@ -121,6 +121,11 @@ final class EffectiveCodebook implements AutoCloseable {
         codebookMoments = statisticsAffine ? new RunningAverages(kernels, groups * features, true) : null;
     }
 
+    /** Whether training passes change running moments, or the stored codebook by projecting it. */
+    boolean changesInTraining() {
+        return inputMoments != null || norm != CodebookNorm.NONE;
+    }
+
     List<Parameter> parameters() {
         return scaleParameter == null ? List.of() : List.of(scaleParameter, biasParameter);
     }

@@ -51,6 +51,9 @@ public final class GroupVectorQuant extends Quantizer {
             }
             try {
                 assign(pass, g, training);
+                if (share) {
+                    kernels.synchronize(); // a failure must come here, where its row is known
+                }
             } catch (NotFiniteException failure) {
                 boolean ofVector = share && failure.tensor().equals("z");
                 throw ofVector ? new NotFiniteException("z", pass.rows.rowOf(failure.row(), part.rows)) : failure;

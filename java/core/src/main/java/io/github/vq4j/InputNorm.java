@@ -68,6 +68,11 @@ final class InputNorm implements AutoCloseable {
         return norm == Norm.NONE;
     }
 
+    /** Whether training passes change running moments. */
+    boolean changesInTraining() {
+        return running != null;
+    }
+
     /** Whether moments are taken of each sample. */
     boolean isOfSamples() {
         return norm == Norm.GROUP || norm == Norm.INSTANCE;

@@ -104,8 +104,10 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
     }
 
     /**
-     * Updates parameters.
+     * Updates parameters, once their gradients are there.
      *
+     * @throws NotFiniteException if a forward or backward on a CUDA device has found a NaN or an infinity; nothing has been
+     *     changed then
      * @throws IllegalStateException if one has no gradient yet, its layer is closed, or this optimiser is; nothing has been
      *     changed then
      */
@@ -116,6 +118,7 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
             if (!parameter.hasGradient()) {
                 throw new IllegalStateException("no gradient of " + parameter + " yet; call backward before step");
             }
+            parameter.awaitGradient();
         }
         for (Parameter parameter : parameters) {
             State state = states.computeIfAbsent(parameter, this::newState);

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import java.util.ArrayList;
@@ -17,6 +18,7 @@ public final class Parameter {
     private final List<Memory<FloatPointer>> followers = new ArrayList<>();
     private @Nullable Tensor gradient;
     private boolean hasGradient;
+    private @Nullable Batch source;
 
     Parameter(Kernels kernels, String name, float initial, long... shape) {
         this.name = name;
@@ -37,8 +39,32 @@ public final class Parameter {
         return value;
     }
 
-    /** The gradient that the last {@link VectorQuant#backward} wrote, not a copy; zero before the first one. */
+    /**
+     * The gradient that the last {@link VectorQuant#backward} wrote, not a copy; zero before the first one. Waits for a CUDA
+     * device that has not computed it yet.
+     *
+     * @throws NotFiniteException if that finds a NaN or an infinity; there is no gradient then
+     */
     public Tensor gradient() {
+        awaitGradient();
+        return room();
+    }
+
+    /** Waits until the gradient is there; there is none where its computation failed. */
+    void awaitGradient() {
+        if (source != null) {
+            Batch awaited = source;
+            source = null;
+            try {
+                awaited.await();
+            } catch (RuntimeException failure) {
+                hasGradient = false;
+                throw failure;
+            }
+        }
+    }
+
+    private Tensor room() {
         if (gradient == null) {
             // Not before it is asked for: a layer that only encodes has none.
             value.checkOpen();
@@ -63,15 +89,17 @@ public final class Parameter {
 
     /** Where a backward writes. */
     FloatPointer newGradient() {
-        return gradient().floats();
+        return room().floats();
     }
 
     void clearGradient() {
         kernels.clear(newGradient(), value.size() * Float.BYTES);
     }
 
-    void markGradient() {
+    /** There is a gradient, once a batch is done where there is one. */
+    void markGradient(@Nullable Batch batch) {
         hasGradient = true;
+        source = batch;
     }
 
     void visitState(StateVisitor state) {
@@ -80,6 +108,7 @@ public final class Parameter {
 
     void unmarkGradient() {
         hasGradient = false;
+        source = null;
     }
 
     boolean hasGradient() {

@@ -3,25 +3,69 @@ package io.github.vq4j;
 /**
  * What {@link VectorQuant#forward} gives.
  *
- * @param output shape of z: the effective code of every row, bit for bit; with a lookupSize, projected back
- * @param codes INT32, shape of z without the feature axis
- * @param distances FLOAT32, shape of the codes: squared distance of every (projected, normalised) row to its code
- * @param loss commitment loss, a mean over all elements
- * @param sampleLosses the same for each item of the leading axis; one value when that axis holds the features
- * @param perplexity exp(-sum p ln p) of the batch's code histogram, between 1 and numCodes
- * @param activeCodes codes that the batch uses
- * @param replacedCodes codes that this forward has replaced
+ * <p>On a CUDA device a forward of a device tensor returns before the device has computed it. The tensors can be passed on
+ * to what computes on the same stream; the numbers wait for the device when they are asked for, and so does the exception
+ * for a NaN or an infinity: see {@link Quantizer#forward(Tensor)}.
  */
-public record Quantized(
-        Tensor output,
-        Tensor codes,
-        Tensor distances,
-        double loss,
-        double[] sampleLosses,
-        double perplexity,
-        int activeCodes,
-        int replacedCodes)
-        implements AutoCloseable {
+public final class Quantized implements AutoCloseable {
+    private final Tensor output;
+    private final Tensor codes;
+    private final Tensor distances;
+    private final Figures figures;
+    private final int replacedCodes;
+
+    Quantized(Tensor output, Tensor codes, Tensor distances, Figures figures, int replacedCodes) {
+        this.output = output;
+        this.codes = codes;
+        this.distances = distances;
+        this.figures = figures;
+        this.replacedCodes = replacedCodes;
+    }
+
+    /** Shape of z: the effective code of every row, bit for bit; with a lookupSize, projected back. */
+    public Tensor output() {
+        return output;
+    }
+
+    /** INT32, shape of z without the feature axis. */
+    public Tensor codes() {
+        return codes;
+    }
+
+    /** FLOAT32, shape of the codes: squared distance of every (projected, normalised) row to its code. */
+    public Tensor distances() {
+        return distances;
+    }
+
+    /**
+     * Commitment loss, a mean over all elements.
+     *
+     * @throws NotFiniteException if z or a codebook had a NaN or an infinity
+     */
+    public double loss() {
+        return figures.loss();
+    }
+
+    /** The loss for each item of the leading axis; one value when that axis holds the features. */
+    public double[] sampleLosses() {
+        return figures.sampleLosses();
+    }
+
+    /** exp(-sum p ln p) of the batch's code histogram, between 1 and numCodes. */
+    public double perplexity() {
+        return figures.perplexity();
+    }
+
+    /** Codes that the batch uses. */
+    public int activeCodes() {
+        return figures.activeCodes();
+    }
+
+    /** Codes that this forward has replaced. */
+    public int replacedCodes() {
+        return replacedCodes;
+    }
+
     /** Gives the memory of the three tensors back, but for an output that the caller brought. */
     @Override
     public void close() {

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
@@ -38,6 +39,9 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
+    /** Passes whose failures nobody has asked for yet: enough that none of them is waited for in vain. */
+    private static final int MOST_UNFINISHED = 8;
+
     final Kernels kernels;
     final RowSums sums;
     final double beta;
@@ -63,6 +67,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     private int disabledScopes;
     private long trainingSteps;
     private @Nullable Pass saved;
+    private @Nullable Batch savedBatch;
+    private final UnfinishedBatches unfinished = new UnfinishedBatches();
     private volatile boolean closed;
 
     /** @param assignmentCount how many assignments a pass makes */
@@ -214,6 +220,13 @@ public abstract sealed class Quantizer implements AutoCloseable
      * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
      * change it in between.
      *
+     * <p>On a CUDA device the host does not wait for the forward of a device tensor by a layer of the options that are plain:
+     * not with a mask, where a training pass changes more than what an optimiser steps (k-means, replacement, moving
+     * averages, running moments, random draws), nor with a codebookNorm, a lookupSize, groups that share a codebook, or a
+     * beam search. The exception then comes from the first of these that waits: the numbers of the result,
+     * {@link Optimizer#step} or {@link Parameter#gradient} after the backward, or one of the layer's next passes. The layer
+     * has not been changed then, either.
+     *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
@@ -250,7 +263,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * Gradients of task(output) + alpha * loss, for the last {@link #forward}, which is used up by it: every backward needs
      * a forward of its own. The parameters must not be changed between the two. The gradient of z is the result; the
-     * gradients of the parameters are overwritten.
+     * gradients of the parameters are overwritten. Nothing waits for a CUDA device here, as in {@link #forward(Tensor)}, and
+     * the exception may come from {@link Optimizer#step} or {@link Parameter#gradient}.
      *
      * @param gradOutput gradient of the task loss with respect to the output, FLOAT32 of its shape; null for zero
      * @param alpha weight of the commitment loss, finite
@@ -579,7 +593,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Where the layer computes. */
     public Backend backend() {
-        return kernels.onCuda() ? Backend.cuda(kernels.device()) : Backend.cpu();
+        return kernels.onCuda() ? new Backend(kernels) : Backend.cpu();
     }
 
     /** All that training has changed. Gradients, and what a pending backward needs, are not among it. */
@@ -678,7 +692,9 @@ public abstract sealed class Quantizer implements AutoCloseable
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
+        unfinished.leave(MOST_UNFINISHED);
         Pass pass = takePass();
+        Batch batch = kernels.beginBatch();
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
@@ -702,22 +718,29 @@ public abstract sealed class Quantizer implements AutoCloseable
             Tensor distances = resultLike(z, DataType.FLOAT32, codesShape);
             results.add(distances);
             distances.copyFrom(kernels, wholeDistances(pass));
-            double[] sampleLosses = sampleLosses(pass, Math.toIntExact(pass.samples));
-            double loss = loss(pass);
-            List<long[]> counts = counts(pass);
+            Figures figures = figures(pass, batch);
 
-            int replaced = training && !pass.isEmpty() ? commit(pass) : 0;
+            boolean commits = training && !pass.isEmpty();
+            if (commits && changesItself()) {
+                prepareNext(pass);
+                batch.catchUp();
+            }
+            int replaced = commits ? commit(pass) : 0;
+            batch.submit();
+            if (z.device() == Device.HOST || pass.isMasked) {
+                batch.await();
+            }
+            unfinished.add(batch);
             forgetSaved();
             saved = pass;
+            savedBatch = batch;
             done = true;
-            double perplexity =
-                    counts.stream().mapToDouble(Quantizer::perplexity).sum() / counts.size();
-            int active = counts.stream().mapToInt(Quantizer::active).sum();
-            return new Quantized(out, codes, distances, loss, sampleLosses, perplexity, active, replaced);
+            return new Quantized(out, codes, distances, figures, replaced);
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
         } finally {
             if (!done) {
+                batch.close();
                 results.forEach(Tensor::close);
                 giveBack(pass);
             }
@@ -740,11 +763,13 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private void assign(Tensor z, int axis, @Nullable RowMask mask, int used, Tensor codes) {
         Pass pass = takePass();
-        try {
+        try (Batch batch = kernels.beginBatch()) {
             start(pass, z, axis, mask);
             pass.used = used;
             normaliseAndAssign(pass, false);
             codes.copyFrom(kernels, wholeCodes(pass));
+            batch.submit();
+            batch.await();
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
         } finally {
@@ -930,70 +955,66 @@ public abstract sealed class Quantizer implements AutoCloseable
         return all;
     }
 
-    private double loss(Pass pass) {
+    private Figures figures(Pass pass, Batch batch) {
+        Figures figures = new Figures(batch, Math.toIntExact(pass.samples));
         if (pass.isEmpty()) {
-            return 0;
+            return figures;
         }
-        List<Assignment> terms = lossTerms(pass);
-        double[] mean = new double[1];
-        double sum = 0;
-        for (Assignment term : terms) {
-            kernels.read(term.termLoss, mean);
-            sum += mean[0];
+        for (Assignment term : lossTerms(pass)) {
+            figures.addTerm(term.termLoss, term.sampleLosses(pass.samples));
         }
-        return sum / terms.size();
-    }
-
-    private double[] sampleLosses(Pass pass, int samples) {
-        double[] means = new double[samples];
-        double[] sums = new double[samples];
-        if (pass.isEmpty()) {
-            return sums;
-        }
-        List<Assignment> terms = lossTerms(pass);
-        for (Assignment term : terms) {
-            kernels.read(term.sampleLosses(samples), means);
-            for (int i = 0; i < samples; i++) {
-                sums[i] += means[i] / terms.size();
-            }
-        }
-        return sums;
-    }
-
-    /** The histogram of every codebook that has rows, over all its assignments. */
-    private List<long[]> counts(Pass pass) {
-        if (pass.isEmpty()) {
-            return List.of(new long[1]);
-        }
-        List<long[]> all = new ArrayList<>();
         for (int i = 0; i < codebooks.size() && !pass.assignment(i).isEmpty(); i++) {
             // The assignments of a shared codebook have their codes one after the other.
             long count = pass.assignment(i).rows.count();
             for (int other = 1; codebooks.size() == 1 && other < assignmentCount; other++) {
                 count += pass.assignment(other).rows.count();
             }
-            all.add(codebooks.get(i).count(pass.codebook(i), pass.assignment(i).codes, count, training));
+            codebooks.get(i).count(pass.codebook(i), pass.assignment(i).codes, count, training);
+            figures.addCounts(
+                    codebooks.get(i).counts(pass.codebook(i)), codebooks.get(i).codes());
         }
-        return all;
+        return figures;
     }
 
-    /** Takes over what a training pass has changed, once all that can fail has been computed. */
-    private int commit(Pass pass) {
-        int inUse = (int)
-                pass.assignments().stream().filter(each -> !each.isEmpty()).count();
-        int codebooksInUse = Math.min(inUse, codebooks.size());
+    /** Whether training passes change more than what an optimiser steps: all that can fail has to be known before. */
+    private boolean changesItself() {
+        return samplingTemperature > 0
+                || drawsByStep()
+                || inputNorm.changesInTraining()
+                || codebooks.stream().anyMatch(Codebook::changesInTraining);
+    }
+
+    /** Whether what training passes draw at random depends on how many there have been. */
+    boolean drawsByStep() {
+        return false;
+    }
+
+    /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */
+    private void prepareNext(Pass pass) {
+        int inUse = inUse(pass);
         for (int i = 0; i < inUse; i++) {
             codebookOf(i).follow(stateOf(pass, i), pass.assignment(i), i < codebooks.size());
         }
-        for (int i = 0; i < codebooksInUse; i++) {
+        for (int i = 0; i < Math.min(inUse, codebooks.size()); i++) {
             // A codebook that several stages share takes its new codes from each of them in turn.
             int assignment = codebooks.size() == 1 ? (int) (trainingSteps % inUse) : i;
             codebooks.get(i).prepareNext(pass.codebook(i), pass.assignment(assignment), trainingSteps);
         }
-        inputNorm.commit(pass.norm);
+    }
+
+    private static int inUse(Pass pass) {
+        return (int) pass.assignments().stream().filter(each -> !each.isEmpty()).count();
+    }
+
+    /** Takes over what a training pass has changed, once all that can fail has been computed. */
+    private int commit(Pass pass) {
         trainingSteps++;
+        if (!changesItself()) {
+            return 0;
+        }
+        inputNorm.commit(pass.norm);
         int replaced = 0;
-        for (int i = 0; i < codebooksInUse; i++) {
+        for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
             replaced += codebooks.get(i).commit(pass.codebook(i));
         }
         return replaced;
@@ -1005,28 +1026,38 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
-        FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
-        FloatPointer out = pass.inputGradient.room(gradInput);
-        try {
-            if (pass.isEmpty()) {
-                parameters.forEach(Parameter::clearGradient);
-            } else if (pass.isMasked) {
-                differentiateGiven(
-                        pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
-            } else {
-                // The task's gradient is read several times: where gradInput is its memory, the result is computed
-                // apart.
-                differentiateGiven(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
+        boolean onHost =
+                gradInput.device() == Device.HOST || (gradOutput != null && gradOutput.device() == Device.HOST);
+        // What is waited for anyway fails at its first bad row, before gradients of parameters are overwritten.
+        Batch batch = onHost || pass.isMasked ? null : kernels.beginBatch(savedBatch);
+        try (batch) {
+            addDifferentiation(pass, gradOutput, alpha, gradInput);
+            if (batch != null) {
+                batch.submit();
+                unfinished.add(batch);
             }
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
+        }
+        parameters.forEach(parameter -> parameter.markGradient(batch));
+        forgetSaved();
+    }
+
+    private void addDifferentiation(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
+        FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
+        FloatPointer out = pass.inputGradient.room(gradInput);
+        if (pass.isEmpty()) {
+            parameters.forEach(Parameter::clearGradient);
+        } else if (pass.isMasked) {
+            differentiateGiven(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
+        } else {
+            // The task's gradient is read several times: where gradInput is its memory, the result is computed apart.
+            differentiateGiven(pass, gradient, alpha, out, gradOutput != null && gradInput.overlaps(gradOutput));
         }
         if (pass.isMasked) {
             pass.mask.spreadInputGradient(gradient, out);
         }
         pass.inputGradient.deliver(gradInput);
-        parameters.forEach(Parameter::markGradient);
-        forgetSaved();
     }
 
     /** Gradients of the rows that take part, and of the parameters. */
@@ -1102,6 +1133,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (saved != null) {
             Pass pass = saved;
             saved = null;
+            savedBatch = null;
             giveBack(pass);
         }
     }

@@ -114,6 +114,11 @@ public final class ResidualVectorQuant extends Quantizer {
     }
 
     /** How many stages each row uses. */
+    @Override
+    boolean drawsByStep() {
+        return minStages < stages;
+    }
+
     private IntPointer drawStages(Pass pass) {
         IntPointer drawn = pass.stagesOfRows.atLeast(pass.rows.count());
         RowSelection masked = pass.isMasked ? pass.mask.selection() : null;

@@ -52,6 +52,9 @@ final class TaskGradient implements AutoCloseable {
         ofCodes = estimator == GradientEstimator.DIVEQ ? estimatedOfCodes.atLeast(rows.elements()) : gradient;
         try {
             kernels.estimateGradient(z, output(rows), gradient, vectors, estimator.kind(), ofRows, ofCodes);
+            if (vectors.count() != rows.count()) {
+                kernels.synchronize(); // a failure must come here, where its row is known
+            }
         } catch (NotFiniteException failure) {
             throw new NotFiniteException(failure.tensor(), rows.rowOf(failure.row(), vectors));
         }

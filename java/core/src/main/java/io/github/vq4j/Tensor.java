@@ -484,7 +484,11 @@ public final class Tensor implements AutoCloseable {
         return pointer.address() + pointer.position() * pointer.sizeof();
     }
 
+    /** Who can read the memory: its owner, whose work on it comes first. */
     private Kernels kernels() {
+        if (owner.owned != null) {
+            return owner.owned.kernels();
+        }
         return (device == Device.CUDA ? Backend.cuda(0) : Backend.cpu()).kernels();
     }
 

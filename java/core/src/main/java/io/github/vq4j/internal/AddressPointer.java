@@ -30,6 +30,11 @@ public final class AddressPointer {
         return new LongPointer(new At(address)).capacity(count);
     }
 
+    /** A pointer to what is not memory of the host: a handle. */
+    static Pointer handle(long address) {
+        return new At(address);
+    }
+
     private static final class At extends Pointer {
         At(long address) {
             this.address = address;

@@ -23,12 +23,16 @@ import org.jspecify.annotations.Nullable;
 public final class Kernels {
     private static final int CPU = -1;
     private static final Pattern BAD_ROW = Pattern.compile("(.+) has a NaN or an infinity, first in row (\\d+).*");
-    private static final Kernels ON_CPU = new Kernels(CPU);
+    private static final Kernels ON_CPU = new Kernels(CPU, null);
 
     private final int device;
 
-    private Kernels(int device) {
+    /** Null: the device's default stream. */
+    private final @Nullable Pointer stream;
+
+    private Kernels(int device, @Nullable Pointer stream) {
         this.device = device;
+        this.stream = stream;
     }
 
     /** The CPU's kernels. */
@@ -36,9 +40,14 @@ public final class Kernels {
         return ON_CPU;
     }
 
-    /** The kernels of a CUDA device that is known to exist. */
+    /** The kernels of a CUDA device that is known to exist, on its default stream. */
     public static Kernels cuda(int device) {
-        return new Kernels(device);
+        return new Kernels(device, null);
+    }
+
+    /** The kernels of a CUDA device that is known to exist, on a stream (a cudaStream_t) of the caller's. */
+    public static Kernels cuda(int device, long stream) {
+        return new Kernels(device, stream == 0 ? null : AddressPointer.handle(stream));
     }
 
     /** Whether these are a CUDA device's kernels. */
@@ -49,6 +58,62 @@ public final class Kernels {
     /** The CUDA device; negative on the CPU. */
     public int device() {
         return device;
+    }
+
+    /** The address of the CUDA stream; 0: the default stream. */
+    public long streamAddress() {
+        return stream == null ? 0 : stream.address();
+    }
+
+    // ---- batches ----------------------------------------------------------------------------------------------
+
+    /** Opens a batch of the calling thread: what it calls from now on runs when the batch is submitted. */
+    public Batch beginBatch() {
+        return beginBatch(null);
+    }
+
+    /**
+     * As {@link #beginBatch()}, of operations that use results of an earlier batch.
+     *
+     * @param before whose failure is the new batch's, too
+     */
+    public Batch beginBatch(@Nullable Batch before) {
+        if (!onCuda()) {
+            return new Batch(this, 0, before);
+        }
+        try (LongPointer number = new LongPointer(1)) {
+            check(CudaKernels.beginBatch(stream(), number));
+            return new Batch(this, number.get(), before);
+        }
+    }
+
+    /** Copies bytes to the host when the open batch comes to this place. */
+    void fetch(Pointer to, Pointer from, long bytes) {
+        check(onCuda() ? CudaKernels.fetch(stream(), to, from, bytes) : CpuKernels.fetch(to, from, bytes));
+    }
+
+    void submitBatch(long number) {
+        check(CudaKernels.submitBatch(number));
+    }
+
+    void finishBatch(long number) {
+        check(CudaKernels.finishBatch(number));
+    }
+
+    /** Finishes a batch whose results nobody wants. */
+    void forgetBatch(long number) {
+        CudaKernels.finishBatch(number);
+    }
+
+    void dropBatch(long number) {
+        check(CudaKernels.dropBatch(number));
+    }
+
+    /** Waits until all is done that was called so far. */
+    public void synchronize() {
+        if (onCuda()) {
+            check(CudaKernels.synchronize(stream()));
+        }
     }
 
     // ---- memory -----------------------------------------------------------------------------------------------
@@ -223,8 +288,7 @@ public final class Kernels {
         check(
                 onCuda()
                         ? CudaKernels.packCodebook(stream(), codebook, codes, features, packed)
-                        : CpuKernels.packCodebook(codebook, codes, features, packed),
-                "codebook");
+                        : CpuKernels.packCodebook(codebook, codes, features, packed));
     }
 
     /** The nearest code of every row. */
@@ -955,6 +1019,7 @@ public final class Kernels {
             long groups,
             FloatPointer mean,
             FloatPointer variance) {
+        beforeNaming(tensor);
         check(
                 onCuda()
                         ? CudaKernels.moments(
@@ -1075,6 +1140,7 @@ public final class Kernels {
      * @param unit rows of length 1, otherwise rows of length 10 at most
      */
     public void rowNorm(String tensor, FloatPointer values, Rows rows, boolean unit, FloatPointer out) {
+        beforeNaming(tensor);
         int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
         check(
                 onCuda()
@@ -1282,6 +1348,7 @@ public final class Kernels {
             long outFeatures,
             boolean transposed,
             FloatPointer out) {
+        beforeNaming(tensor);
         int turned = transposed ? 1 : 0;
         check(
                 onCuda()
@@ -1817,10 +1884,10 @@ public final class Kernels {
 
     // ---- failures ---------------------------------------------------------------------------------------------
 
-    /** The default stream of this object's device, which becomes the calling thread's device. */
-    private Pointer stream() {
+    /** The stream; its device becomes the calling thread's device. */
+    private @Nullable Pointer stream() {
         check(CudaKernels.useDevice(device));
-        return null;
+        return stream;
     }
 
     private String lastError() {
@@ -1831,8 +1898,25 @@ public final class Kernels {
         check(status, null);
     }
 
-    /** Throws what a status means; {@code tensor} is what the kernel's "z" is called here, null where it is z. */
-    private void check(int status, String tensor) {
+    /**
+     * Throws what a status means; {@code tensor} is what the kernel's "z" is called here, null where it is z. Such a name is
+     * known here and now only: an open batch catches up before and after.
+     */
+    private void check(int status, @Nullable String tensor) {
+        if (status == CpuKernels.VQ4J_OK && onCuda() && tensor != null && !tensor.equals("z")) {
+            throwFailure(CudaKernels.synchronize(stream()), tensor);
+            return;
+        }
+        throwFailure(status, tensor);
+    }
+
+    private void beforeNaming(String tensor) {
+        if (onCuda() && !tensor.equals("z")) {
+            check(CudaKernels.synchronize(stream()));
+        }
+    }
+
+    private void throwFailure(int status, @Nullable String tensor) {
         if (status == CpuKernels.VQ4J_OK) {
             return;
         }

@@ -18,10 +18,12 @@ import org.bytedeco.javacpp.ShortPointer;
 public final class Memory<P extends Pointer> implements AutoCloseable {
     private static final Cleaner CLEANER = Cleaner.create();
 
+    private final Kernels kernels;
     private final P pointer;
     private final Cleaner.Cleanable release;
 
     private Memory(Kernels kernels, long count, int elementBytes, Function<Pointer, P> type) {
+        this.kernels = kernels;
         Pointer address = kernels.allocate(Math.multiplyExact(count, (long) elementBytes));
         pointer = type.apply(address);
         pointer.capacity(count);
@@ -57,6 +59,11 @@ public final class Memory<P extends Pointer> implements AutoCloseable {
     /** Room for bytes, aligned to 64. */
     public static Memory<Pointer> bytes(Kernels kernels, long count) {
         return new Memory<>(kernels, count, 1, Pointer::new);
+    }
+
+    /** Whose memory it is. */
+    public Kernels kernels() {
+        return kernels;
     }
 
     /** The memory's beginning. */

@@ -1,0 +1,274 @@
+"""What is timed: the card's limits, assignment, what is bound by memory, and the whole training step, each beside its peers."""
+
+import ctypes
+import dataclasses
+
+import torch
+
+import clock
+import data
+
+GIBIBYTE = 1 << 30
+VQ4J = "vq4j"
+COPY = "copy of the rows"
+
+
+@dataclasses.dataclass
+class Row:
+    operation: str
+    rows: int
+    codes: int
+    features: int
+    data: str
+    flops: float
+    bytes: float
+    results: list
+
+
+class Timings:
+    def __init__(self, library, cpu_library, programs, device, timer, is_dry):
+        self.library = library
+        self.cpu = cpu_library
+        self.programs = programs
+        self.device = device
+        self.timer = timer
+        self.is_dry = is_dry
+
+    # ---- the card's limits ---------------------------------------------------------------------------------------
+
+    def flops_peak(self):
+        """fp32 fused multiply-adds a second, times two."""
+        blocks, steps = (1, 10) if self.is_dry else (132 * 32, 4000)
+        sums = torch.empty(256 * blocks, device=self.device)
+
+        def work(_):
+            self.call("vq4j_benchmark_multiply_adds", blocks, steps, sums)
+
+        seconds = self.timer.medians({"peak": work})[0]["peak"]
+        return 2 * 16 * steps * 256 * blocks / seconds
+
+    def copy_rate(self):
+        """Bytes read and written a second."""
+        source = torch.ones((1 << 10) if self.is_dry else GIBIBYTE // 4, device=self.device)
+        target = torch.empty_like(source)
+        seconds = self.timer.medians({"copy": lambda _: target.copy_(source)})[0]["copy"]
+        return 2 * source.numel() * 4 / seconds
+
+    def call(self, name, *arguments):
+        """A function of device_programs.cu; its own operations report through the library's last error."""
+        values = [each.data_ptr() if hasattr(each, "data_ptr") else each for each in arguments]
+        typed = [ctypes.c_int64(each) if isinstance(each, int) and not hasattr(original, "data_ptr") else
+                 ctypes.c_void_p(each) for each, original in zip(values, arguments)]
+        stream = self.library.stream()
+        if getattr(self.programs, name)(ctypes.c_void_p(stream), *typed) != 0:
+            raise RuntimeError(f"{name}: {self.library.last_error().decode()}")
+
+    # ---- rows of the table ---------------------------------------------------------------------------------------
+
+    def assignment(self, rows_count, codes_count, features, kind="normal"):
+        rows, codebook = (each.to(self.device) for each in data.make(kind, rows_count, codes_count, features))
+        inputs = clock.copies(rows, self.device)
+        packed = torch.empty(self.library.packed_codebook_bytes(codes_count, features) + 64, dtype=torch.uint8,
+                             device=self.device)
+        packed = packed[-packed.data_ptr() % 64:]
+        codes = torch.empty(rows_count, dtype=torch.int32, device=self.device)
+
+        def ours(i):
+            self.library.pack_codebook(codebook, codes_count, features, packed)
+            self.library.assign(inputs[i % len(inputs)], rows_count, 1, features, packed, codes_count, codes)
+
+        contenders = {VQ4J: ours} | assignment_peers(inputs, codebook, self.device)
+        ours(0)
+        canonical = codes.clone()
+        shares = {VQ4J: self.share_of_canonical(rows, codebook, canonical)}
+        for name, peer in contenders.items():
+            if name != VQ4J:
+                try:
+                    shares[name] = (peer(0).reshape(-1).int() == canonical).double().mean().item()
+                except Exception:  # reported by the timing
+                    pass
+        return self.row("assignment", (rows_count, codes_count, features), kind, contenders, shares,
+                        flops=2.0 * rows_count * codes_count * features, moved=4.0 * rows_count * (features + 1))
+
+    def share_of_canonical(self, rows, codebook, codes):
+        """The share of codes that are the CPU's, of at most 65,536 rows."""
+        import checks
+
+        some = rows[:1 << 16].cpu().contiguous()
+        expected = checks.assigned(self.cpu, some, codebook.cpu(), "cpu")
+        return (expected == codes[:some.shape[0]].cpu()).double().mean().item()
+
+    def memory_bound(self, rows_count, codes_count, features):
+        """Operations that are bound by memory, each beside a peer and a copy of the rows."""
+        library = self.library
+        rows, codebook = (each.to(self.device) for each in data.make("normal", rows_count, codes_count, features))
+        inputs = clock.copies(rows, self.device)
+        codes = torch.randint(codes_count, (rows_count,), dtype=torch.int32, device=self.device)
+        long_codes = codes.long()
+        out, of_codes = torch.empty_like(rows), torch.empty_like(codebook)
+        distances = torch.empty(rows_count, device=self.device)
+        means = torch.empty(2, dtype=torch.float64, device=self.device)
+        mean, variance = torch.empty(features, device=self.device), torch.empty(features, device=self.device)
+        size = (rows_count, codes_count, features)
+
+        def at(i):
+            return inputs[i % len(inputs)]
+
+        copy = {COPY: lambda i: out.copy_(at(i))}
+        whole = 4.0 * rows_count * features
+        yield self.row("update", size, "normal", {
+            VQ4J: lambda i: library.codebook_gradient(at(i), None, rows_count, 1, features, codebook, codes, codes_count, 1.0,
+                                                      0.0, of_codes),
+            "torch, index_add_": lambda i: of_codes.zero_().index_add_(0, long_codes, codebook[long_codes] - at(i))
+        } | copy, moved=whole)
+        yield self.row("scatter", size, "normal", {
+            VQ4J: lambda i: library.scatter(at(i), rows_count, 1, features, codes, codes_count, of_codes),
+            "torch, index_add_": lambda i: of_codes.zero_().index_add_(0, long_codes, at(i))
+        } | copy, moved=whole)
+        yield self.row("moments", size, "normal", {
+            VQ4J: lambda i: library.moments(at(i), rows_count, 1, features, 1, features, mean, variance),
+            "torch, var_mean": lambda i: torch.var_mean(at(i), 0, unbiased=False)
+        } | copy, moved=whole)
+        yield self.row("lookup", size, "normal", {
+            VQ4J: lambda i: library.lookup(codebook, codes_count, codes, rows_count, 1, features, out),
+            "torch, index_select": lambda i: torch.index_select(codebook, 0, long_codes, out=out)
+        } | copy, moved=whole)
+        yield self.row("loss", size, "normal", {
+            VQ4J: lambda i: library.commitment_loss(at(i), rows_count, 1, features, codebook, codes, 1, distances, means,
+                                                    means[1:]),
+            "torch, mse_loss": lambda i: torch.nn.functional.mse_loss(at(i), codebook[long_codes])
+        } | copy, moved=whole)
+
+    def training_step(self, rows_count, codes_count, features):
+        rows, codebook = (each.to(self.device) for each in data.make("normal", rows_count, codes_count, features))
+        grad = torch.randn(rows_count, features, device=self.device)
+        inputs = clock.copies(rows, self.device)
+        ours = codebook.clone()
+        packed = torch.empty(self.library.packed_codebook_bytes(codes_count, features) + 64, dtype=torch.uint8,
+                             device=self.device)
+        packed = packed[-packed.data_ptr() % 64:]
+        codes = torch.empty(rows_count, dtype=torch.int32, device=self.device)
+        counts = torch.empty(codes_count, dtype=torch.int64, device=self.device)
+        losses = torch.empty(2, dtype=torch.float64, device=self.device)
+        output, of_rows = torch.empty_like(rows), torch.empty_like(rows)
+        distances = torch.empty(rows_count, device=self.device)
+        of_codes, first, second = (torch.zeros_like(codebook) for _ in range(3))
+
+        repeats = 3 if self.is_dry else 100
+
+        def steps(_):
+            self.call("vq4j_benchmark_training_steps", rows, grad, rows_count, features, ours, codes_count, packed, codes,
+                      output, distances, losses, counts, of_rows, of_codes, first, second, repeats)
+
+        torch_ours = torch_step(inputs, grad, codebook)
+
+        def torch_steps(i):
+            for step in range(repeats):
+                torch_ours(i + step)
+
+        # Both are timed by many steps in a row; the times are divided by their number.
+        row = self.row("training step", (rows_count, codes_count, features), "normal",
+                       {VQ4J: steps, "torch, cdist + topk, autograd": torch_steps},
+                       flops=2.0 * rows_count * codes_count * features)
+        for result in row.results:
+            if "seconds" in result:
+                result["seconds"] /= repeats
+        return row
+
+    def row(self, operation, size, kind, contenders, shares=None, flops=0.0, moved=0.0):
+        seconds, failures = self.timer.medians(contenders)
+        results = []
+        for name in contenders:
+            result = {"contender": name}
+            if name in failures:
+                result["notMeasured"] = failures[name]
+            else:
+                result["seconds"] = seconds[name]
+                if shares and name in shares:
+                    result["equalToCanonical"] = shares[name]
+            results.append(result)
+        return Row(operation, *size, kind, flops, moved, results)
+
+
+# ---- peers ---------------------------------------------------------------------------------------------------------
+
+
+def chunk_rows(codes_count):
+    """Rows whose scores take 1 GiB: a peer that writes the N x K matrix does so a piece at a time."""
+    return max(1, GIBIBYTE // (4 * codes_count))
+
+
+def in_chunks(rows, codes_count, codes_of):
+    step = chunk_rows(codes_count)
+    if rows.shape[0] <= step:
+        return codes_of(rows)
+    return torch.cat([codes_of(rows[begin:begin + step]) for begin in range(0, rows.shape[0], step)])
+
+
+def assignment_peers(inputs, codebook, device):
+    """Peers that give codes; a peer for 16 bits has its rows in 16 bits beforehand, as in mixed precision."""
+    codes_count = codebook.shape[0]
+    halves = [each.half() for each in inputs]
+    half_codebook = codebook.half()
+    minus_h = -0.5 * (codebook ** 2).sum(1)
+    half_minus_h = minus_h.half()
+
+    def cdist(rows, codes):
+        return in_chunks(rows, codes_count, lambda part: torch.cdist(part, codes).topk(1, dim=1, largest=False).indices)
+
+    def expand(rows, transposed, start):
+        return in_chunks(rows, codes_count, lambda part: torch.addmm(start, part, transposed).argmax(1))
+
+    def with_tf32(allowed, work):
+        before = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        try:
+            return work()
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = before
+
+    def at(some, i):
+        return some[i % len(some)]
+
+    transposed, half_transposed = codebook.T.contiguous(), half_codebook.T.contiguous()
+    peers = {
+        "torch, cdist + topk, fp32": lambda i: with_tf32(False, lambda: cdist(at(inputs, i), codebook)),
+        "torch, cdist + topk, fp16": lambda i: cdist(at(halves, i), half_codebook),
+        "torch, matmul + argmax, fp32": lambda i: with_tf32(False, lambda: expand(at(inputs, i), transposed, minus_h)),
+        "torch, matmul + argmax, TF32": lambda i: with_tf32(True, lambda: expand(at(inputs, i), transposed, minus_h)),
+        "torch, matmul + argmax, fp16": lambda i: expand(at(halves, i), half_transposed, half_minus_h),
+    }
+    try:
+        import triton_nearest
+    except ImportError:
+        return peers
+    if device == "cpu" and not triton_nearest.INTERPRETED:
+        return peers
+    codes = torch.empty(inputs[0].shape[0], dtype=torch.int32, device=device)
+    half_squares = triton_nearest.half_squared_lengths(codebook)
+    for label, rows, codes_in, precision in (("fp32", inputs, codebook, "ieee"), ("TF32", inputs, codebook, "tf32"),
+                                             ("fp16", halves, half_codebook, "ieee")):
+        peers[f"Triton, fused, {label}"] = (
+            lambda i, rows=rows, codes_in=codes_in, precision=precision:
+            triton_nearest.nearest(at(rows, i), codes_in, half_squares, precision, codes))
+    return peers
+
+
+def torch_step(inputs, grad, codebook):
+    """The training step as the reference does it: distances, top-k, straight-through, autograd, AdamW."""
+    weight = torch.nn.Parameter(codebook.clone())
+    fused = {"fused": True} if weight.is_cuda else {}
+    optimizer = torch.optim.AdamW([weight], lr=1e-3, **fused)
+
+    def step(i):
+        z = inputs[i % len(inputs)].detach().requires_grad_()
+        codes = torch.cdist(z, weight).topk(1, dim=1, largest=False).indices[:, 0]
+        chosen = weight[codes]
+        loss = 0.05 * ((z - chosen.detach()) ** 2).mean() + 0.95 * ((z.detach() - chosen) ** 2).mean()
+        output = z + (chosen - z).detach()
+        torch.bincount(codes, minlength=weight.shape[0])
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward([output, loss], [grad, torch.ones_like(loss)])
+        optimizer.step()
+
+    return step

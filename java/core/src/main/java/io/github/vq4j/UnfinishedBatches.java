@@ -1,0 +1,21 @@
+package io.github.vq4j;
+
+import io.github.vq4j.internal.Batch;
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/** Batches that a layer has submitted and whose failures may not have been seen yet, oldest first. */
+final class UnfinishedBatches {
+    private final Deque<Batch> batches = new ArrayDeque<>();
+
+    void add(Batch batch) {
+        batches.add(batch);
+    }
+
+    /** Waits for the oldest until no more than this many are left, and throws a failure of theirs that nobody has seen. */
+    void leave(int most) {
+        while (batches.size() > most) {
+            batches.remove().awaitUnlessSeen();
+        }
+    }
+}

@@ -1,0 +1,185 @@
+package io.github.vq4j.internal;
+
+import io.github.vq4j.NotFiniteException;
+import java.lang.ref.Cleaner;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Operations of one thread that run together: those that are called from {@link Kernels#beginBatch} to {@link #submit}. On a
+ * CUDA device they run as one graph and the host does not wait for them; {@link #await} does, brings what was fetched, and
+ * throws what was wrong with the data. On the CPU operations run, and fail, as they are called.
+ */
+public final class Batch implements AutoCloseable {
+    private static final Cleaner CLEANER = Cleaner.create();
+
+    private final Kernels kernels;
+    private final long number;
+    private final State state;
+    private final Cleaner.@Nullable Cleanable forget;
+    private final @Nullable Batch before;
+    private boolean isOpen = true;
+    private boolean isFinished;
+    private boolean isSeen;
+    private @Nullable RuntimeException failure;
+
+    /** What a batch that nobody waits for leaves behind: where its results would go has to stay until then. */
+    private static final class State implements Runnable {
+        private final Kernels kernels;
+        private final List<Memory<?>> arrivals = new ArrayList<>();
+        private long submitted;
+
+        State(Kernels kernels) {
+            this.kernels = kernels;
+        }
+
+        @Override
+        public void run() {
+            if (submitted != 0) {
+                kernels.forgetBatch(submitted);
+                submitted = 0;
+            }
+            arrivals.forEach(Memory::close);
+        }
+    }
+
+    /** @param before a batch whose failure is this one's, too */
+    Batch(Kernels kernels, long number, @Nullable Batch before) {
+        this.kernels = kernels;
+        this.number = number;
+        this.before = before;
+        state = new State(kernels);
+        forget = kernels.onCuda() ? CLEANER.register(this, state) : null;
+    }
+
+    /**
+     * Numbers on the host, once the batch is done.
+     *
+     * @param <A> an array of them
+     */
+    public final class Fetched<A> {
+        private final A values;
+        private @Nullable Consumer<A> delivery;
+
+        private Fetched(A values, @Nullable Consumer<A> delivery) {
+            this.values = values;
+            this.delivery = delivery;
+        }
+
+        /** The numbers. Waits for the batch. */
+        public A get() {
+            await();
+            if (delivery != null) {
+                delivery.accept(values);
+                delivery = null;
+            }
+            return values;
+        }
+    }
+
+    /** The numbers that are there at this place of the batch. */
+    public Fetched<double[]> fetch(DoublePointer from, int count) {
+        double[] values = new double[count];
+        if (!kernels.onCuda()) {
+            kernels.read(from, values);
+            return new Fetched<>(values, null);
+        }
+        Memory<DoublePointer> arrival = Memory.doubles(Kernels.cpu(), count);
+        state.arrivals.add(arrival);
+        kernels.fetch(arrival.pointer(), from, (long) count * Double.BYTES);
+        return new Fetched<>(values, arrival.pointer()::get);
+    }
+
+    /** The whole numbers that are there at this place of the batch. */
+    public Fetched<long[]> fetch(LongPointer from, int count) {
+        long[] values = new long[count];
+        if (!kernels.onCuda()) {
+            kernels.read(from, values);
+            return new Fetched<>(values, null);
+        }
+        Memory<LongPointer> arrival = Memory.longs(Kernels.cpu(), count);
+        state.arrivals.add(arrival);
+        kernels.fetch(arrival.pointer(), from, (long) count * Long.BYTES);
+        return new Fetched<>(values, arrival.pointer()::get);
+    }
+
+    /** Runs what has been called so far, waits for it, and throws what was wrong with its data. */
+    public void catchUp() {
+        if (kernels.onCuda()) {
+            kernels.synchronize();
+        }
+    }
+
+    /** Runs the batch, without waiting. */
+    public void submit() {
+        isOpen = false;
+        if (kernels.onCuda()) {
+            kernels.submitBatch(number);
+            state.submitted = number;
+        } else {
+            isFinished = true;
+        }
+    }
+
+    /**
+     * Waits until the batch is done; further calls give the same.
+     *
+     * @throws NotFiniteException if data had a NaN or an infinity
+     */
+    public void await() {
+        finish();
+        if (failure != null) {
+            isSeen = true;
+            throw failure;
+        }
+    }
+
+    /** Waits until the batch is done, and throws a failure unless one of the calls that wait has thrown it before. */
+    public void awaitUnlessSeen() {
+        finish();
+        boolean seenBefore = before != null && before.failure == failure && before.isSeen;
+        if (!isSeen && !seenBefore) {
+            await();
+        }
+    }
+
+    private void finish() {
+        if (isOpen) {
+            throw new IllegalStateException("the batch has not been submitted");
+        }
+        if (isFinished) {
+            return;
+        }
+        isFinished = true;
+        try {
+            state.submitted = 0;
+            kernels.finishBatch(number);
+        } catch (RuntimeException own) {
+            failure = own;
+        }
+        if (before != null) {
+            before.finish();
+            failure = before.failure == null ? failure : before.failure;
+        }
+    }
+
+    /** Drops the batch where it has not been submitted. */
+    @Override
+    public void close() {
+        if (isOpen) {
+            isOpen = false;
+            isFinished = true;
+            failure = new IllegalStateException("the batch was dropped");
+            if (kernels.onCuda()) {
+                kernels.dropBatch(number);
+            }
+            if (forget != null) {
+                forget.clean();
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+package io.github.vq4j.cuda;
+
+import org.bytedeco.cuda.cudart.CUevent_st;
+import org.bytedeco.cuda.cudart.CUstream_st;
+import org.bytedeco.cuda.global.cudart;
+
+/** A point in the work of a stream, made by {@link CudaStream#record}. */
+public final class CudaEvent implements AutoCloseable {
+    private final CUevent_st handle = new CUevent_st();
+    private boolean isClosed;
+
+    CudaEvent(int device) {
+        CudaRuntime.use(device);
+        CudaRuntime.check(
+                "cudaEventCreateWithFlags",
+                () -> cudart.cudaEventCreateWithFlags(handle, cudart.cudaEventDisableTiming));
+    }
+
+    void record(CUstream_st stream) {
+        CudaRuntime.check("cudaEventRecord", () -> cudart.cudaEventRecord(handle, stream));
+    }
+
+    /** The event itself. */
+    public CUevent_st handle() {
+        if (isClosed) {
+            throw new IllegalStateException("this event is closed");
+        }
+        return handle;
+    }
+
+    /** Waits until the stream has come to this point. */
+    public void synchronize() {
+        CudaRuntime.check("cudaEventSynchronize", () -> cudart.cudaEventSynchronize(handle()));
+    }
+
+    /** Gives the event back; a second call does nothing. */
+    @Override
+    public void close() {
+        if (!isClosed) {
+            isClosed = true;
+            CudaRuntime.check("cudaEventDestroy", () -> cudart.cudaEventDestroy(handle));
+        }
+    }
+}

@@ -1,0 +1,826 @@
+// Batches: what is noted down, how it becomes a graph, how the graph is used again, and how results come back.
+//
+// The shape of a batch is its kernels with their grids, its fills and its copies with their sizes, in order; the values are
+// all arguments and addresses. A batch whose shape has come often enough becomes a graph, a chain of nodes. When the shape
+// comes again, the nodes whose values have changed are updated, and one launch runs it.
+#include "cuda/batch.cuh"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/failure.hpp"
+#include "cuda/launch.cuh"
+#include "vq4j/cuda.h"
+
+namespace vq4j {
+namespace batching {
+
+// ---- counts ----------------------------------------------------------------------------------------------------
+
+enum Count { graphs_made, graphs_launched, nodes_updated, run_without_graph, waits, counts_of };
+
+std::atomic<int64_t> counts[counts_of];
+
+void add(Count count, int64_t by = 1) {
+    counts[count].fetch_add(by, std::memory_order_relaxed);
+}
+
+// How often a shape has to come until it becomes a graph; 0: never.
+std::atomic<int32_t> uses_until_graph{2};
+
+// ---- what a batch runs -----------------------------------------------------------------------------------------
+
+enum class Kind { kernel, fill, copy };
+
+struct Step {
+    Kind kind;
+    const void* kernel;
+    dim3 grid;
+    dim3 block;
+    size_t shared_bytes;
+    size_t first_argument;
+    size_t argument_count;
+    void* to;
+    const void* from;
+    int byte;
+    size_t bytes;
+
+    bool has_shape_of(const Step& other) const {
+        return kind == other.kind && kernel == other.kernel && grid.x == other.grid.x && grid.y == other.grid.y
+            && grid.z == other.grid.z && block.x == other.block.x && block.y == other.block.y && block.z == other.block.z
+            && shared_bytes == other.shared_bytes && byte == other.byte && bytes == other.bytes;
+    }
+};
+
+class Sequence {
+public:
+    void add(const Step& step) { steps_.push_back(step); }
+
+    void add_argument(const KernelArgument& argument) {
+        const size_t at = (values_.size() + 15) / 16 * 16;
+        values_.resize(at + argument.bytes);
+        std::memcpy(values_.data() + at, argument.value, argument.bytes);
+        argument_ends_.push_back(at + argument.bytes);
+        argument_begins_.push_back(at);
+    }
+
+    size_t arguments() const { return argument_begins_.size(); }
+
+    const std::vector<Step>& steps() const { return steps_; }
+
+    bool has_shape_of(const Sequence& other) const {
+        return steps_.size() == other.steps_.size()
+            && std::equal(steps_.begin(), steps_.end(), other.steps_.begin(),
+                [](const Step& a, const Step& b) { return a.has_shape_of(b); });
+    }
+
+    // Of a sequence of the same shape, whose arguments therefore lie in the same places.
+    bool has_values_of(const Sequence& other, size_t step) const {
+        const Step& ours = steps_[step];
+        if (ours.kind != Kind::kernel) {
+            return ours.to == other.steps_[step].to && ours.from == other.steps_[step].from;
+        }
+        if (ours.argument_count == 0) {
+            return true;
+        }
+        const size_t begin = argument_begins_[ours.first_argument];
+        const size_t end = argument_ends_[ours.first_argument + ours.argument_count - 1];
+        return std::memcmp(values_.data() + begin, other.values_.data() + begin, end - begin) == 0;
+    }
+
+    uint64_t hash() const {
+        uint64_t hash = 0xcbf29ce484222325u;
+        const auto mix = [&](uint64_t value) { hash = (hash ^ value) * 0x100000001b3u; };
+        for (const Step& step : steps_) {
+            mix(static_cast<uint64_t>(step.kind));
+            mix(reinterpret_cast<uintptr_t>(step.kernel));
+            mix(step.grid.x);
+            mix(step.grid.y);
+            mix(step.block.x);
+            mix(step.bytes);
+        }
+        return hash;
+    }
+
+    cudaKernelNodeParams kernel_parameters(const Step& step, std::vector<void*>& addresses) {
+        addresses.clear();
+        for (size_t i = 0; i < step.argument_count; ++i) {
+            addresses.push_back(values_.data() + argument_begins_[step.first_argument + i]);
+        }
+        cudaKernelNodeParams parameters = {};
+        parameters.func = const_cast<void*>(step.kernel);
+        parameters.gridDim = step.grid;
+        parameters.blockDim = step.block;
+        parameters.sharedMemBytes = static_cast<unsigned>(step.shared_bytes);
+        parameters.kernelParams = addresses.data();
+        return parameters;
+    }
+
+    static cudaMemsetParams fill_parameters(const Step& step) {
+        cudaMemsetParams parameters = {};
+        parameters.dst = step.to;
+        parameters.value = static_cast<unsigned>(step.byte);
+        parameters.elementSize = 1;
+        parameters.width = step.bytes;
+        parameters.height = 1;
+        return parameters;
+    }
+
+    void run(cudaStream_t stream) {
+        std::vector<void*> addresses;
+        for (const Step& step : steps_) {
+            if (step.kind == Kind::kernel) {
+                const cudaKernelNodeParams p = kernel_parameters(step, addresses);
+                check(cudaLaunchKernel(p.func, p.gridDim, p.blockDim, p.kernelParams, p.sharedMemBytes, stream), "launch");
+            } else if (step.kind == Kind::fill) {
+                check(cudaMemsetAsync(step.to, step.byte, step.bytes, stream), "fill");
+            } else {
+                check(cudaMemcpyAsync(step.to, step.from, step.bytes, cudaMemcpyDefault, stream), "copy");
+            }
+        }
+    }
+
+    void clear() {
+        steps_.clear();
+        argument_begins_.clear();
+        argument_ends_.clear();
+        values_.clear();
+    }
+
+private:
+    std::vector<Step> steps_;
+    std::vector<size_t> argument_begins_;
+    std::vector<size_t> argument_ends_;
+    std::vector<unsigned char> values_;
+};
+
+class Graph {
+public:
+    explicit Graph(const Sequence& sequence) : sequence_(sequence) {
+        check(cudaGraphCreate(&graph_, 0), "graph");
+        std::vector<void*> addresses;
+        for (const Step& step : sequence_.steps()) {
+            const cudaGraphNode_t* before = nodes_.empty() ? nullptr : &nodes_.back();
+            cudaGraphNode_t node = nullptr;
+            if (step.kind == Kind::kernel) {
+                const cudaKernelNodeParams parameters = sequence_.kernel_parameters(step, addresses);
+                check(cudaGraphAddKernelNode(&node, graph_, before, nodes_.empty() ? 0 : 1, &parameters), "graph, kernel");
+            } else if (step.kind == Kind::fill) {
+                const cudaMemsetParams parameters = Sequence::fill_parameters(step);
+                check(cudaGraphAddMemsetNode(&node, graph_, before, nodes_.empty() ? 0 : 1, &parameters), "graph, fill");
+            } else {
+                check(cudaGraphAddMemcpyNode1D(&node, graph_, before, nodes_.empty() ? 0 : 1, step.to, step.from, step.bytes,
+                          cudaMemcpyDefault),
+                    "graph, copy");
+            }
+            nodes_.push_back(node);
+        }
+        check(cudaGraphInstantiate(&executable_, graph_, 0), "graph");
+        batching::add(graphs_made);
+    }
+    ~Graph() {
+        cudaGraphExecDestroy(executable_);
+        cudaGraphDestroy(graph_);
+    }
+    Graph(const Graph&) = delete;
+    Graph& operator=(const Graph&) = delete;
+
+    const Sequence& sequence() const { return sequence_; }
+
+    // Takes the values of a sequence of the same shape over. False, the sequence as it was, where the driver refuses one.
+    bool update(Sequence& sequence) {
+        std::vector<void*> addresses;
+        for (size_t i = 0; i < nodes_.size(); ++i) {
+            if (sequence.has_values_of(sequence_, i)) {
+                continue;
+            }
+            const Step& step = sequence.steps()[i];
+            cudaError_t error = cudaSuccess;
+            if (step.kind == Kind::kernel) {
+                const cudaKernelNodeParams parameters = sequence.kernel_parameters(step, addresses);
+                error = cudaGraphExecKernelNodeSetParams(executable_, nodes_[i], &parameters);
+            } else if (step.kind == Kind::fill) {
+                const cudaMemsetParams parameters = Sequence::fill_parameters(step);
+                error = cudaGraphExecMemsetNodeSetParams(executable_, nodes_[i], &parameters);
+            } else {
+                error = cudaGraphExecMemcpyNodeSetParams1D(executable_, nodes_[i], step.to, step.from, step.bytes,
+                    cudaMemcpyDefault);
+            }
+            if (error != cudaSuccess) {
+                cudaGetLastError();
+                return false;
+            }
+            batching::add(nodes_updated);
+        }
+        std::swap(sequence_, sequence);
+        return true;
+    }
+
+    void launch(cudaStream_t stream) {
+        check(cudaGraphLaunch(executable_, stream), "graph");
+        batching::add(graphs_launched);
+    }
+
+    int64_t last_use = 0;
+
+private:
+    Sequence sequence_;
+    cudaGraph_t graph_ = nullptr;
+    cudaGraphExec_t executable_ = nullptr;
+    std::vector<cudaGraphNode_t> nodes_;
+};
+
+// ---- what comes back -------------------------------------------------------------------------------------------
+
+// Host memory that the device writes to.
+struct HostBlock {
+    unsigned char* memory;
+    size_t bytes;
+    size_t used;
+};
+
+std::mutex shared_mutex;  // guards all that is shared below
+std::vector<HostBlock> idle_blocks;
+std::vector<cudaEvent_t> idle_events;
+
+HostBlock take_block(size_t bytes) {
+    constexpr size_t least_bytes = size_t{16} << 10;
+    const std::lock_guard<std::mutex> lock(shared_mutex);
+    for (size_t i = 0; i < idle_blocks.size(); ++i) {
+        if (idle_blocks[i].bytes >= bytes) {
+            const HostBlock block = {idle_blocks[i].memory, idle_blocks[i].bytes, 0};
+            idle_blocks.erase(idle_blocks.begin() + static_cast<std::ptrdiff_t>(i));
+            return block;
+        }
+    }
+    void* memory = nullptr;
+    const size_t size = std::max(bytes, least_bytes);
+    check(cudaHostAlloc(&memory, size, cudaHostAllocPortable), "memory of the host for results");
+    return {static_cast<unsigned char*>(memory), size, 0};
+}
+
+cudaEvent_t take_event() {
+    {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        if (!idle_events.empty()) {
+            const cudaEvent_t event = idle_events.back();
+            idle_events.pop_back();
+            return event;
+        }
+    }
+    cudaEvent_t event = nullptr;
+    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "event");
+    return event;
+}
+
+struct Watch {
+    const unsigned char* copy;  // on the host
+    std::function<void(int64_t)> fail;
+};
+
+struct Fetch {
+    void* to;
+    const unsigned char* copy;
+    size_t bytes;
+};
+
+// What a batch brings to the host.
+class Results {
+public:
+    Results() = default;
+    ~Results() {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        idle_blocks.insert(idle_blocks.begin(), blocks_.begin(), blocks_.end());
+        if (event_ != nullptr) {
+            idle_events.push_back(event_);
+        }
+    }
+    Results(const Results&) = delete;
+    Results& operator=(const Results&) = delete;
+
+    unsigned char* room(size_t bytes) {
+        const size_t aligned = (bytes + 15) / 16 * 16;
+        if (blocks_.empty() || blocks_.back().used + aligned > blocks_.back().bytes) {
+            blocks_.push_back(take_block(aligned));
+        }
+        unsigned char* const memory = blocks_.back().memory + blocks_.back().used;
+        blocks_.back().used += aligned;
+        return memory;
+    }
+
+    void record(cudaStream_t stream) {
+        event_ = take_event();
+        check(cudaEventRecord(event_, stream), "event");
+    }
+
+    // Once the event has come, or the stream was waited for. A failure is thrown once.
+    void deliver() {
+        std::vector<Watch> watched;
+        watched.swap(watches);
+        for (const Watch& watch : watched) {
+            int64_t lowest = 0;
+            std::memcpy(&lowest, watch.copy, sizeof lowest);
+            if (lowest != first_bad_none) {
+                watch.fail(lowest);
+            }
+        }
+        for (const Fetch& fetch : fetches) {
+            std::memcpy(fetch.to, fetch.copy, fetch.bytes);
+        }
+        fetches.clear();
+    }
+
+    void wait() {
+        check(cudaEventSynchronize(event_), "wait for the batch");
+        add(waits);
+    }
+
+    std::vector<Watch> watches;
+    std::vector<Fetch> fetches;
+
+private:
+    std::vector<HostBlock> blocks_;
+    cudaEvent_t event_ = nullptr;
+};
+
+// ---- a batch ---------------------------------------------------------------------------------------------------
+
+int current_device() {
+    int device = 0;
+    check(cudaGetDevice(&device), "device");
+    return device;
+}
+
+// Memory for the length of operations, at the same places for the same requests. All of it is free again once everything
+// has been given back.
+class Arena {
+public:
+    void* take(size_t bytes, cudaStream_t stream) {
+        const size_t aligned = (std::max<size_t>(bytes, 1) + 255) / 256 * 256;
+        while (chunk_ < chunks_.size() && used_ + aligned > chunks_[chunk_].bytes) {
+            ++chunk_;
+            used_ = 0;
+        }
+        if (chunk_ == chunks_.size()) {
+            const size_t size = std::max(aligned, chunks_.empty() ? least_bytes : 2 * chunks_.back().bytes);
+            chunks_.push_back({static_cast<unsigned char*>(allocate_from_pool(size, stream)), size});
+        }
+        unsigned char* const memory = chunks_[chunk_].memory + used_;
+        used_ += aligned;
+        ++taken_;
+        return memory;
+    }
+
+    void give_back() {
+        if (--taken_ == 0) {
+            chunk_ = 0;
+            used_ = 0;
+        }
+    }
+
+private:
+    static constexpr size_t least_bytes = size_t{1} << 20;
+    struct Chunk {
+        unsigned char* memory;
+        size_t bytes;
+    };
+
+    std::vector<Chunk> chunks_;
+    size_t chunk_ = 0;
+    size_t used_ = 0;
+    int64_t taken_ = 0;
+};
+
+// A batch in the making, and the graphs that were made of those before it on the same stream. Used by one thread at a time.
+class OpenBatch final : public Batch {
+public:
+    OpenBatch(int device, cudaStream_t stream) : device_(device), stream_(stream) {}
+
+    bool is_of(int device, cudaStream_t stream) const { return device_ == device && stream_ == stream; }
+    cudaStream_t stream() const { return stream_; }
+
+    void begin() { results_ = std::make_unique<Results>(); }
+
+    void add_kernel(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, const KernelArgument* arguments,
+        size_t count) override {
+        Step step = next(Kind::kernel);
+        step.kernel = kernel;
+        step.grid = grid;
+        step.block = block;
+        step.shared_bytes = shared_bytes;
+        step.first_argument = sequence_.arguments();
+        step.argument_count = count;
+        for (size_t i = 0; i < count; ++i) {
+            sequence_.add_argument(arguments[i]);
+        }
+        sequence_.add(step);
+    }
+
+    void add_fill(void* memory, int byte, size_t bytes) override {
+        Step step = next(Kind::fill);
+        step.to = memory;
+        step.byte = byte;
+        step.bytes = bytes;
+        sequence_.add(step);
+    }
+
+    void add_copy(void* to, const void* from, size_t bytes) override {
+        Step step = next(Kind::copy);
+        step.to = to;
+        step.from = from;
+        step.bytes = bytes;
+        sequence_.add(step);
+    }
+
+    void* take(size_t bytes) override { return arena_.take(bytes, stream_); }
+    void give_back() override { arena_.give_back(); }
+
+    long long* watch() override {
+        if (watched_ % page_watches == 0) {
+            const size_t page = watched_ / page_watches;
+            if (page == pages_.size()) {
+                pages_.push_back(static_cast<long long*>(allocate_from_pool(page_bytes, stream_)));
+            }
+            add_fill(pages_[page], first_bad_none_byte, page_bytes);
+            page_copies_.push_back(results_->room(page_bytes));
+        }
+        const size_t number = watched_++;
+        return pages_[number / page_watches] + number % page_watches;
+    }
+
+    void fail_if_lowered(const long long* watched, std::function<void(int64_t)> fail) override {
+        for (size_t page = 0; page < page_copies_.size(); ++page) {
+            const uintptr_t at = reinterpret_cast<uintptr_t>(watched) - reinterpret_cast<uintptr_t>(pages_[page]);
+            if (at < page_bytes) {
+                results_->watches.push_back({page_copies_[page] + at, std::move(fail)});
+                return;
+            }
+        }
+    }
+
+    void fetch(void* to, const void* from, size_t bytes) {
+        unsigned char* const copy = results_->room(bytes);
+        add_copy(copy, from, bytes);
+        results_->fetches.push_back({to, copy, bytes});
+    }
+
+    void catch_up() override {
+        copy_pages();
+        run();
+        wait_for(stream_);
+        results_->deliver();
+    }
+
+    std::unique_ptr<Results> submit() {
+        copy_pages();
+        run();
+        results_->record(stream_);
+        std::unique_ptr<Results> results = std::move(results_);
+        forget();
+        return results;
+    }
+
+    void forget() {
+        if (results_ != nullptr && has_run_) {
+            cudaStreamSynchronize(stream_);  // a part that has run may still write to the results' memory
+        }
+        has_run_ = false;
+        sequence_.clear();
+        results_.reset();
+        page_copies_.clear();
+        watched_ = 0;
+    }
+
+private:
+    static constexpr size_t page_watches = 64;
+    static constexpr size_t page_bytes = page_watches * sizeof(long long);
+    static constexpr size_t most_steps = 1024;
+    static constexpr size_t most_graphs = 64;
+
+    // A step to fill in; before its arguments.
+    Step next(Kind kind) {
+        if (sequence_.steps().size() == most_steps) {
+            run();
+        }
+        Step step = {};
+        step.kind = kind;
+        return step;
+    }
+
+    void copy_pages() {
+        for (size_t page = 0; page < page_copies_.size(); ++page) {
+            add_copy(page_copies_[page], pages_[page], page_bytes);
+        }
+    }
+
+    void run() {
+        if (sequence_.steps().empty()) {
+            return;
+        }
+        has_run_ = true;
+        const uint64_t hash = sequence_.hash();
+        Graph* const graph = graph_of(hash);
+        if (graph != nullptr) {
+            graph->last_use = ++uses_;
+            graph->launch(stream_);
+        } else {
+            sequence_.run(stream_);
+            batching::add(run_without_graph);
+        }
+        sequence_.clear();
+    }
+
+    // The graph of the sequence, with its values; null where it is not to have one.
+    Graph* graph_of(uint64_t hash) {
+        const int32_t wanted = uses_until_graph.load(std::memory_order_relaxed);
+        if (wanted == 0) {
+            return nullptr;
+        }
+        const auto [first, last] = graphs_.equal_range(hash);
+        for (auto each = first; each != last; ++each) {
+            if (each->second->sequence().has_shape_of(sequence_)) {
+                if (each->second->update(sequence_)) {
+                    return each->second.get();
+                }
+                wait_for(stream_);  // the graph may still run
+                graphs_.erase(each);
+                return graphs_.emplace(hash, std::make_unique<Graph>(sequence_))->second.get();
+            }
+        }
+        if (++seen_[hash] < wanted) {
+            return nullptr;
+        }
+        make_room();
+        return graphs_.emplace(hash, std::make_unique<Graph>(sequence_))->second.get();
+    }
+
+    void make_room() {
+        if (seen_.size() > 64 * most_graphs) {
+            seen_.clear();
+        }
+        if (graphs_.size() >= most_graphs) {
+            const auto oldest = std::min_element(graphs_.begin(), graphs_.end(),
+                [](const auto& a, const auto& b) { return a.second->last_use < b.second->last_use; });
+            wait_for(stream_);  // it may still run
+            graphs_.erase(oldest);
+        }
+    }
+
+    int device_;
+    cudaStream_t stream_;
+    Arena arena_;
+    Sequence sequence_;
+    std::unordered_multimap<uint64_t, std::unique_ptr<Graph>> graphs_;
+    std::unordered_map<uint64_t, int32_t> seen_;
+    int64_t uses_ = 0;
+    std::unique_ptr<Results> results_;
+    std::vector<long long*> pages_;            // watched numbers on the device
+    std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
+    size_t watched_ = 0;
+    bool has_run_ = false;
+};
+
+// ---- all batches of the process --------------------------------------------------------------------------------
+
+thread_local OpenBatch* open_batch = nullptr;
+thread_local int64_t open_number = 0;
+
+// Never destroyed: the driver may be gone before the process ends.
+std::vector<OpenBatch*>& idle_batches = *new std::vector<OpenBatch*>;
+std::map<int64_t, std::unique_ptr<Results>>& submitted = *new std::map<int64_t, std::unique_ptr<Results>>;
+std::vector<void*>& to_release = *new std::vector<void*>;
+int64_t last_number = 0;
+int64_t open_batches = 0;
+
+std::atomic<bool> other_streams{false};
+
+void release_now(void* memory) noexcept {
+    cudaPointerAttributes attributes = {};
+    int device = 0;
+    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess || cudaGetDevice(&device) != cudaSuccess) {
+        cudaGetLastError();
+        return;
+    }
+    cudaSetDevice(attributes.device);
+    if (other_streams.load()) {
+        cudaFree(memory);  // waits for all streams
+    } else {
+        cudaFreeAsync(memory, nullptr);
+    }
+    cudaSetDevice(device);
+}
+
+OpenBatch* take_batch(int device, cudaStream_t stream) {
+    const std::lock_guard<std::mutex> lock(shared_mutex);
+    ++open_batches;
+    for (size_t i = idle_batches.size(); i-- > 0;) {
+        if (idle_batches[i]->is_of(device, stream)) {
+            OpenBatch* const batch = idle_batches[i];
+            idle_batches.erase(idle_batches.begin() + static_cast<std::ptrdiff_t>(i));
+            return batch;
+        }
+    }
+    return new OpenBatch(device, stream);
+}
+
+// The thread has no open batch any more.
+void close_open_batch() {
+    open_batch->forget();
+    std::vector<void*> released;
+    {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        idle_batches.push_back(open_batch);
+        if (--open_batches == 0) {
+            released.swap(to_release);
+        }
+    }
+    open_batch = nullptr;
+    std::for_each(released.begin(), released.end(), release_now);
+}
+
+void require_open(int64_t batch) {
+    if (open_batch == nullptr || open_number != batch) {
+        invalid("batch " + std::to_string(batch) + " is not open on this thread");
+    }
+}
+
+std::unique_ptr<Results> take_submitted(int64_t batch) {
+    const std::lock_guard<std::mutex> lock(shared_mutex);
+    const auto at = submitted.find(batch);
+    if (at == submitted.end()) {
+        invalid("batch " + std::to_string(batch) + " has not been submitted, or is finished");
+    }
+    std::unique_ptr<Results> results = std::move(at->second);
+    submitted.erase(at);
+    return results;
+}
+
+cudaMemPool_t pool_of(int device) {
+    static std::mutex mutex;
+    static std::map<int, cudaMemPool_t>& pools = *new std::map<int, cudaMemPool_t>;
+    const std::lock_guard<std::mutex> lock(mutex);
+    cudaMemPool_t& pool = pools[device];
+    if (pool == nullptr) {
+        cudaMemPoolProps properties = {};
+        properties.allocType = cudaMemAllocationTypePinned;
+        properties.location.type = cudaMemLocationTypeDevice;
+        properties.location.id = device;
+        check(cudaMemPoolCreate(&pool, &properties), "pool of device memory");
+        uint64_t everything = UINT64_MAX;
+        check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &everything), "pool of device memory");
+    }
+    return pool;
+}
+
+}  // namespace batching
+
+using namespace batching;
+
+Batch* Batch::open(cudaStream_t stream) {
+    if (stream != nullptr && !other_streams.load(std::memory_order_relaxed)) {
+        other_streams.store(true);
+    }
+    return open_batch != nullptr && open_batch->stream() == stream ? open_batch : nullptr;
+}
+
+void run_together(cudaStream_t stream, const std::function<void()>& body) {
+    if (open_batch != nullptr) {
+        body();
+        if (Batch* const batch = Batch::open(stream)) {
+            batch->catch_up();
+        }
+        return;
+    }
+    int64_t batch = 0;
+    require_ok(vq4j_cuda_begin_batch(stream, &batch));
+    try {
+        body();
+    } catch (...) {
+        vq4j_cuda_drop_batch(batch);
+        throw;
+    }
+    require_ok(vq4j_cuda_submit_batch(batch));
+    require_ok(vq4j_cuda_finish_batch(batch));
+}
+
+void* allocate_from_pool(size_t bytes, cudaStream_t stream) {
+    void* memory = nullptr;
+    check(cudaMallocFromPoolAsync(&memory, bytes, pool_of(current_device()), stream), "device memory");
+    if (stream == nullptr && other_streams.load()) {
+        wait_for(stream);  // what another stream is to use must not be in use on this one
+    }
+    return memory;
+}
+
+void release_to_pool(void* memory, cudaStream_t stream) noexcept {
+    cudaFreeAsync(memory, stream);
+}
+
+void wait_for(cudaStream_t stream) {
+    check(cudaStreamSynchronize(stream), "synchronize");
+    batching::add(waits);
+}
+
+void release_after_batches(void* memory) noexcept {
+    if (memory == nullptr) {
+        return;
+    }
+    {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        if (open_batches > 0) {
+            to_release.push_back(memory);
+            return;
+        }
+    }
+    release_now(memory);
+}
+
+}  // namespace vq4j
+
+using namespace vq4j;
+
+int32_t vq4j_cuda_begin_batch(void* stream, int64_t* batch) {
+    return guarded([&] {
+        check_present({batch});
+        if (open_batch != nullptr) {
+            invalid("batch " + std::to_string(open_number) + " is open on this thread; need it submitted or dropped first");
+        }
+        const auto s = static_cast<cudaStream_t>(stream);
+        Batch::open(s);
+        open_batch = take_batch(current_device(), s);
+        open_batch->begin();
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        open_number = ++last_number;
+        *batch = open_number;
+    });
+}
+
+int32_t vq4j_cuda_fetch(void* stream, void* to, const void* from, int64_t bytes) {
+    return guarded([&] {
+        check_sizes({{"bytes", bytes}});
+        check_present({to, from});
+        const auto s = static_cast<cudaStream_t>(stream);
+        if (Batch::open(s) != nullptr) {
+            open_batch->fetch(to, from, static_cast<size_t>(bytes));
+            return;
+        }
+        check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, s), "copy to the host");
+        wait_for(s);
+    });
+}
+
+int32_t vq4j_cuda_submit_batch(int64_t batch) {
+    return guarded([&] {
+        require_open(batch);
+        std::unique_ptr<Results> results;
+        try {
+            results = open_batch->submit();
+        } catch (...) {
+            close_open_batch();
+            throw;
+        }
+        close_open_batch();
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        submitted.emplace(batch, std::move(results));
+    });
+}
+
+int32_t vq4j_cuda_finish_batch(int64_t batch) {
+    return guarded([&] {
+        const std::unique_ptr<Results> results = take_submitted(batch);
+        results->wait();
+        results->deliver();
+    });
+}
+
+int32_t vq4j_cuda_drop_batch(int64_t batch) {
+    return guarded([&] {
+        require_open(batch);
+        close_open_batch();
+    });
+}
+
+int32_t vq4j_cuda_set_uses_until_graph(int32_t uses) {
+    return guarded([&] {
+        if (uses < 0) {
+            invalid("need uses >= 0, got " + std::to_string(uses));
+        }
+        uses_until_graph.store(uses);
+    });
+}
+
+int32_t vq4j_cuda_batch_counts(int64_t* counts) {
+    return guarded([&] {
+        check_present({counts});
+        for (int i = 0; i < counts_of; ++i) {
+            counts[i] = batching::counts[i].load();
+        }
+    });
+}

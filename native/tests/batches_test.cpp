@@ -1,0 +1,410 @@
+// Operations that run together in a batch.
+#include <thread>
+
+#include "checks.hpp"
+
+namespace vq4j::testing {
+namespace {
+
+struct Counts {
+    int64_t graphs_made;
+    int64_t graphs_launched;
+    int64_t nodes_updated;
+    int64_t run_without_graph;
+    int64_t waits;
+
+    static Counts now() {
+        int64_t values[5] = {};
+        vq4j_cuda_batch_counts(values);
+        return {values[0], values[1], values[2], values[3], values[4]};
+    }
+};
+
+int64_t begin(Implementation& on) {
+    int64_t batch = -1;
+    CHECK_OK(on->begin_batch(&batch));
+    return batch;
+}
+
+void finish(Implementation& on, int64_t batch) {
+    CHECK_OK(on->submit_batch(batch));
+    CHECK_OK(on->finish_batch(batch));
+}
+
+constexpr int64_t codes_count = 37;
+constexpr int64_t features = 19;
+
+// A training step of a layer, all of its memory, and what the host wants of it.
+class TrainingStep {
+public:
+    TrainingStep(Implementation& on, int64_t rows_count, unsigned seed)
+        : on_(on), rows_count_(rows_count), z(on, random_floats(rows_count * features, seed)),
+          grad(on, random_floats(rows_count * features, seed + 1)), codebook(on, random_floats(codes_count * features, 3)),
+          packed(on, on->packed_codebook_bytes(codes_count, features)), codes(on, rows_count),
+          output(on, rows_count * features), distances(on, rows_count), losses(on, 2), counts(on, codes_count),
+          grad_rows(on, rows_count * features), grad_codebook(on, codes_count * features),
+          first(on, Floats(static_cast<size_t>(codes_count * features))),
+          second(on, Floats(static_cast<size_t>(codes_count * features))) {}
+
+    int32_t run(double learning_rate = 0.1) {
+        Implementation& on = on_;
+        CHECK_OK(on->pack_codebook(codebook, codes_count, features, packed));
+        CHECK_OK(on->assign(z, rows_count_, 1, features, packed, codes_count, codes));
+        CHECK_OK(on->lookup(codebook, codes_count, codes, rows_count_, 1, features, output));
+        CHECK_OK(on->commitment_loss(z, rows_count_, 1, features, codebook, codes, 1, distances, losses, losses + 1));
+        CHECK_OK(on->count_codes(codes, rows_count_, codes_count, counts));
+        CHECK_OK(on->input_gradient(z, grad, rows_count_, 1, features, codebook, codes, 0.25f, grad_rows));
+        CHECK_OK(on->codebook_gradient(z, grad, rows_count_, 1, features, codebook, codes, codes_count, 0.5f, 0.75f,
+            grad_codebook));
+        CHECK_OK(on->adam_step(codebook, grad_codebook, first, second, codes_count * features, 1, learning_rate, 0.9, 0.999,
+            1e-8, 0.0, 0));
+        return on->fetch(fetched_losses, losses, sizeof fetched_losses);
+    }
+
+    int32_t run_in_batch(double learning_rate = 0.1) {
+        const int64_t batch = begin(on_);
+        run(learning_rate);
+        finish(on_, batch);
+        return 0;
+    }
+
+    // All that it has written.
+    std::vector<unsigned char> result() const {
+        std::vector<unsigned char> all;
+        const auto append = [&](const auto& values) {
+            const auto* const bytes = reinterpret_cast<const unsigned char*>(values.data());
+            all.insert(all.end(), bytes, bytes + values.size() * sizeof values[0]);
+        };
+        append(codes.read());
+        append(output.read());
+        append(distances.read());
+        append(losses.read());
+        append(counts.read());
+        append(grad_rows.read());
+        append(grad_codebook.read());
+        append(codebook.read());
+        append(std::vector<double>(fetched_losses, fetched_losses + 2));
+        return all;
+    }
+
+    Implementation& on_;
+    int64_t rows_count_;
+    Array<float> z;
+    Array<float> grad;
+    Array<float> codebook;
+    Array<unsigned char> packed;
+    Array<int32_t> codes;
+    Array<float> output;
+    Array<float> distances;
+    Array<double> losses;
+    Array<int64_t> counts;
+    Array<float> grad_rows;
+    Array<float> grad_codebook;
+    Array<float> first;
+    Array<float> second;
+    double fetched_losses[2] = {};
+};
+
+// ---- on both implementations -----------------------------------------------------------------------------------
+
+void a_batch_has_the_bits_of_calls_one_by_one(Implementation& on) {
+    TrainingStep alone(on, 301, 1);
+    TrainingStep together(on, 301, 1);
+    for (int step = 0; step < 4; ++step) {
+        CHECK_OK(alone.run());
+        together.run_in_batch();
+        CHECK(alone.result() == together.result());
+    }
+}
+
+void a_fetch_delivers_what_was_there_at_its_place(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3});
+    int32_t before[3] = {};
+    int32_t after[3] = {};
+    const int64_t batch = begin(on);
+    CHECK_OK(on->fetch(before, values, sizeof before));
+    CHECK_OK(on->fill_codes(7, 3, values));
+    CHECK_OK(on->fetch(after, values, sizeof after));
+    finish(on, batch);
+    CHECK(before[0] == 1 && before[1] == 2 && before[2] == 3);
+    CHECK(after[0] == 7 && after[1] == 7 && after[2] == 7);
+}
+
+void a_copy_to_the_host_in_a_batch_is_complete_when_it_returns(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3});
+    const int64_t batch = begin(on);
+    CHECK_OK(on->fill_codes(7, 3, values));
+    int32_t read[3] = {};
+    CHECK_OK(on->copy(read, values, sizeof read));
+    CHECK(read[0] == 7 && read[1] == 7 && read[2] == 7);
+    const int32_t written[3] = {4, 5, 6};
+    CHECK_OK(on->copy(values, written, sizeof written));
+    finish(on, batch);
+    CHECK(values.read() == std::vector<int32_t>({4, 5, 6}));
+}
+
+void wrong_arguments_fail_at_once(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1});
+    const int64_t batch = begin(on);
+    CHECK_FAILS(on->fill_codes(7, 0, values), VQ4J_INVALID_ARGUMENT, "count >= 1");
+    CHECK_OK(on->drop_batch(batch));
+}
+
+// ---- on the device ---------------------------------------------------------------------------------------------
+
+void the_host_waits_for_nothing_until_it_finishes(Implementation& on) {
+    TrainingStep step(on, 64, 5);
+    for (int repeat = 0; repeat < 3; ++repeat) {
+        const int64_t waits = Counts::now().waits;
+        const int64_t batch = begin(on);
+        CHECK_OK(step.run());
+        CHECK_OK(on->submit_batch(batch));
+        CHECK(Counts::now().waits == waits);
+        CHECK_OK(on->finish_batch(batch));
+        CHECK(Counts::now().waits == waits + 1);
+    }
+}
+
+void a_shape_becomes_a_graph_when_it_comes_again(Implementation& on) {
+    vq4j_cuda_set_uses_until_graph(2);
+    TrainingStep step(on, 131, 6);
+    const Counts start = Counts::now();
+    step.run_in_batch();
+    const Counts once = Counts::now();
+    CHECK(once.graphs_made == start.graphs_made && once.run_without_graph == start.run_without_graph + 1);
+    for (int repeat = 2; repeat < 6; ++repeat) {
+        step.run_in_batch();
+        const Counts now = Counts::now();
+        CHECK(now.graphs_made == start.graphs_made + 1);
+        CHECK(now.graphs_launched == start.graphs_launched + repeat - 1);
+        CHECK(now.run_without_graph == once.run_without_graph);
+    }
+}
+
+void a_graph_takes_other_memory_and_other_numbers(Implementation& on) {
+    TrainingStep first(on, 97, 7);
+    first.run_in_batch();
+    first.run_in_batch();
+    const Counts start = Counts::now();
+    TrainingStep other(on, 97, 9);
+    TrainingStep expected(on, 97, 9);
+    other.run_in_batch(0.3);
+    CHECK_OK(expected.run(0.3));
+    CHECK(other.result() == expected.result());
+    const Counts now = Counts::now();
+    CHECK(now.graphs_made == start.graphs_made && now.graphs_launched == start.graphs_launched + 1);
+    CHECK(now.nodes_updated > start.nodes_updated);
+}
+
+void no_graphs_are_made_where_they_are_switched_off(Implementation& on) {
+    vq4j_cuda_set_uses_until_graph(0);
+    const Counts start = Counts::now();
+    TrainingStep step(on, 71, 11);
+    TrainingStep expected(on, 71, 11);
+    for (int repeat = 0; repeat < 3; ++repeat) {
+        step.run_in_batch();
+        CHECK_OK(expected.run());
+    }
+    CHECK(step.result() == expected.result());
+    CHECK(Counts::now().graphs_launched == start.graphs_launched);
+    vq4j_cuda_set_uses_until_graph(2);
+}
+
+void what_is_wrong_with_data_is_the_result_of_finishing(Implementation& on) {
+    for (int repeat = 0; repeat < 3; ++repeat) {
+        TrainingStep step(on, 50, 12);
+        Floats bad(static_cast<size_t>(50 * features), 1.0f);
+        bad[5 * features + 2] = nan;
+        const Array<float> bad_rows(on, bad);
+        bad[2 * features] = infinity;
+        const Array<float> worse_rows(on, bad);
+        const int64_t batch = begin(on);
+        CHECK_OK(step.run());
+        CHECK_OK(on->assign(worse_rows, 50, 1, features, step.packed, codes_count, step.codes));
+        CHECK_OK(on->assign(bad_rows, 50, 1, features, step.packed, codes_count, step.codes));
+        CHECK_OK(on->submit_batch(batch));
+        CHECK_FAILS(on->finish_batch(batch), VQ4J_NOT_FINITE, "z", "row 2");
+    }
+}
+
+void a_copy_to_the_host_reports_what_was_wrong_before_it(Implementation& on) {
+    Floats bad(static_cast<size_t>(8 * features), 1.0f);
+    bad[3 * features] = nan;
+    const Array<float> z(on, bad);
+    const Array<float> codebook(on, random_floats(codes_count * features, 13));
+    const Array<unsigned char> packed(on, on->packed_codebook_bytes(codes_count, features));
+    const Array<int32_t> codes(on, 8);
+    const int64_t batch = begin(on);
+    CHECK_OK(on->pack_codebook(codebook, codes_count, features, packed));
+    CHECK_OK(on->assign(z, 8, 1, features, packed, codes_count, codes));
+    int32_t read[8] = {};
+    CHECK_FAILS(on->copy(read, codes, sizeof read), VQ4J_NOT_FINITE, "row 3");
+    CHECK_OK(on->drop_batch(batch));
+}
+
+void codes_out_of_range_are_named_when_the_batch_is_finished(Implementation& on) {
+    const Array<float> codebook(on, random_floats(codes_count * features, 13));
+    const Array<int32_t> codes(on, std::vector<int32_t>{0, 36, 37});
+    const Array<float> out(on, 3 * features);
+    const int64_t batch = begin(on);
+    CHECK_OK(on->lookup(codebook, codes_count, codes, 3, 1, features, out));
+    CHECK_OK(on->submit_batch(batch));
+    CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code 37 of row 2");
+}
+
+void more_checks_than_a_page_holds(Implementation& on) {
+    const Array<float> codebook(on, random_floats(codes_count * features, 13));
+    const Array<float> out(on, 2 * features);
+    const Array<int32_t> good(on, std::vector<int32_t>{0, 36});
+    const Array<int32_t> wrong(on, std::vector<int32_t>{0, -5});
+    for (int repeat = 0; repeat < 3; ++repeat) {
+        const int64_t batch = begin(on);
+        for (int i = 0; i < 150; ++i) {
+            CHECK_OK(on->lookup(codebook, codes_count, i == 140 ? wrong : good, 2, 1, features, out));
+        }
+        CHECK_OK(on->submit_batch(batch));
+        CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code -5 of row 1");
+    }
+}
+
+void a_batch_longer_than_a_graph_runs_in_parts(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>(3));
+    const int64_t batch = begin(on);
+    for (int32_t i = 0; i < 3000; ++i) {
+        CHECK_OK(on->fill_codes(i, 3, values));
+    }
+    finish(on, batch);
+    CHECK(values.read() == std::vector<int32_t>(3, 2999));
+}
+
+void memory_given_back_while_a_batch_is_open_stays_until_it_runs(Implementation& on) {
+    const Array<int32_t> sum(on, std::vector<int32_t>(4));
+    for (int repeat = 0; repeat < 3; ++repeat) {
+        const int64_t batch = begin(on);
+        {
+            const Array<int32_t> part(on, 4);
+            CHECK_OK(on->fill_codes(5, 4, part));
+            CHECK_OK(on->put_codes(part, 4, 1, 1, 0, 1, sum));
+        }
+        finish(on, batch);
+        CHECK(sum.read() == std::vector<int32_t>(4, 6));
+    }
+}
+
+void a_dropped_batch_runs_nothing(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3});
+    const int64_t batch = begin(on);
+    CHECK_OK(on->fill_codes(7, 3, values));
+    CHECK_OK(on->drop_batch(batch));
+    CHECK(values.read() == std::vector<int32_t>({1, 2, 3}));
+}
+
+void a_thread_has_one_batch_and_it_is_finished_once(Implementation& on) {
+    const int64_t batch = begin(on);
+    int64_t second = 0;
+    CHECK_FAILS(on->begin_batch(&second), VQ4J_INVALID_ARGUMENT, "is open on this thread");
+    CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "has not been submitted");
+    finish(on, batch);
+    CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "is finished");
+    CHECK_FAILS(on->submit_batch(batch), VQ4J_INVALID_ARGUMENT, "is not open");
+    CHECK_FAILS(on->drop_batch(batch), VQ4J_INVALID_ARGUMENT, "is not open");
+}
+
+void batches_are_submitted_before_others_are_finished(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>(2));
+    int32_t fetched[3][2] = {};
+    int64_t batches[3] = {};
+    for (int32_t i = 0; i < 3; ++i) {
+        batches[i] = begin(on);
+        CHECK_OK(on->fill_codes(i + 1, 2, values));
+        CHECK_OK(on->fetch(fetched[i], values, sizeof fetched[i]));
+        CHECK_OK(on->submit_batch(batches[i]));
+    }
+    for (int32_t i = 2; i >= 0; --i) {
+        CHECK_OK(on->finish_batch(batches[i]));
+        CHECK(fetched[i][0] == i + 1 && fetched[i][1] == i + 1);
+    }
+}
+
+void threads_have_batches_of_their_own(Implementation& on) {
+    TrainingStep a(on, 90, 21);
+    TrainingStep b(on, 90, 22);
+    TrainingStep expected_a(on, 90, 21);
+    TrainingStep expected_b(on, 90, 22);
+    std::thread other([&] {
+        for (int repeat = 0; repeat < 4; ++repeat) {
+            b.run_in_batch();
+        }
+    });
+    for (int repeat = 0; repeat < 4; ++repeat) {
+        a.run_in_batch();
+    }
+    other.join();
+    for (int repeat = 0; repeat < 4; ++repeat) {
+        CHECK_OK(expected_a.run());
+        CHECK_OK(expected_b.run());
+    }
+    CHECK(a.result() == expected_a.result());
+    CHECK(b.result() == expected_b.result());
+}
+
+void k_means_waits_once_a_move(Implementation& on) {
+    const int64_t rows_count = 400;
+    const Array<float> z(on, random_floats(rows_count * features, 31));
+    const Array<float> codebook(on, random_floats(codes_count * features, 32));
+    const Array<int32_t> codes(on, rows_count);
+    const Array<double> objective(on, 1);
+    const Array<int64_t> moves(on, 1);
+    const Counts start = Counts::now();
+    CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 6, 0.0, codebook, codes, objective, moves));
+    const Counts now = Counts::now();
+    CHECK(moves.read()[0] == 6);
+    CHECK(now.waits == start.waits + 7 + 1);  // 7 objectives, and the number of moves copied to the device
+    CHECK(now.graphs_launched >= start.graphs_launched + 5);
+}
+
+void k_means_in_a_batch_is_what_it_is_alone(Implementation& on) {
+    const int64_t rows_count = 300;
+    const Array<float> z(on, random_floats(rows_count * features, 33));
+    std::vector<Floats> results;
+    for (const bool in_batch : {false, true}) {
+        const Array<float> codebook(on, random_floats(codes_count * features, 34));
+        const Array<int32_t> codes(on, rows_count);
+        const Array<double> objective(on, 1);
+        const Array<int64_t> moves(on, 1);
+        const int64_t batch = in_batch ? begin(on) : 0;
+        CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 4, 0.0, codebook, codes, objective, moves));
+        if (in_batch) {
+            finish(on, batch);
+        }
+        results.push_back(codebook.read());
+    }
+    CHECK(results[0] == results[1]);
+}
+
+}  // namespace
+}  // namespace vq4j::testing
+
+int main() {
+    using namespace vq4j::testing;
+    const int of_both = run({TEST(a_batch_has_the_bits_of_calls_one_by_one),
+                                TEST(a_fetch_delivers_what_was_there_at_its_place),
+                                TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
+                                TEST(wrong_arguments_fail_at_once)},
+        {cpu("portable", 1), cuda()});
+    const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),
+                                  TEST(a_shape_becomes_a_graph_when_it_comes_again),
+                                  TEST(a_graph_takes_other_memory_and_other_numbers),
+                                  TEST(no_graphs_are_made_where_they_are_switched_off),
+                                  TEST(what_is_wrong_with_data_is_the_result_of_finishing),
+                                  TEST(a_copy_to_the_host_reports_what_was_wrong_before_it),
+                                  TEST(codes_out_of_range_are_named_when_the_batch_is_finished),
+                                  TEST(more_checks_than_a_page_holds), TEST(a_batch_longer_than_a_graph_runs_in_parts),
+                                  TEST(memory_given_back_while_a_batch_is_open_stays_until_it_runs),
+                                  TEST(a_dropped_batch_runs_nothing), TEST(a_thread_has_one_batch_and_it_is_finished_once),
+                                  TEST(batches_are_submitted_before_others_are_finished),
+                                  TEST(threads_have_batches_of_their_own), TEST(k_means_waits_once_a_move),
+                                  TEST(k_means_in_a_batch_is_what_it_is_alone)},
+        {cuda()});
+    return of_both != 0 || of_device != 0;
+}
