@@ -170,7 +170,7 @@ int32_t vq4j_cuda_affine_gradient(void* stream, const float* grad, const float* 
         if (grad_scale != nullptr || grad_bias != nullptr) {
             const Segments segments{groups, codes_count / groups};
             const int64_t partials = groups * segments.chunks() * features;
-            const Scratch<affine_codebook::Sums> partial(partials, s);
+            const DeviceScratch<affine_codebook::Sums> partial(partials, s);
             for_each(partials, s, affine_codebook::SumChunk{grad, codebook, features, segments, partial.get()});
             for_each(groups * features, s,
                 affine_codebook::ParameterGradients{partial.get(), segments.chunks(), features, rate, grad_scale,

@@ -170,15 +170,15 @@ template <typename Numbers>
 void assign(Numbers rows, Layout layout, const void* packed, int64_t codes_count, int32_t* codes, cudaStream_t stream) {
     const PackedCodebook<const float> view =
         packed_view(static_cast<const float*>(packed), codes_count, layout.features);
-    const FirstBad bad(stream);
+    const DeviceFirstBad bad(stream);
     const auto score_all = [&](auto chosen, unsigned blocks) {
         launch(assign_kernel<Numbers, decltype(chosen)>, blocks, threads, 0, stream, rows, layout, chosen, view,
             codes_count, codes, bad.rows());
     };
     const unsigned tiles = blocks_for(layout.rows(), tile_rows);
     if (uses_tensor_cores(layout.rows(), codes_count, layout.features)) {
-        const Scratch<int64_t> open_rows(layout.rows(), stream);
-        const Scratch<unsigned long long> open_count(1, stream);
+        const DeviceScratch<int64_t> open_rows(layout.rows(), stream);
+        const DeviceScratch<unsigned long long> open_count(1, stream);
         assign_by_tensor_cores(rows, layout, view, codes_count, rows_at_once.load(), codes, bad.rows(),
             {open_rows.get(), open_count.get()}, stream);
         // How many rows are open only the device knows: as many blocks as run at once share them.

@@ -61,8 +61,8 @@ int32_t vq4j_cuda_assign_top_k(void* stream, const float* rows, int64_t outer, i
         check_sizes({{"outer", outer}, {"inner", inner}, {"k", k}});
         check_present({rows, packed, codes});
         const auto s = static_cast<cudaStream_t>(stream);
-        const Scratch<float> scores(layout.rows() * k, s);
-        const FirstBad bad(s);
+        const DeviceScratch<float> scores(layout.rows() * k, s);
+        const DeviceFirstBad bad(s);
         launch(top_k::top_k_kernel, blocks_for(layout.rows(), ScoreTile::rows), ScoreTile::threads, 0, s, rows, layout,
             packed_view(static_cast<const float*>(packed), codes_count, features), codes_count, k, scores.get(), codes,
             bad.rows());

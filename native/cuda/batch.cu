@@ -247,8 +247,9 @@ struct HostBlock {
 };
 
 std::mutex shared_mutex;  // guards all that is shared below
-std::vector<HostBlock> idle_blocks;
-std::vector<cudaEvent_t> idle_events;
+// Never destroyed: at the end of a process threads may still call.
+std::vector<HostBlock>& idle_blocks = *new std::vector<HostBlock>;
+std::vector<cudaEvent_t>& idle_events = *new std::vector<cudaEvent_t>;
 
 HostBlock take_block(size_t bytes) {
     constexpr size_t least_bytes = size_t{16} << 10;

@@ -114,7 +114,7 @@ int32_t vq4j_cuda_rows_above(void* stream, const int32_t* values, int64_t rows_c
         const auto s = static_cast<cudaStream_t>(stream);
         const chosen_rows::Above above = {values, rows_count, bound};
         const int64_t chunks = chunks_of(rows_count);
-        const Scratch<int64_t> counts(chunks + 1, s);
+        const DeviceScratch<int64_t> counts(chunks + 1, s);
         for_each(chunks, s, chosen_rows::Count{above, counts.get()});
         exclusive_scan(counts.get(), chunks, s);
         for_each(chunks, s, chosen_rows::Number{above, counts.get(), order});
@@ -128,7 +128,7 @@ int32_t vq4j_cuda_take_codes_of_rows(void* stream, const int32_t* codes, int64_t
         const Layout layout = chosen_rows::checked_codes(outer, inner, codes_of_row, count);
         check_present({codes, order, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(count * codes_of_row, s, chosen_rows::TakeCodes{codes, {order, layout, bad.rows()}, out});
         bad.require_rows_in_range(order, layout.rows());
     });
@@ -140,7 +140,7 @@ int32_t vq4j_cuda_put_codes_of_rows(void* stream, const int32_t* part, const int
         const Layout layout = chosen_rows::checked_codes(outer, inner, codes_of_row, count);
         check_present({part, order, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(count * codes_of_row, s, chosen_rows::PutCodes{part, {order, layout, bad.rows()}, out});
         bad.require_rows_in_range(order, layout.rows());
     });

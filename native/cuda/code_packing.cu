@@ -43,7 +43,7 @@ int32_t vq4j_cuda_pack_codes(void* stream, const int32_t* codes, int64_t outer, 
         const PackedCodes packed = checked_packed_codes(outer, stages, inner, codes_count, words_count);
         check_present({codes, words});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(packed.words(), s, code_packing::Pack{codes, packed, words, bad.rows()});
         bad.require_none([=](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, packed); });
     });
@@ -55,7 +55,7 @@ int32_t vq4j_cuda_unpack_codes(void* stream, const int32_t* words, int64_t words
         const PackedCodes packed = checked_packed_codes(outer, stages, inner, codes_count, words_count);
         check_present({words, codes});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(packed.count, s, code_packing::Unpack{words, packed, codes, bad.rows()});
         bad.require_none([=](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, packed); });
     });

@@ -75,12 +75,12 @@ int32_t vq4j_cuda_code_usage(void* stream, const int32_t* codes, int64_t rows_co
         check_codes_count(codes_count);
         check_present({codes, entropy, used});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(rows_count, s, code_usage::CheckCode{codes, codes_count, bad.rows()});
         bad.require_codes_in_range(codes, codes_count);
         const SortedCodes sorted(codes, rows_count, codes_count, s);
         const Segments segments{1, rows_count};
-        const Scratch<code_usage::Usage> usages(segments.chunks(), s);
+        const DeviceScratch<code_usage::Usage> usages(segments.chunks(), s);
         for_each(segments.chunks(), s, code_usage::SumChunk{sorted.codes(), segments, usages.get()});
         for_each(1, s, code_usage::Combine{usages.get(), segments.chunks(), entropy, used});
     });

@@ -35,7 +35,7 @@ struct Mean {
 };
 
 void segment_means(const float* distances, Segments segments, int64_t features, double* means, cudaStream_t stream) {
-    const Scratch<double> sums(segments.count * segments.chunks(), stream);
+    const DeviceScratch<double> sums(segments.count * segments.chunks(), stream);
     for_each(segments.count * segments.chunks(), stream, SumOneChunk{distances, segments, sums.get()});
     for_each(segments.count, stream, Mean{sums.get(), segments.chunks(), segments.rows * features, means});
 }

@@ -33,7 +33,7 @@ int32_t vq4j_cuda_count_codes(void* stream, const int32_t* codes, int64_t rows_c
         check_sizes({{"codes_count", codes_count}});
         check_present({codes, counts});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         fill(counts, 0, codes_count * static_cast<int64_t>(sizeof(int64_t)), s);
         for_each(rows_count, s,
             count_codes::Count{codes, codes_count, reinterpret_cast<unsigned long long*>(counts), bad.rows()});

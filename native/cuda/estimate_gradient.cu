@@ -89,7 +89,7 @@ int32_t vq4j_cuda_estimate_gradient(void* stream, const float* rows, const float
         check_estimator(kind, out_codes);
         check_present({rows, replaced_by, grad, out_rows});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows(), s,
             estimate_gradient::Estimate{rows, replaced_by, grad, layout, kind == VQ4J_ROTATION, out_rows, out_codes,
                 bad.rows()});

@@ -56,7 +56,7 @@ int32_t vq4j_cuda_farthest_rows(void* stream, const float* distances, int64_t ro
         while (padded < rows_count) {
             padded *= 2;
         }
-        const Scratch<uint64_t> keys(padded, s);
+        const DeviceScratch<uint64_t> keys(padded, s);
         for_each(padded, s, farthest_rows::MakeKey{distances, rows_count, keys.get()});
         for (int64_t block = 2; block <= padded; block *= 2) {
             for (int64_t distance = block / 2; distance > 0; distance /= 2) {

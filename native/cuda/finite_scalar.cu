@@ -79,7 +79,7 @@ int32_t vq4j_cuda_finite_scalar_quantize(void* stream, const float* rows, int64_
         check_present({rows, levels, codes});
         const FiniteScalarGrid grid = checked_finite_scalar_grid(levels, features);
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows(), s, finite_scalar::Quantize{rows, layout, grid, out, codes, bad.rows()});
         bad.require_finite("z");
     });
@@ -92,7 +92,7 @@ int32_t vq4j_cuda_finite_scalar_decode(void* stream, const int32_t* codes, int64
         check_present({codes, levels, out});
         const FiniteScalarGrid grid = checked_finite_scalar_grid(levels, features);
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows(), s, finite_scalar::Decode{codes, layout, grid, out, bad.rows()});
         bad.require_codes_in_range(codes, grid.codes_count);
     });
@@ -105,7 +105,7 @@ int32_t vq4j_cuda_finite_scalar_gradient(void* stream, const float* rows, const 
         check_present({rows, grad, levels, out});
         const FiniteScalarGrid grid = checked_finite_scalar_grid(levels, features);
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows() * features, s, finite_scalar::Gradient{rows, grad, layout, grid, out, bad.rows()});
         bad.require_finite("gradient");
     });

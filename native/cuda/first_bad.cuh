@@ -22,13 +22,13 @@ struct BadRows {
     }
 };
 
-class FirstBad {
+class DeviceFirstBad {
 public:
-    explicit FirstBad(cudaStream_t stream) : batch_(Batch::open(stream)), stream_(stream) {
+    explicit DeviceFirstBad(cudaStream_t stream) : batch_(Batch::open(stream)), stream_(stream) {
         if (batch_ != nullptr) {
             first_ = batch_->watch();
         } else {
-            own_ = std::make_unique<Scratch<long long>>(1, stream);
+            own_ = std::make_unique<DeviceScratch<long long>>(1, stream);
             first_ = own_->get();
             fill(first_, first_bad_none_byte, sizeof *first_, stream);
         }
@@ -70,7 +70,7 @@ public:
 private:
     Batch* batch_;
     cudaStream_t stream_;
-    std::unique_ptr<Scratch<long long>> own_;  // outside of a batch
+    std::unique_ptr<DeviceScratch<long long>> own_;  // outside of a batch
     long long* first_;
 };
 

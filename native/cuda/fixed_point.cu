@@ -108,7 +108,7 @@ int32_t vq4j_cuda_largest_magnitude(void* stream, const float* rows, int64_t out
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, largest});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         fill(largest, 0, sizeof *largest, s);
         for_each(layout.rows() * features, s,
             fixed_point_sums::Largest{rows, layout, reinterpret_cast<int*>(largest), bad.rows()});
@@ -160,7 +160,7 @@ int32_t vq4j_cuda_draw_rows(void* stream, const float* rows, int64_t outer, int6
         check_codebook(codes_count, features);
         check_present({rows, mask, tickets, chosen});
         const auto s = static_cast<cudaStream_t>(stream);
-        const Scratch<uint64_t> hashes(layout.rows(), s);
+        const DeviceScratch<uint64_t> hashes(layout.rows(), s);
         for_each(layout.rows(), s, fixed_point_sums::Hash{rows, layout, hashes.get()});
         for_each(codes_count, s,
             fixed_point_sums::Draw{hashes.get(), layout.rows(), mask, seed, step, tickets, chosen});

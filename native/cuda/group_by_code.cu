@@ -157,9 +157,9 @@ SortedCodes::SortedCodes(const int32_t* codes, int64_t rows_count, int64_t codes
         ++passes;
     }
     const unsigned tiles = blocks_for(rows_count, tile_rows);
-    const Scratch<int64_t> tile_starts(int64_t{digits} * tiles, stream);
-    const Scratch<int32_t> codes_b(rows_count, stream);
-    const Scratch<int64_t> order_b(rows_count, stream);
+    const DeviceScratch<int64_t> tile_starts(int64_t{digits} * tiles, stream);
+    const DeviceScratch<int32_t> codes_b(rows_count, stream);
+    const DeviceScratch<int64_t> order_b(rows_count, stream);
 
     // The passes write in turn to two places; the last one to this object's.
     int32_t* to_codes = passes % 2 == 1 ? codes_.get() : codes_b.get();

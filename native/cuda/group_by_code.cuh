@@ -15,8 +15,8 @@ public:
     const int64_t* order() const { return order_.get(); }  // N
 
 private:
-    Scratch<int32_t> codes_;
-    Scratch<int64_t> order_;
+    DeviceScratch<int32_t> codes_;
+    DeviceScratch<int64_t> order_;
 };
 
 // The first of the places begin ... end of sorted codes whose code is at least `code`, or end.
@@ -43,8 +43,8 @@ public:
 
 private:
     SortedCodes sorted_;
-    Scratch<int64_t> starts_;
-    Scratch<int64_t> chunks_;
+    DeviceScratch<int64_t> starts_;
+    DeviceScratch<int64_t> chunks_;
 };
 
 }  // namespace vq4j

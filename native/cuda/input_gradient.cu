@@ -36,7 +36,7 @@ int32_t vq4j_cuda_input_gradient(void* stream, const float* rows, const float* g
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, codebook, codes, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows() * features, s,
             input_gradient::Gradient{rows, grad, layout, codebook, codes, coefficient, out, bad.rows()});
         bad.require_finite("gradient");

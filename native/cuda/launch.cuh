@@ -101,21 +101,21 @@ void for_each(int64_t count, cudaStream_t stream, Body body) {
 
 // Device memory for the length of one operation, taken and given back in the order of the stream.
 template <typename T>
-class Scratch {
+class DeviceScratch {
 public:
-    Scratch(int64_t count, cudaStream_t stream) : stream_(stream), batch_(Batch::open(stream)) {
+    DeviceScratch(int64_t count, cudaStream_t stream) : stream_(stream), batch_(Batch::open(stream)) {
         const size_t bytes = static_cast<size_t>(count) * sizeof(T);
         memory_ = static_cast<T*>(batch_ != nullptr ? batch_->take(bytes) : allocate_from_pool(bytes, stream));
     }
-    ~Scratch() {
+    ~DeviceScratch() {
         if (batch_ != nullptr) {
             batch_->give_back();
         } else {
             release_to_pool(memory_, stream_);
         }
     }
-    Scratch(const Scratch&) = delete;
-    Scratch& operator=(const Scratch&) = delete;
+    DeviceScratch(const DeviceScratch&) = delete;
+    DeviceScratch& operator=(const DeviceScratch&) = delete;
 
     T* get() const { return memory_; }
 

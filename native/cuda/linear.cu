@@ -172,10 +172,10 @@ int32_t vq4j_cuda_linear(void* stream, const float* rows, int64_t outer, int64_t
         if (bytes < 0) {
             invalid(last_message());
         }
-        const Scratch<float> memory(bytes / static_cast<int64_t>(sizeof(float)), s);
+        const DeviceScratch<float> memory(bytes / static_cast<int64_t>(sizeof(float)), s);
         const auto packed = packed_view(memory.get(), out_features, features);
-        const FirstBad bad_weights(s);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad_weights(s);
+        const DeviceFirstBad bad(s);
         fill(packed.centre, 0, features * static_cast<int64_t>(sizeof(float)), s);
         for_each(panels_of(out_features) * panel_codes, s,
             linear_maps::PackWeight{weight, bias, {features, out_features}, transposed != 0, packed, bad_weights.rows()});
@@ -197,8 +197,8 @@ int32_t vq4j_cuda_linear_gradient(void* stream, const float* rows, const float* 
         const auto s = static_cast<cudaStream_t>(stream);
         const LinearSize size{features, out_features};
         const int64_t at_once = chunks_at_once(size, layout.rows());
-        const Scratch<double> totals(size.gradients(), s);
-        const Scratch<float> partial(at_once * size.gradients(), s);
+        const DeviceScratch<double> totals(size.gradients(), s);
+        const DeviceScratch<float> partial(at_once * size.gradients(), s);
         fill(totals.get(), 0, size.gradients() * static_cast<int64_t>(sizeof(double)), s);
         for (int64_t first = 0; first < chunks_of(layout.rows()); first += at_once) {
             const int64_t left = chunks_of(layout.rows()) - first;

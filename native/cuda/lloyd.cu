@@ -19,12 +19,12 @@ int32_t vq4j_cuda_lloyd(void* stream, const float* rows, int64_t outer, int64_t 
         require_ok(packed_bytes < 0 ? VQ4J_INVALID_ARGUMENT : VQ4J_OK);
         const auto s = static_cast<cudaStream_t>(stream);
         const int64_t rows_count = layout.rows();
-        const Scratch<unsigned char> packed(packed_bytes, s);
-        const Scratch<float> fitted(codes_count * features, s);
-        const Scratch<float> distances(rows_count, s);
-        const Scratch<double> mean_of_sample(1, s);
-        const Scratch<float> sums(codes_count * features, s);
-        const Scratch<int64_t> counts(codes_count, s);
+        const DeviceScratch<unsigned char> packed(packed_bytes, s);
+        const DeviceScratch<float> fitted(codes_count * features, s);
+        const DeviceScratch<float> distances(rows_count, s);
+        const DeviceScratch<double> mean_of_sample(1, s);
+        const DeviceScratch<float> sums(codes_count * features, s);
+        const DeviceScratch<int64_t> counts(codes_count, s);
         const int64_t codebook_bytes = codes_count * features * static_cast<int64_t>(sizeof(float));
         require_ok(vq4j_cuda_copy(stream, fitted.get(), codebook, codebook_bytes));
         double previous = 0.0;

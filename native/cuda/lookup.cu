@@ -71,7 +71,7 @@ template <typename Put>
 void with_codes(const float* codebook, int64_t codes_count, const int32_t* codes, Layout layout, Put put,
     cudaStream_t stream) {
     check_codebook(codes_count, layout.features);
-    const FirstBad bad(stream);
+    const DeviceFirstBad bad(stream);
     for_each(layout.rows() * layout.features, stream,
         WithCode<Put>{codebook, codes_count, codes, layout, bad.rows(), put});
     bad.require_codes_in_range(codes, codes_count);
@@ -99,7 +99,7 @@ int32_t vq4j_cuda_lookup_groups(void* stream, const float* codebooks, int64_t co
         const StageCodes of_groups{groups, inner, codes_count};
         const Layout layout{outer * groups, inner, features};
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows() * features, s,
             lookup::WriteGroups{codebooks, codes, of_groups, layout, bad.rows(), out});
         bad.require_none([=](int64_t i) { code_out_of_stage(read_back(codes + i, s), i, of_groups); });

@@ -42,8 +42,8 @@ int32_t vq4j_cuda_match_norms(void* stream, const float* rows, const float* targ
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, target, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
-        const FirstBad bad_target(s);
+        const DeviceFirstBad bad(s);
+        const DeviceFirstBad bad_target(s);
         for_each(layout.rows(), s, match_norms::Scale{rows, target, layout, out, bad.rows(), bad_target.rows()});
         bad.require_finite("z");
         bad_target.require_finite("target");

@@ -52,7 +52,7 @@ struct Divide {
 void means(const float* distances, ChosenRows rows, int64_t samples, int64_t distances_of_row, int64_t features,
     double* out, cudaStream_t stream) {
     const int64_t chunks = chunks_of(rows.rows_of_sample * distances_of_row);
-    const Scratch<double> sums(samples * chunks, stream);
+    const DeviceScratch<double> sums(samples * chunks, stream);
     const Means means = {distances, rows, distances_of_row, features, chunks, sums.get(), out};
     for_each(samples * chunks, stream, SumOneChunk{means});
     for_each(samples, stream, Divide{means});

@@ -70,8 +70,8 @@ int32_t vq4j_cuda_moments(void* stream, const float* rows, int64_t outer, int64_
         const auto s = static_cast<cudaStream_t>(stream);
         const Segments segments{samples, layout.rows() / samples};
         const int64_t partials = samples * segments.chunks() * features;
-        const Scratch<Moments> partial(partials, s);
-        const FirstBad bad(s);
+        const DeviceScratch<Moments> partial(partials, s);
+        const DeviceFirstBad bad(s);
         for_each(partials, s, moments::SumChunk{rows, layout, segments, partial.get(), bad.rows()});
         for_each(samples * groups, s,
             moments::Combine{partial.get(), segments.chunks(), features, groups, mean, variance});

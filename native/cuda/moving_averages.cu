@@ -105,10 +105,10 @@ int32_t vq4j_cuda_moving_averages(void* stream, const int64_t* counts, const flo
         const auto s = static_cast<cudaStream_t>(stream);
         for_each(codes_count, s, moving_averages::AverageUses{counts, sizes, momentum, next_sizes});
         const Segments all{1, codes_count};
-        const Scratch<double> total(all.chunks(), s);
+        const DeviceScratch<double> total(all.chunks(), s);
         for_each(all.chunks(), s, SumOneChunk{next_sizes, all, total.get()});
         for_each(1, s, moving_averages::AddChunks{all.chunks(), total.get()});
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(codes_count * features, s,
             moving_averages::AverageRows{sums, averages, next_sizes, total.get(), codes_count, features, momentum,
                 epsilon, next_averages, codebook, bad.rows()});

@@ -83,8 +83,8 @@ struct CheckGradient {
 
 void window_weights(const float* x, int64_t batch, int64_t channels, Pooling pooling, int32_t kind, float* weights,
     cudaStream_t stream) {
-    const Scratch<double> lengths(batch * pooling.pixels(), stream);
-    const FirstBad bad(stream);
+    const DeviceScratch<double> lengths(batch * pooling.pixels(), stream);
+    const DeviceFirstBad bad(stream);
     for_each(batch * pooling.pixels(), stream, Length{x, channels, pooling.pixels(), lengths.get(), bad.rows()});
     bad.require_finite("x");
     for_each(batch * pooling.windows(), stream,
@@ -102,7 +102,7 @@ int32_t vq4j_cuda_norm_pooling(void* stream, const float* x, int64_t batch, int6
             checked_pooling(batch, channels, height, width, kernel, stride, padding, dilation, kind);
         check_present({x, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const Scratch<float> weights(batch * pooling.windows() * pooling.taps(), s);
+        const DeviceScratch<float> weights(batch * pooling.windows() * pooling.taps(), s);
         norm_pooling::window_weights(x, batch, channels, pooling, kind, weights.get(), s);
         for_each(batch * channels * pooling.windows(), s,
             norm_pooling::Pooled{pooling, channels, x, weights.get(), out});
@@ -117,9 +117,9 @@ int32_t vq4j_cuda_norm_pooling_gradient(void* stream, const float* x, const floa
             checked_pooling(batch, channels, height, width, kernel, stride, padding, dilation, kind);
         check_present({x, grad, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const Scratch<float> weights(batch * pooling.windows() * pooling.taps(), s);
+        const DeviceScratch<float> weights(batch * pooling.windows() * pooling.taps(), s);
         norm_pooling::window_weights(x, batch, channels, pooling, kind, weights.get(), s);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(batch * channels * pooling.windows(), s,
             norm_pooling::CheckGradient{grad, channels, pooling.windows(), bad.rows()});
         for_each(batch * channels * pooling.pixels(), s,

@@ -192,10 +192,10 @@ int32_t vq4j_cuda_normalize_gradient(void* stream, const float* rows, const floa
         const auto s = static_cast<cudaStream_t>(stream);
         const Segments segments{samples, statistics.sample_rows};
         const int64_t partials = samples * segments.chunks() * features;
-        const Scratch<Sums<float>> partial(partials, s);
-        const Scratch<Sums<double>> columns(samples * features, s);
-        const Scratch<Sums<float>> means(samples * groups, s);
-        const FirstBad bad(s);
+        const DeviceScratch<Sums<float>> partial(partials, s);
+        const DeviceScratch<Sums<double>> columns(samples * features, s);
+        const DeviceScratch<Sums<float>> means(samples * groups, s);
+        const DeviceFirstBad bad(s);
         for_each(partials, s, SumChunk{rows, grad, statistics, segments, partial.get(), bad.rows()});
         for_each(samples * features, s, CombineChunks{partial.get(), segments.chunks(), features, columns.get()});
         for_each(samples * groups, s, GroupMeans{columns.get(), statistics, scale, means.get()});

@@ -84,8 +84,8 @@ int32_t vq4j_cuda_pack_codebook(void* stream, const float* codebook, int64_t cod
         const auto s = static_cast<cudaStream_t>(stream);
         const PackedCodebook<float> view = packed_view(static_cast<float*>(packed), codes_count, features);
         const int64_t partial_sums = chunks_of(codes_count) * features;
-        const Scratch<double> partial(partial_sums, s);
-        const FirstBad bad(s);
+        const DeviceScratch<double> partial(partial_sums, s);
+        const DeviceFirstBad bad(s);
         for_each(partial_sums, s,
             pack_codebook::SumChunk{codebook, codes_count, features, partial.get(), bad.rows()});
         for_each(features, s, pack_codebook::FinishCentre{partial.get(), codes_count, features, view.centre});

@@ -42,7 +42,7 @@ int32_t vq4j_cuda_pack_directions(void* stream, const float* codebook, int64_t c
         check_present({codebook, packed});
         const auto s = static_cast<cudaStream_t>(stream);
         const PackedCodebook<float> view = packed_view(static_cast<float*>(packed), codes_count, features);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         fill(view.centre, 0, features * static_cast<int64_t>(sizeof(float)), s);
         for_each(panels_of(codes_count) * panel_codes, s,
             pack_directions::PackDirection{codebook, codes_count, features, view, bad.rows()});

@@ -175,7 +175,7 @@ int32_t vq4j_cuda_take_rows(void* stream, const float* rows, int64_t outer, int6
         check_sizes({{"count", count}, {"features", features}});
         check_present({rows, order, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(count * features, s, parts::TakeRows{rows, {order, layout, bad.rows()}, out});
         bad.require_rows_in_range(order, layout.rows());
     });
@@ -188,7 +188,7 @@ int32_t vq4j_cuda_put_rows(void* stream, const float* part, const int64_t* order
         check_sizes({{"count", count}, {"features", features}});
         check_present({part, order, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(count * features, s, parts::PutRows{part, {order, layout, bad.rows()}, out});
         bad.require_rows_in_range(order, layout.rows());
     });

@@ -45,7 +45,7 @@ int32_t vq4j_cuda_place_codes(void* stream, const float* vectors, int64_t vector
         check_present({vectors, mask, codebook});
         check_both_or_neither(scale, shift);
         const auto s = static_cast<cudaStream_t>(stream);
-        const Scratch<int64_t> numbers(codes_count + 1, s);
+        const DeviceScratch<int64_t> numbers(codes_count + 1, s);
         for_each(codes_count, s, place_codes::Mark{mask, numbers.get()});
         exclusive_scan(numbers.get(), codes_count, s);
         const CodePlaces places{scale, shift, codes_count / groups, features, codebook};

@@ -58,7 +58,7 @@ int32_t vq4j_cuda_row_norm(void* stream, const float* rows, int64_t outer, int64
         check_row_norm(kind);
         check_present({rows, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows(), s, row_norm::Scale{rows, layout, kind == VQ4J_UNIT, out, bad.rows()});
         bad.require_finite("z");
     });

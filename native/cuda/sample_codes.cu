@@ -63,7 +63,7 @@ int32_t vq4j_cuda_sample_codes(void* stream, const float* rows, int64_t outer, i
         check_temperature(temperature);
         check_present({rows, packed, codes});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         launch(sampling::sample_kernel, blocks_for(layout.rows(), ScoreTile::rows), ScoreTile::threads, 0, s, rows, layout,
             packed_view(static_cast<const float*>(packed), codes_count, features), codes_count,
             code_sampling(codes_count, temperature, seed, step), codes, bad.rows());

@@ -111,7 +111,7 @@ void sum_by_code(Add add, Layout layout, const int32_t* codes, int64_t codes_cou
 
     const int64_t codes_with_rows = codes_count < rows_count ? codes_count : rows_count;
     const int64_t most_chunks = rows_count / chunk_rows + codes_with_rows;
-    const Scratch<float> partial(most_chunks * features, stream);
+    const DeviceScratch<float> partial(most_chunks * features, stream);
     for_each(most_chunks * features, stream,
         SumChunk<Add>{add, grouped.order(), grouped.starts(), first_chunk, codes_count, features, partial.get()});
     for_each(codes_count * features, stream, Combine{partial.get(), first_chunk, features, out});
@@ -129,7 +129,7 @@ int32_t vq4j_cuda_codebook_gradient(void* stream, const float* rows, const float
         check_codebook(codes_count, features);
         check_present({rows, codebook, codes, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         scatter::sum_by_code(scatter::AddGradient{rows, grad, layout, codebook, coefficient, nu, bad.rows()}, layout, codes,
             codes_count, out, s);
         bad.require_finite("gradient");

@@ -65,10 +65,10 @@ int32_t vq4j_cuda_seed_codebook(void* stream, const float* rows, int64_t outer, 
         check_enough_rows(rows_count, codes_count);
         const auto s = static_cast<cudaStream_t>(stream);
         const Segments whole{1, rows_count};
-        const Scratch<float> weights(rows_count, s);
-        const Scratch<double> sums(whole.chunks(), s);
-        const Scratch<int64_t> picked(1, s);
-        const FirstBad bad(s);
+        const DeviceScratch<float> weights(rows_count, s);
+        const DeviceScratch<double> sums(whole.chunks(), s);
+        const DeviceScratch<int64_t> picked(1, s);
+        const DeviceFirstBad bad(s);
         for (int64_t k = 0; k < codes_count; ++k) {
             float* code = codebook + k * features;
             for_each(1, s, seeding::Pick{k, seed, rows_count, weights.get(), sums.get(), picked.get()});

@@ -125,7 +125,7 @@ int32_t vq4j_cuda_sign_quantize(void* stream, const float* rows, int64_t outer, 
         check_sign_code(features, scale);
         check_present({rows, codes});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows(), s, sign_code::Quantize{rows, layout, scale, out, codes, bad.rows()});
         bad.require_finite("z");
     });
@@ -138,7 +138,7 @@ int32_t vq4j_cuda_sign_decode(void* stream, const int32_t* codes, int64_t outer,
         check_sign_code(features, scale);
         check_present({codes, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows(), s, sign_code::Decode{codes, layout, scale, out, bad.rows()});
         bad.require_codes_in_range(codes, int64_t{1} << features);
     });
@@ -153,8 +153,8 @@ int32_t vq4j_cuda_sign_losses(void* stream, const float* rows, int64_t outer, in
         check_present({rows, losses, mean_logits});
         const auto s = static_cast<cudaStream_t>(stream);
         const Segments segments{1, layout.rows()};
-        const Scratch<SignSums> partial(segments.chunks() * features, s);
-        const Scratch<SignSums> sums(features, s);
+        const DeviceScratch<SignSums> partial(segments.chunks() * features, s);
+        const DeviceScratch<SignSums> sums(features, s);
         for_each(segments.chunks() * features, s,
             sign_code::SumChunk{rows, layout, segments, scale, sharpness, partial.get()});
         for_each(features, s, sign_code::CombineChunks{partial.get(), segments.chunks(), features, sums.get()});
@@ -171,7 +171,7 @@ int32_t vq4j_cuda_sign_gradient(void* stream, const float* rows, const float* gr
         check_sharpness(sharpness);
         check_present({rows, mean_logits, out});
         const auto s = static_cast<cudaStream_t>(stream);
-        const FirstBad bad(s);
+        const DeviceFirstBad bad(s);
         for_each(layout.rows() * features, s,
             sign_code::Gradient{rows, grad, layout, {scale, sharpness, commitment, entropy, diversity}, mean_logits,
                 out, bad.rows()});

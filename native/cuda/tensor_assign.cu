@@ -503,12 +503,12 @@ void assign_by_tensor_cores(AnyNumbers numbers, Layout layout, PackedCodebook<co
     const int64_t wanted = rows_at_once > 0 ? rows_at_once : halves_at_once / width;
     const int64_t at_once = ((wanted < layout.rows() ? wanted : layout.rows()) + tile_rows - 1) / tile_rows * tile_rows;
 
-    const Scratch<unsigned> radius_bits(1, stream);
-    const Scratch<uint16_t> code_halves(padded_codes * width, stream);
-    const Scratch<CodeTerms> of_codes(padded_codes, stream);
-    const Scratch<GroupBound> groups(padded_codes / group_codes, stream);
-    const Scratch<uint16_t> row_halves(at_once * width, stream);
-    const Scratch<RowTerms> of_rows(at_once, stream);
+    const DeviceScratch<unsigned> radius_bits(1, stream);
+    const DeviceScratch<uint16_t> code_halves(padded_codes * width, stream);
+    const DeviceScratch<CodeTerms> of_codes(padded_codes, stream);
+    const DeviceScratch<GroupBound> groups(padded_codes / group_codes, stream);
+    const DeviceScratch<uint16_t> row_halves(at_once * width, stream);
+    const DeviceScratch<RowTerms> of_rows(at_once, stream);
 
     for_each(1, stream, Begin{radius_bits.get(), open});
     launch(measure_codes_kernel, blocks_for(padded_codes, group_codes), rounding_threads, 0, stream, packed, features,

@@ -196,7 +196,7 @@ Filtered filter(const Floats& rows, Shape shape, const Floats& codebook, int64_t
     Filtered result = {std::vector<int32_t>(static_cast<size_t>(shape.rows()), -1),
         std::vector<int64_t>(static_cast<size_t>(shape.rows()))};
     unsigned long long open_count = 12345;
-    const FirstBad bad(nullptr);
+    const DeviceFirstBad bad(nullptr);
     assign_by_tensor_cores(vq4j::Floats{rows.data()}, {shape.outer, shape.inner, shape.features},
         packed_view(static_cast<const float*>(packed), codes_count, shape.features), codes_count, rows_at_once,
         result.codes.data(), bad.rows(), {result.open.data(), &open_count}, nullptr);
