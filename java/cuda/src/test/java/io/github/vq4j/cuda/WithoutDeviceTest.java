@@ -76,9 +76,8 @@ class WithoutDeviceTest {
     void nothingOfThePresetsIsInitialized() throws Exception {
         NotingLoader loader = new NotingLoader();
         Class<?> streams = Class.forName("io.github.vq4j.cuda.CudaStream", true, loader);
-        assertThrows(
-                java.lang.reflect.InvocationTargetException.class,
-                () -> streams.getMethod("create", int.class).invoke(null, 0));
+        assertThrows(java.lang.reflect.InvocationTargetException.class, () -> streams.getMethod("create", int.class)
+                .invoke(null, 0));
         assertTrue(loader.asked.contains("io.github.vq4j.cuda.CudaRuntime"), "the loader sees what is asked for");
         assertTrue(
                 loader.asked.stream().noneMatch(name -> name.equals("org.bytedeco.cuda.global.cudart")),
