@@ -30,6 +30,7 @@ public final class Tensor implements AutoCloseable {
     private final long size;
     private final Object storage;
     private final @Nullable Runnable release;
+    private final @Nullable Kernels allocatedBy;
     private final Tensor owner;
     private boolean closed;
     private int loans;
@@ -41,12 +42,24 @@ public final class Tensor implements AutoCloseable {
             Object storage,
             @Nullable Runnable release,
             @Nullable Tensor owner) {
+        this(type, device, shape, storage, release, null, owner);
+    }
+
+    private Tensor(
+            DataType type,
+            Device device,
+            long[] shape,
+            Object storage,
+            @Nullable Runnable release,
+            @Nullable Kernels allocatedBy,
+            @Nullable Tensor owner) {
         this.type = type;
         this.device = device;
         this.shape = shape.clone();
         this.size = sizeOf(shape);
         this.storage = storage;
         this.release = release;
+        this.allocatedBy = allocatedBy;
         this.owner = owner == null ? this : owner;
     }
 
@@ -195,7 +208,7 @@ public final class Tensor implements AutoCloseable {
                     case INT32 -> Memory.ints(kernels, size);
                 };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
-        return new Tensor(type, device, shape, memory.pointer(), memory::close, null);
+        return new Tensor(type, device, shape, memory.pointer(), memory::close, kernels, null);
     }
 
     /**
@@ -486,8 +499,8 @@ public final class Tensor implements AutoCloseable {
 
     /** Who can read the memory: its owner, whose work on it comes first. */
     private Kernels kernels() {
-        if (owner.owned != null) {
-            return owner.owned.kernels();
+        if (owner.allocatedBy != null) {
+            return owner.allocatedBy;
         }
         return (device == Device.CUDA ? Backend.cuda(0) : Backend.cpu()).kernels();
     }
