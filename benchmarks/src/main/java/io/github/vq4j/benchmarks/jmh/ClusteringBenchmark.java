@@ -36,6 +36,12 @@ public class ClusteringBenchmark extends OperationData {
         kernels.lloyd(z, layout, codes, 1, 0, codebook, nearest, objective, moves);
     }
 
+    /** What a move makes of the codes' sums. */
+    @Benchmark
+    public void updateCentroids() {
+        kernels.updateCentroids(sums, counts, codes, features, codebookOut);
+    }
+
     /** A mini-batch as large as the rows. */
     @Benchmark
     public void sampleRows() {
