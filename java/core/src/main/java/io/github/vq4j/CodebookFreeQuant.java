@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param <Q> what forward gives
  */
-abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits FiniteScalarQuant, LookupFreeQuant {
+public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits FiniteScalarQuant, LookupFreeQuant {
     final Kernels kernels;
     private final int featureSize;
     private final long numCodes;
@@ -54,6 +54,9 @@ abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permits Fini
     /** Gradient of the normalised rows; a null gradient of the output counts as zero. */
     abstract void differentiate(
             CodebookFreePass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer normalisedGradient);
+
+    /** A layer of its own with the same options and mode, that computes somewhere else. */
+    public abstract CodebookFreeQuant<Q> copy(Backend backend);
 
     // ---- forward and backward ----------------------------------------------------------------------------------
 

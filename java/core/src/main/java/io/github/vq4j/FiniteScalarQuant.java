@@ -88,7 +88,7 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
         return levels.clone();
     }
 
-    /** A layer of its own with the same options and mode, that computes somewhere else. */
+    @Override
     public FiniteScalarQuant copy(Backend backend) {
         FiniteScalarQuant copy = builder(levels).dim(dim).backend(backend).build();
         return isTraining() ? copy : copy.eval();

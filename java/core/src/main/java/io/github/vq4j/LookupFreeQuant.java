@@ -105,7 +105,7 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
         return scale;
     }
 
-    /** A layer of its own with the same options and mode, that computes somewhere else. */
+    @Override
     public LookupFreeQuant copy(Backend backend) {
         LookupFreeQuant copy = builder(featureSize())
                 .dim(dim)

@@ -1,6 +1,7 @@
 package io.github.vq4j.torch;
 
 import io.github.vq4j.Backend;
+import io.github.vq4j.CodebookFreeQuant;
 import io.github.vq4j.FiniteScalarQuant;
 import io.github.vq4j.FiniteScalarQuantized;
 import io.github.vq4j.LookupFreeQuant;
@@ -17,45 +18,20 @@ import org.jspecify.annotations.Nullable;
  * {@link LookupFreeQuant} (LFQ, BSQ). It has no parameters and no state. {@link QuantizerModule} has what it does.
  */
 public final class CodebookFreeModule extends QuantizerModule {
-    private Layer layer;
-
-    /** Calls that both layers have, by names of their own. */
-    private interface Layer {
-        QuantizedTensors quantize(io.github.vq4j.Tensor z, Tensor output, @Nullable RowMask mask);
-
-        io.github.vq4j.Tensor encode(io.github.vq4j.Tensor z, @Nullable RowMask mask);
-
-        io.github.vq4j.Tensor decode(io.github.vq4j.Tensor codes);
-
-        void backward(io.github.vq4j.@Nullable Tensor gradOutput, double alpha, io.github.vq4j.Tensor gradInput);
-
-        void setTraining(boolean training);
-
-        int featureSize();
-
-        long numCodes();
-
-        Backend backend();
-
-        Layer copy(Backend backend);
-
-        void close();
-
-        String name();
-    }
+    private CodebookFreeQuant<?> layer;
 
     /** A module around a layer, in the layer's mode. From here on the layer belongs to the module, which closes it. */
     public CodebookFreeModule(FiniteScalarQuant layer) {
-        this("FiniteScalarQuant", new FiniteScalars(layer), layer.isTraining());
+        this("FiniteScalarQuant", layer);
     }
 
     /** A module around a layer, in the layer's mode. From here on the layer belongs to the module, which closes it. */
     public CodebookFreeModule(LookupFreeQuant layer) {
-        this("LookupFreeQuant", new Signs(layer), layer.isTraining());
+        this("LookupFreeQuant", layer);
     }
 
-    private CodebookFreeModule(String name, Layer layer, boolean training) {
-        super(name, layer.name(), layer.backend(), List.of(), training);
+    private CodebookFreeModule(String name, CodebookFreeQuant<?> layer) {
+        super(name, Objects.requireNonNull(layer, "layer").toString(), layer.backend(), List.of(), layer.isTraining());
         this.layer = layer;
     }
 
@@ -71,12 +47,22 @@ public final class CodebookFreeModule extends QuantizerModule {
 
     @Override
     QuantizedTensors quantize(io.github.vq4j.Tensor z, Tensor output, @Nullable RowMask mask) {
-        return layer.quantize(z, output, mask);
+        io.github.vq4j.Tensor written = SharedMemory.floats(output);
+        if (layer instanceof FiniteScalarQuant scalars) {
+            try (FiniteScalarQuantized q =
+                    mask == null ? scalars.forward(z, written) : scalars.forward(z, written, mask)) {
+                return results(output, q.codes(), 0, q.perplexity(), q.activeCodes());
+            }
+        }
+        LookupFreeQuant signs = (LookupFreeQuant) layer;
+        try (LookupFreeQuantized q = mask == null ? signs.forward(z, written) : signs.forward(z, written, mask)) {
+            return results(output, q.codes(), q.loss(), q.perplexity(), q.activeCodes());
+        }
     }
 
     @Override
     io.github.vq4j.Tensor codesOf(io.github.vq4j.Tensor z, @Nullable RowMask mask) {
-        return layer.encode(z, mask);
+        return mask == null ? layer.encode(z) : layer.encode(z, mask);
     }
 
     @Override
@@ -86,12 +72,29 @@ public final class CodebookFreeModule extends QuantizerModule {
 
     @Override
     void differentiate(io.github.vq4j.@Nullable Tensor gradOutput, double alpha, io.github.vq4j.Tensor gradInput) {
-        layer.backward(gradOutput, alpha, gradInput);
+        if (layer instanceof LookupFreeQuant signs) {
+            signs.backward(gradOutput, alpha, gradInput).close();
+            return;
+        }
+        FiniteScalarQuant scalars = (FiniteScalarQuant) layer;
+        if (gradOutput != null) {
+            scalars.backward(gradOutput, gradInput).close();
+            return;
+        }
+        // The objective is made of the loss alone, which is a constant.
+        try (Tensor zeros = SharedMemory.of(gradInput)) {
+            zeros.zero_().close();
+        }
+        scalars.backward(gradInput, gradInput).close();
     }
 
     @Override
     void setLayerTraining(boolean training) {
-        layer.setTraining(training);
+        if (training) {
+            layer.train();
+        } else {
+            layer.eval();
+        }
     }
 
     @Override
@@ -101,7 +104,7 @@ public final class CodebookFreeModule extends QuantizerModule {
 
     @Override
     List<Parameter> moveLayer(Backend backend) {
-        Layer moved = layer.copy(backend);
+        CodebookFreeQuant<?> moved = layer.copy(backend);
         layer.close();
         layer = moved;
         return List.of();
@@ -114,7 +117,7 @@ public final class CodebookFreeModule extends QuantizerModule {
 
     @Override
     String layerName() {
-        return layer.name();
+        return layer.toString();
     }
 
     private static QuantizedTensors results(
@@ -128,151 +131,5 @@ public final class CodebookFreeModule extends QuantizerModule {
                 perplexity,
                 Math.toIntExact(activeCodes),
                 0);
-    }
-
-    private record FiniteScalars(FiniteScalarQuant layer) implements Layer {
-        FiniteScalars {
-            Objects.requireNonNull(layer, "layer");
-        }
-
-        @Override
-        public QuantizedTensors quantize(io.github.vq4j.Tensor z, Tensor output, @Nullable RowMask mask) {
-            io.github.vq4j.Tensor written = SharedMemory.floats(output);
-            try (FiniteScalarQuantized q = mask == null ? layer.forward(z, written) : layer.forward(z, written, mask)) {
-                return results(output, q.codes(), 0, q.perplexity(), q.activeCodes());
-            }
-        }
-
-        @Override
-        public io.github.vq4j.Tensor encode(io.github.vq4j.Tensor z, @Nullable RowMask mask) {
-            return mask == null ? layer.encode(z) : layer.encode(z, mask);
-        }
-
-        @Override
-        public io.github.vq4j.Tensor decode(io.github.vq4j.Tensor codes) {
-            return layer.decode(codes);
-        }
-
-        @Override
-        public void backward(
-                io.github.vq4j.@Nullable Tensor gradOutput, double alpha, io.github.vq4j.Tensor gradInput) {
-            if (gradOutput != null) {
-                layer.backward(gradOutput, gradInput).close();
-                return;
-            }
-            // The objective is made of the loss alone, which is a constant.
-            try (Tensor zeros = SharedMemory.of(gradInput)) {
-                zeros.zero_().close();
-            }
-            layer.backward(gradInput, gradInput).close();
-        }
-
-        @Override
-        public void setTraining(boolean training) {
-            if (training) {
-                layer.train();
-            } else {
-                layer.eval();
-            }
-        }
-
-        @Override
-        public int featureSize() {
-            return layer.featureSize();
-        }
-
-        @Override
-        public long numCodes() {
-            return layer.numCodes();
-        }
-
-        @Override
-        public Backend backend() {
-            return layer.backend();
-        }
-
-        @Override
-        public Layer copy(Backend backend) {
-            return new FiniteScalars(layer.copy(backend));
-        }
-
-        @Override
-        public void close() {
-            layer.close();
-        }
-
-        @Override
-        public String name() {
-            return layer.toString();
-        }
-    }
-
-    private record Signs(LookupFreeQuant layer) implements Layer {
-        Signs {
-            Objects.requireNonNull(layer, "layer");
-        }
-
-        @Override
-        public QuantizedTensors quantize(io.github.vq4j.Tensor z, Tensor output, @Nullable RowMask mask) {
-            io.github.vq4j.Tensor written = SharedMemory.floats(output);
-            try (LookupFreeQuantized q = mask == null ? layer.forward(z, written) : layer.forward(z, written, mask)) {
-                return results(output, q.codes(), q.loss(), q.perplexity(), q.activeCodes());
-            }
-        }
-
-        @Override
-        public io.github.vq4j.Tensor encode(io.github.vq4j.Tensor z, @Nullable RowMask mask) {
-            return mask == null ? layer.encode(z) : layer.encode(z, mask);
-        }
-
-        @Override
-        public io.github.vq4j.Tensor decode(io.github.vq4j.Tensor codes) {
-            return layer.decode(codes);
-        }
-
-        @Override
-        public void backward(
-                io.github.vq4j.@Nullable Tensor gradOutput, double alpha, io.github.vq4j.Tensor gradInput) {
-            layer.backward(gradOutput, alpha, gradInput).close();
-        }
-
-        @Override
-        public void setTraining(boolean training) {
-            if (training) {
-                layer.train();
-            } else {
-                layer.eval();
-            }
-        }
-
-        @Override
-        public int featureSize() {
-            return layer.featureSize();
-        }
-
-        @Override
-        public long numCodes() {
-            return layer.numCodes();
-        }
-
-        @Override
-        public Backend backend() {
-            return layer.backend();
-        }
-
-        @Override
-        public Layer copy(Backend backend) {
-            return new Signs(layer.copy(backend));
-        }
-
-        @Override
-        public void close() {
-            layer.close();
-        }
-
-        @Override
-        public String name() {
-            return layer.toString();
-        }
     }
 }
