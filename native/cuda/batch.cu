@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/failure.hpp"
@@ -282,6 +283,7 @@ cudaEvent_t take_event() {
 }
 
 struct Watch {
+    int64_t number;             // within the batch, from 0
     const unsigned char* copy;  // on the host
     std::function<void(int64_t)> fail;
 };
@@ -291,6 +293,9 @@ struct Fetch {
     const unsigned char* copy;
     size_t bytes;
 };
+
+// The number of the watch that has failed last, until it is asked for.
+thread_local int64_t failed_watch = -1;
 
 // What a batch brings to the host.
 class Results {
@@ -329,6 +334,7 @@ public:
             int64_t lowest = 0;
             std::memcpy(&lowest, watch.copy, sizeof lowest);
             if (lowest != first_bad_none) {
+                failed_watch = watch.number;
                 watch.fail(lowest);
             }
         }
@@ -399,6 +405,18 @@ private:
     int64_t taken_ = 0;
 };
 
+// Raises a flag where one of the watched numbers has been lowered.
+struct RaiseIfLowered {
+    const long long* watched;
+    int* flag;
+
+    __device__ void operator()(int64_t i) const {
+        if (watched[i] != first_bad_none) {
+            atomicMax(flag, 1);
+        }
+    }
+};
+
 // A batch in the making, and the graphs that were made of those before it on the same stream. Used by one thread at a time.
 class OpenBatch final : public Batch {
 public:
@@ -452,6 +470,7 @@ public:
             add_fill(pages_[page], first_bad_none_byte, page_bytes);
             page_copies_.push_back(results_->room(page_bytes));
         }
+        failed_is_of_all_ = false;
         const size_t number = watched_++;
         return pages_[number / page_watches] + number % page_watches;
     }
@@ -460,10 +479,27 @@ public:
         for (size_t page = 0; page < page_copies_.size(); ++page) {
             const uintptr_t at = reinterpret_cast<uintptr_t>(watched) - reinterpret_cast<uintptr_t>(pages_[page]);
             if (at < page_bytes) {
-                results_->watches.push_back({page_copies_[page] + at, std::move(fail)});
+                const auto number = static_cast<int64_t>(page * page_watches + at / sizeof *watched);
+                results_->watches.push_back({number, page_copies_[page] + at, std::move(fail)});
                 return;
             }
         }
+    }
+
+    int64_t watched() const { return static_cast<int64_t>(watched_); }
+
+    const int* failed() override {
+        if (failed_ == nullptr) {
+            failed_ = static_cast<int*>(allocate_from_pool(sizeof *failed_, stream_));
+        }
+        if (!failed_is_of_all_) {
+            add_fill(failed_, 0, sizeof *failed_);
+            for (size_t page = 0; page < page_copies_.size(); ++page) {
+                for_each(page_watches, stream_, RaiseIfLowered{pages_[page], failed_});
+            }
+            failed_is_of_all_ = true;
+        }
+        return failed_;
     }
 
     void fetch(void* to, const void* from, size_t bytes) {
@@ -497,6 +533,7 @@ public:
         results_.reset();
         page_copies_.clear();
         watched_ = 0;
+        failed_is_of_all_ = false;
     }
 
 private:
@@ -585,6 +622,8 @@ private:
     std::vector<long long*> pages_;            // watched numbers on the device
     std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
     size_t watched_ = 0;
+    int* failed_ = nullptr;          // on the device: whether one has been lowered
+    bool failed_is_of_all_ = false;  // of those that there are by now
     bool has_run_ = false;
 };
 
@@ -806,6 +845,14 @@ int32_t vq4j_cuda_drop_batch(int64_t batch) {
         require_open(batch);
         close_open_batch();
     });
+}
+
+int64_t vq4j_cuda_checks(void) {
+    return open_batch == nullptr ? 0 : open_batch->watched();
+}
+
+int64_t vq4j_cuda_failed_check(void) {
+    return std::exchange(failed_watch, -1);
 }
 
 int32_t vq4j_cuda_set_uses_until_graph(int32_t uses) {

@@ -150,6 +150,18 @@ void wrong_arguments_fail_at_once(Implementation& on) {
     CHECK_OK(on->drop_batch(batch));
 }
 
+void a_commit_copies_at_its_place(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3});
+    const Array<int32_t> state(on, std::vector<int32_t>{9, 9, 9});
+    const int64_t batch = begin(on);
+    CHECK_OK(on->commit(state, values, 2 * sizeof(int32_t)));
+    CHECK_OK(on->fill_codes(7, 3, values));
+    finish(on, batch);
+    CHECK(state.read() == std::vector<int32_t>({1, 2, 9}));
+    CHECK_OK(on->commit(state, values, 3 * sizeof(int32_t)));
+    CHECK(state.read() == std::vector<int32_t>({7, 7, 7}));
+}
+
 // ---- on the device ---------------------------------------------------------------------------------------------
 
 void the_host_waits_for_nothing_until_it_finishes(Implementation& on) {
@@ -250,6 +262,45 @@ void codes_out_of_range_are_named_when_the_batch_is_finished(Implementation& on)
     CHECK_OK(on->lookup(codebook, codes_count, codes, 3, 1, features, out));
     CHECK_OK(on->submit_batch(batch));
     CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code 37 of row 2");
+}
+
+// Before the commits a check that finds nothing, and more than a page of them; between them one that finds a code.
+void what_a_batch_commits_after_a_failure_is_not_there(Implementation& on) {
+    const Array<float> codebook(on, random_floats(codes_count * features, 13));
+    const Array<float> out(on, 2 * features);
+    const Array<int32_t> good(on, std::vector<int32_t>{0, 36});
+    const Array<int32_t> wrong(on, std::vector<int32_t>{0, -5});
+    const Array<int32_t> values(on, std::vector<int32_t>{4, 5, 6});
+    for (const int checks : {1, 100}) {
+        for (int repeat = 0; repeat < 3; ++repeat) {
+            const Array<int32_t> first(on, std::vector<int32_t>(3)), second(on, std::vector<int32_t>(3)),
+                third(on, std::vector<int32_t>(3));
+            const int64_t failing = begin(on);
+            CHECK(vq4j_cuda_checks() == 0);
+            for (int i = 0; i < checks; ++i) {
+                CHECK_OK(on->lookup(codebook, codes_count, good, 2, 1, features, out));
+            }
+            CHECK_OK(on->commit(first, values, 3 * sizeof(int32_t)));
+            CHECK(vq4j_cuda_checks() == checks);
+            CHECK_OK(on->lookup(codebook, codes_count, wrong, 2, 1, features, out));
+            CHECK_OK(on->commit(second, values, 3 * sizeof(int32_t)));
+            CHECK_OK(on->lookup(codebook, codes_count, good, 2, 1, features, out));
+            CHECK_OK(on->commit(reinterpret_cast<unsigned char*>(&third[0]) + 1, values, 7));
+            CHECK_OK(on->submit_batch(failing));
+            CHECK_FAILS(on->finish_batch(failing), VQ4J_INVALID_ARGUMENT, "code -5 of row 1");
+            CHECK(vq4j_cuda_failed_check() == checks);
+            CHECK(vq4j_cuda_failed_check() == -1);
+            CHECK(first.read() == std::vector<int32_t>({4, 5, 6}));
+            CHECK(second.read() == std::vector<int32_t>(3));
+            CHECK(third.read() == std::vector<int32_t>(3));
+
+            const int64_t succeeding = begin(on);
+            CHECK_OK(on->lookup(codebook, codes_count, good, 2, 1, features, out));
+            CHECK_OK(on->commit(second, values, 3 * sizeof(int32_t)));
+            finish(on, succeeding);
+            CHECK(second.read() == std::vector<int32_t>({4, 5, 6}));
+        }
+    }
 }
 
 void more_checks_than_a_page_holds(Implementation& on) {
@@ -390,7 +441,7 @@ int main() {
     const int of_both = run({TEST(a_batch_has_the_bits_of_calls_one_by_one),
                                 TEST(a_fetch_delivers_what_was_there_at_its_place),
                                 TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
-                                TEST(wrong_arguments_fail_at_once)},
+                                TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place)},
         {cpu("portable", 1), cuda()});
     const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),
                                   TEST(a_shape_becomes_a_graph_when_it_comes_again),
@@ -399,6 +450,7 @@ int main() {
                                   TEST(what_is_wrong_with_data_is_the_result_of_finishing),
                                   TEST(a_copy_to_the_host_reports_what_was_wrong_before_it),
                                   TEST(codes_out_of_range_are_named_when_the_batch_is_finished),
+                                  TEST(what_a_batch_commits_after_a_failure_is_not_there),
                                   TEST(more_checks_than_a_page_holds), TEST(a_batch_longer_than_a_graph_runs_in_parts),
                                   TEST(memory_given_back_while_a_batch_is_open_stays_until_it_runs),
                                   TEST(a_dropped_batch_runs_nothing), TEST(a_thread_has_one_batch_and_it_is_finished_once),
