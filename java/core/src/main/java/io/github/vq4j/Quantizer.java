@@ -599,6 +599,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** All that training has changed. Gradients, and what a pending backward needs, are not among it. */
     void visitState(StateVisitor state) {
         checkOpen();
+        unfinished.finish();
         codebooks.forEach(codebook -> codebook.visitState(state));
         inputNorm.visitState(state);
         if (projection != null) {
@@ -692,7 +693,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
-        unfinished.leave(MOST_UNFINISHED);
+        boolean dependsOnLast = training && codebooks.stream().anyMatch(Codebook::dependsOnLastPass);
+        unfinished.leave(dependsOnLast ? 0 : MOST_UNFINISHED);
         Pass pass = takePass();
         Batch batch = kernels.beginBatch();
         List<Tensor> results = new ArrayList<>(3);
@@ -721,13 +723,20 @@ public abstract sealed class Quantizer implements AutoCloseable
             Figures figures = figures(pass, batch);
 
             boolean commits = training && !pass.isEmpty();
+            boolean isAwaited = z.device() == Device.HOST || pass.isMasked;
             if (commits && changesItself()) {
                 prepareNext(pass);
-                batch.catchUp();
+                if (isAwaited || startsInTraining()) {
+                    batch.catchUp();
+                }
+                commit(pass, figures);
             }
-            int replaced = commits ? commit(pass) : 0;
-            batch.submit();
-            if (z.device() == Device.HOST || pass.isMasked) {
+            int inUse = commits ? inUse(pass) : 0;
+            batch.submit(commits ? () -> undo(inUse) : () -> {});
+            if (commits) {
+                trainingSteps++;
+            }
+            if (isAwaited) {
                 batch.await();
             }
             unfinished.add(batch);
@@ -735,7 +744,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             saved = pass;
             savedBatch = batch;
             done = true;
-            return new Quantized(out, codes, distances, figures, replaced);
+            return new Quantized(out, codes, distances, figures);
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
         } finally {
@@ -976,17 +985,16 @@ public abstract sealed class Quantizer implements AutoCloseable
         return figures;
     }
 
-    /** Whether training passes change more than what an optimiser steps: all that can fail has to be known before. */
+    /** Whether training passes change more than what an optimiser steps. */
     private boolean changesItself() {
-        return samplingTemperature > 0
-                || drawsByStep()
-                || inputNorm.changesInTraining()
-                || codebooks.stream().anyMatch(Codebook::changesInTraining);
+        return inputNorm.changesInTraining() || codebooks.stream().anyMatch(Codebook::changesInTraining);
     }
 
-    /** Whether what training passes draw at random depends on how many there have been. */
-    boolean drawsByStep() {
-        return false;
+    /** Whether a training pass changes what the host has to know of: all that can fail has to be known before. */
+    private boolean startsInTraining() {
+        return sums.hasWorkers()
+                || inputNorm.startsInTraining()
+                || codebooks.stream().anyMatch(Codebook::startsInTraining);
     }
 
     /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */
@@ -1006,18 +1014,22 @@ public abstract sealed class Quantizer implements AutoCloseable
         return (int) pass.assignments().stream().filter(each -> !each.isEmpty()).count();
     }
 
-    /** Takes over what a training pass has changed, once all that can fail has been computed. */
-    private int commit(Pass pass) {
-        trainingSteps++;
-        if (!changesItself()) {
-            return 0;
-        }
+    /** Takes over what a training pass has changed, after all that can fail. */
+    private void commit(Pass pass, Figures figures) {
         inputNorm.commit(pass.norm);
-        int replaced = 0;
         for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
-            replaced += codebooks.get(i).commit(pass.codebook(i));
+            codebooks.get(i).commit(pass.codebook(i));
+            CodeReplacement replacement = codebooks.get(i).replacement();
+            if (replacement != null) {
+                figures.addReplaced(replacement.marked());
+            }
         }
-        return replaced;
+    }
+
+    /** Takes back what the host has noted of a training pass that has failed after it. */
+    private void undo(int inUse) {
+        trainingSteps--;
+        codebooks.stream().limit(inUse).forEach(Codebook::undo);
     }
 
     /** Training passes so far. */

@@ -12,6 +12,11 @@ final class UnfinishedBatches {
         batches.add(batch);
     }
 
+    /** Waits for all, and leaves their failures to be thrown later. */
+    void finish() {
+        batches.forEach(Batch::finish);
+    }
+
     /** Waits for the oldest until no more than this many are left, and throws a failure of theirs that nobody has seen. */
     void leave(int most) {
         while (batches.size() > most) {
