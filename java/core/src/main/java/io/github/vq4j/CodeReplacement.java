@@ -139,7 +139,12 @@ final class CodeReplacement implements AutoCloseable {
         state.ints(
                 prefix + "replacement.counters", kernels, counters.pointer(), Math.min(1, lifetime), lifetime, codes);
         state.ints(prefix + "replacement.mask", kernels, mask.pointer(), 0, 1, codes);
-        state.number(prefix + "replacement.replaced", 0, codes, () -> read(count), value -> kernels.write(new long[] {value}, count.pointer()));
+        state.number(
+                prefix + "replacement.replaced",
+                0,
+                codes,
+                () -> read(count),
+                value -> kernels.write(new long[] {value}, count.pointer()));
     }
 
     @Override

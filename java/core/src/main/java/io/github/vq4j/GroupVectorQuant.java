@@ -146,10 +146,7 @@ public final class GroupVectorQuant extends Quantizer {
     @Override
     void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out) {
         if (share) {
-            withVectors(
-                    pass,
-                    "gradient",
-                    () -> differentiateAssignment(pass, 0, task.ofRows, task.ofCodes, mean, out));
+            withVectors(pass, "gradient", () -> differentiateAssignment(pass, 0, task.ofRows, task.ofCodes, mean, out));
             return;
         }
         for (int g = 0; g < groups; g++) {

@@ -39,9 +39,6 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
-    /** Passes whose failures nobody has asked for yet: enough that none of them is waited for in vain. */
-    private static final int MOST_UNFINISHED = 8;
-
     final Kernels kernels;
     final RowSums sums;
     final double beta;
@@ -694,7 +691,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         int axis = checkInput(z);
         checkMask(mask, z, axis);
         boolean dependsOnLast = training && codebooks.stream().anyMatch(Codebook::dependsOnLastPass);
-        unfinished.leave(dependsOnLast ? 0 : MOST_UNFINISHED);
+        unfinished.leave(dependsOnLast ? 0 : UnfinishedBatches.MOST);
         Pass pass = takePass();
         Batch batch = kernels.beginBatch();
         List<Tensor> results = new ArrayList<>(3);

@@ -6,6 +6,9 @@ import java.util.Deque;
 
 /** Batches that a layer has submitted and whose failures may not have been seen yet, oldest first. */
 final class UnfinishedBatches {
+    /** Enough that none of them is waited for in vain. */
+    static final int MOST = 8;
+
     private final Deque<Batch> batches = new ArrayDeque<>();
 
     void add(Batch batch) {

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.vq4j.internal.CudaKernels;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.LongPointer;
@@ -18,6 +20,7 @@ class AsynchronousPassTest {
     private static final int FEATURES = 16;
     private static final int CODES = 40;
     private static final int ROWS = 300;
+    private static final int[] LEVELS = {4, 3, 5, 2, 2, 2, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
 
     /** What batches have done in this process. */
     private record Counts(long graphsMade, long graphsLaunched, long waits) {
@@ -201,16 +204,116 @@ class AsynchronousPassTest {
     }
 
     @Test
-    void layersThatChangeThemselvesThrowAtOnceAndHaveNotChanged() {
+    void layersWithoutACodebookWaitForNothing() {
+        Backend cuda = Backend.cuda(0);
+        try (FiniteScalarQuant levels =
+                        FiniteScalarQuant.builder(LEVELS).dim(-1).backend(cuda).build();
+                LookupFreeQuant signs = LookupFreeQuant.builder(FEATURES)
+                        .dim(-1)
+                        .spherical(true)
+                        .backend(cuda)
+                        .build();
+                FiniteScalarQuant levelsOnCpu = levels.copy(Backend.cpu());
+                LookupFreeQuant signsOnCpu = signs.copy(Backend.cpu());
+                Tensor z = onDevice(numbers(1));
+                Tensor gradient = onDevice(numbers(2))) {
+            Tensor hostZ = Tensor.of(numbers(1), ROWS, FEATURES);
+            Tensor hostGradient = Tensor.of(numbers(2), ROWS, FEATURES);
+            for (int step = 0; step < 4; step++) {
+                long waits = Counts.now().waits();
+                FiniteScalarQuantized ofLevels = levels.forward(z);
+                Gradients gradientsOfLevels = levels.backward(gradient);
+                LookupFreeQuantized ofSigns = signs.forward(z);
+                Gradients gradientsOfSigns = signs.backward(gradient, 2);
+                assertEquals(waits, Counts.now().waits());
+                assertTrue(ofLevels.perplexity() > 1);
+                assertTrue(ofSigns.loss() != 0);
+                assertEquals(waits + 2, Counts.now().waits());
+                try (FiniteScalarQuantized expected = levelsOnCpu.forward(hostZ);
+                        Gradients expectedGradients = levelsOnCpu.backward(hostGradient)) {
+                    assertEquals(expected.perplexity(), ofLevels.perplexity());
+                    assertEquals(expected.activeCodes(), ofLevels.activeCodes());
+                    assertArrayEquals(
+                            expected.output().toFloatArray(), ofLevels.output().toFloatArray());
+                    assertArrayEquals(
+                            expectedGradients.input().toFloatArray(),
+                            gradientsOfLevels.input().toFloatArray());
+                }
+                try (LookupFreeQuantized expected = signsOnCpu.forward(hostZ);
+                        Gradients expectedGradients = signsOnCpu.backward(hostGradient, 2)) {
+                    assertEquals(expected.loss(), ofSigns.loss());
+                    assertEquals(expected.commitmentLoss(), ofSigns.commitmentLoss());
+                    assertEquals(expected.sampleEntropy(), ofSigns.sampleEntropy());
+                    assertEquals(expected.batchEntropy(), ofSigns.batchEntropy());
+                    assertEquals(expected.perplexity(), ofSigns.perplexity());
+                    assertEquals(expected.activeCodes(), ofSigns.activeCodes());
+                    assertArrayEquals(
+                            expected.output().toFloatArray(), ofSigns.output().toFloatArray());
+                    assertArrayEquals(
+                            expectedGradients.input().toFloatArray(),
+                            gradientsOfSigns.input().toFloatArray());
+                }
+                ofLevels.close();
+                gradientsOfLevels.close();
+                ofSigns.close();
+                gradientsOfSigns.close();
+            }
+        }
+    }
+
+    @Test
+    void aLayerWithoutACodebookThrowsWhenItsNumbersAreAskedForOrLater() {
+        float[] rows = numbers(1);
+        rows[7 * FEATURES + 3] = Float.NaN;
+        float[] bad = numbers(2);
+        bad[9 * FEATURES] = Float.POSITIVE_INFINITY;
+        try (LookupFreeQuant layer = LookupFreeQuant.builder(FEATURES)
+                        .dim(-1)
+                        .backend(Backend.cuda(0))
+                        .build();
+                Tensor z = onDevice(numbers(1));
+                Tensor badZ = onDevice(rows);
+                Tensor badGradient = onDevice(bad)) {
+            try (LookupFreeQuantized result = layer.forward(badZ)) {
+                NotFiniteException failure = assertThrows(NotFiniteException.class, result::loss);
+                assertEquals("z", failure.tensor());
+                assertEquals(7, failure.row());
+                assertThrows(NotFiniteException.class, result::activeCodes);
+            }
+            assertThrows(NotFiniteException.class, () -> layer.encode(badZ));
+
+            layer.forward(z).close();
+            layer.backward(badGradient, 1).close();
+            List<NotFiniteException> thrown = new ArrayList<>();
+            for (int pass = 0; pass < 20; pass++) {
+                try {
+                    layer.forward(z).close();
+                } catch (NotFiniteException failure) {
+                    thrown.add(failure);
+                }
+            }
+            assertEquals(1, thrown.size());
+            assertEquals("gradient", thrown.get(0).tensor());
+            assertEquals(9, thrown.get(0).row());
+        }
+    }
+
+    @Test
+    void aPassAfterOneThatFailedUnseenIsWhatItIsWithoutThatOne() {
         float[] rows = numbers(1);
         rows[5 * FEATURES] = Float.NaN;
-        try (VectorQuant layer = layer(Backend.cuda(0), b -> b.ema(0.9));
+        try (VectorQuant layer = layer(Backend.cuda(0), b -> b.ema(0.9).norm(Norm.BATCH));
+                VectorQuant onCpu = layer(Backend.cpu(), b -> b.ema(0.9).norm(Norm.BATCH));
                 Tensor z = onDevice(numbers(1));
                 Tensor badZ = onDevice(rows)) {
             layer.forward(z).close();
-            float[] before = layer.codebook().toFloatArray();
-            assertThrows(NotFiniteException.class, () -> layer.forward(badZ));
-            assertArrayEquals(before, layer.codebook().toFloatArray());
+            layer.forward(badZ).close();
+            layer.forward(z).close();
+            Tensor hostZ = Tensor.of(numbers(1), ROWS, FEATURES);
+            onCpu.forward(hostZ).close();
+            onCpu.forward(hostZ).close();
+            assertArrayEquals(onCpu.codebook().toFloatArray(), layer.codebook().toFloatArray());
+            assertEquals(onCpu.state().numbers(), layer.state().numbers());
         }
     }
 }

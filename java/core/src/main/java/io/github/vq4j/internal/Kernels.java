@@ -1055,20 +1055,29 @@ public final class Kernels {
             long groups,
             FloatPointer mean,
             FloatPointer variance) {
-        named(tensor, () -> check(
-                onCuda()
-                        ? CudaKernels.moments(
-                                stream(),
-                                values,
-                                rows.outer(),
-                                rows.inner(),
-                                rows.features(),
-                                samples,
-                                groups,
-                                mean,
-                                variance)
-                        : CpuKernels.moments(
-                                values, rows.outer(), rows.inner(), rows.features(), samples, groups, mean, variance)));
+        named(
+                tensor,
+                () -> check(
+                        onCuda()
+                                ? CudaKernels.moments(
+                                        stream(),
+                                        values,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        samples,
+                                        groups,
+                                        mean,
+                                        variance)
+                                : CpuKernels.moments(
+                                        values,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        samples,
+                                        groups,
+                                        mean,
+                                        variance)));
     }
 
     /** (z - mean) / sqrt(variance + epsilon) * scale + shift. */
@@ -1175,10 +1184,13 @@ public final class Kernels {
      */
     public void rowNorm(String tensor, FloatPointer values, Rows rows, boolean unit, FloatPointer out) {
         int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
-        named(tensor, () -> check(
-                onCuda()
-                        ? CudaKernels.rowNorm(stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
-                        : CpuKernels.rowNorm(values, rows.outer(), rows.inner(), rows.features(), kind, out)));
+        named(
+                tensor,
+                () -> check(
+                        onCuda()
+                                ? CudaKernels.rowNorm(
+                                        stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
+                                : CpuKernels.rowNorm(values, rows.outer(), rows.inner(), rows.features(), kind, out)));
     }
 
     /** Gradient through {@link #rowNorm}. */
@@ -1381,21 +1393,31 @@ public final class Kernels {
             boolean transposed,
             FloatPointer out) {
         int turned = transposed ? 1 : 0;
-        named(tensor, () -> check(
-                onCuda()
-                        ? CudaKernels.linear(
-                                stream(),
-                                z,
-                                rows.outer(),
-                                rows.inner(),
-                                rows.features(),
-                                weight,
-                                bias,
-                                outFeatures,
-                                turned,
-                                out)
-                        : CpuKernels.linear(
-                                z, rows.outer(), rows.inner(), rows.features(), weight, bias, outFeatures, turned, out)));
+        named(
+                tensor,
+                () -> check(
+                        onCuda()
+                                ? CudaKernels.linear(
+                                        stream(),
+                                        z,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        weight,
+                                        bias,
+                                        outFeatures,
+                                        turned,
+                                        out)
+                                : CpuKernels.linear(
+                                        z,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        weight,
+                                        bias,
+                                        outFeatures,
+                                        turned,
+                                        out)));
     }
 
     /** Gradients of the weight and, unless null, the bias of {@link #linear}. */
@@ -1949,8 +1971,7 @@ public final class Kernels {
             return;
         }
         withFailures(
-                failure ->
-                        failure.tensor().equals("z") ? new NotFiniteException(tensor, failure.row()) : failure,
+                failure -> failure.tensor().equals("z") ? new NotFiniteException(tensor, failure.row()) : failure,
                 operation);
     }
 
@@ -1963,8 +1984,7 @@ public final class Kernels {
                 if (!badRow.matches()) {
                     yield new IllegalArgumentException(message);
                 }
-                NotFiniteException failure =
-                        new NotFiniteException(badRow.group(1), Long.parseLong(badRow.group(2)));
+                NotFiniteException failure = new NotFiniteException(badRow.group(1), Long.parseLong(badRow.group(2)));
                 yield batch == null ? failure : batch.meaningOf(failure, CudaKernels.failedCheck());
             }
             case CpuKernels.VQ4J_INVALID_ARGUMENT -> new IllegalArgumentException(message);
