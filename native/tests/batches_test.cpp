@@ -399,8 +399,8 @@ void threads_have_batches_of_their_own(Implementation& on) {
     CHECK(b.result() == expected_b.result());
 }
 
-void k_means_waits_once_a_move(Implementation& on) {
-    const int64_t rows_count = 400;
+void k_means_waits_once_for_several_moves(Implementation& on) {
+    const int64_t rows_count = 200;
     const Array<float> z(on, random_floats(rows_count * features, 31));
     const Array<float> codebook(on, random_floats(codes_count * features, 32));
     const Array<int32_t> codes(on, rows_count);
@@ -409,9 +409,64 @@ void k_means_waits_once_a_move(Implementation& on) {
     const Counts start = Counts::now();
     CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 6, 0.0, codebook, codes, objective, moves));
     const Counts now = Counts::now();
-    CHECK(moves.read()[0] == 6);
-    CHECK(now.waits == start.waits + 7 + 1);  // 7 objectives, and the number of moves copied to the device
-    CHECK(now.graphs_launched >= start.graphs_launched + 5);
+    CHECK(moves.read() == std::vector<int64_t>{6});
+    CHECK(now.waits == start.waits + 1);
+    const Counts before = Counts::now();
+    CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 1000, 0.0, codebook, codes, objective, moves));
+    const Counts after = Counts::now();
+    const int64_t made = moves.read()[0];
+    CHECK(made > 8 && made < 1000);
+    CHECK(after.waits == before.waits + made / 8 + 1);
+    CHECK(after.graphs_launched >= before.graphs_launched + made / 8 - 1);
+}
+
+// Moves after the last one of a batch are none: the same as one move at a time.
+void k_means_ends_within_a_batch_as_between_them(Implementation& on) {
+    const int64_t rows_count = 120;
+    const Array<float> z(on, random_floats(rows_count * features, 31));
+    const Array<int32_t> codes(on, rows_count);
+    const Array<double> objective(on, 1);
+    const Array<int64_t> moves(on, 1);
+    for (const double tolerance : {0.0, 3e-2}) {
+        const Array<float> codebook(on, random_floats(codes_count * features, 32));
+        CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 100, tolerance, codebook, codes, objective, moves));
+        const int64_t made = moves.read()[0];
+        const Doubles reached = objective.read();
+        const std::vector<int32_t> assigned = codes.read();
+        const Array<float> step_by_step(on, random_floats(codes_count * features, 32));
+        for (int64_t move = 0; move < made; ++move) {
+            CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 1, 0.0, step_by_step, codes, objective, moves));
+            CHECK(moves.read()[0] == 1);
+        }
+        CHECK(step_by_step.read() == codebook.read());
+        CHECK(objective.read() == reached);
+        CHECK(codes.read() == assigned);
+    }
+}
+
+void seeding_waits_once_or_with_its_batch(Implementation& on) {
+    const int64_t rows_count = 300;
+    Floats values = random_floats(rows_count * features, 35);
+    const Array<float> z(on, values);
+    values[7 * features + 1] = nan;
+    const Array<float> bad_z(on, values);
+    const Array<float> alone(on, codes_count * features);
+    const Array<float> in_batch(on, codes_count * features);
+    int64_t waits = Counts::now().waits;
+    CHECK_OK(on->seed_codebook(z, rows_count, 1, features, codes_count, 5, alone));
+    CHECK(Counts::now().waits == waits + 1);
+    const int64_t batch = begin(on);
+    waits = Counts::now().waits;
+    CHECK_OK(on->seed_codebook(z, rows_count, 1, features, codes_count, 5, in_batch));
+    CHECK_OK(on->submit_batch(batch));
+    CHECK(Counts::now().waits == waits);
+    CHECK_OK(on->finish_batch(batch));
+    CHECK(in_batch.read() == alone.read());
+    CHECK_FAILS(on->seed_codebook(bad_z, rows_count, 1, features, codes_count, 5, alone), VQ4J_NOT_FINITE, "z", "row 7");
+    const int64_t failing = begin(on);
+    CHECK_OK(on->seed_codebook(bad_z, rows_count, 1, features, codes_count, 5, alone));
+    CHECK_OK(on->submit_batch(failing));
+    CHECK_FAILS(on->finish_batch(failing), VQ4J_NOT_FINITE, "z", "row 7");
 }
 
 void k_means_in_a_batch_is_what_it_is_alone(Implementation& on) {
@@ -455,7 +510,9 @@ int main() {
                                   TEST(memory_given_back_while_a_batch_is_open_stays_until_it_runs),
                                   TEST(a_dropped_batch_runs_nothing), TEST(a_thread_has_one_batch_and_it_is_finished_once),
                                   TEST(batches_are_submitted_before_others_are_finished),
-                                  TEST(threads_have_batches_of_their_own), TEST(k_means_waits_once_a_move),
+                                  TEST(threads_have_batches_of_their_own), TEST(k_means_waits_once_for_several_moves),
+                                  TEST(k_means_ends_within_a_batch_as_between_them),
+                                  TEST(seeding_waits_once_or_with_its_batch),
                                   TEST(k_means_in_a_batch_is_what_it_is_alone)},
         {cuda()});
     return of_both != 0 || of_device != 0;

@@ -115,8 +115,7 @@ public final class KMeans {
             kernels.seedCodebook(z, rows, numCodes, seed, codebook);
             return;
         }
-        // Before rows are sampled, so that the failure has the number of the row.
-        columnMoments(z, rows);
+        checkFinite(z, rows);
         try (Memory<FloatPointer> drawn = Memory.floats(kernels, sample.elements())) {
             kernels.sampleRows(z, rows, sample.count(), seed, 0, drawn.pointer());
             kernels.seedCodebook(drawn.pointer(), sample, numCodes, seed, codebook);
@@ -206,6 +205,14 @@ public final class KMeans {
         }
         double square = varianceSum > 0 ? varianceSum : squareSum;
         return square > 0 ? Math.sqrt(square / moments.mean.length) : 1;
+    }
+
+    /** Before rows are sampled, so that the failure has the number of the row. */
+    private void checkFinite(FloatPointer z, Rows rows) {
+        try (Memory<FloatPointer> means = Memory.floats(kernels, rows.features());
+                Memory<FloatPointer> variances = Memory.floats(kernels, rows.features())) {
+            kernels.moments("z", z, rows, 1, rows.features(), means.pointer(), variances.pointer());
+        }
     }
 
     private record Moments(float[] mean, float[] variance) {}
