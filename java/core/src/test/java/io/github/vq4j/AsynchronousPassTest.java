@@ -178,6 +178,56 @@ class AsynchronousPassTest {
         }
     }
 
+    /** Shared groups and estimators compute on the vectors of the rows. */
+    @Test
+    void aBadGradientOfAGroupIsOfTheRowThatItBelongsTo() {
+        float[] gradient = numbers(2);
+        gradient[9 * FEATURES + FEATURES - 1] = Float.NaN;
+        List<UnaryOperator<GroupVectorQuant.Builder>> options =
+                List.of(b -> b.share(true), b -> b.gradientEstimator(GradientEstimator.ROTATION), b -> b);
+        for (UnaryOperator<GroupVectorQuant.Builder> each : options) {
+            for (Backend backend : List.of(Backend.cpu(), Backend.cuda(0))) {
+                try (GroupVectorQuant layer = each.apply(GroupVectorQuant.builder(FEATURES, CODES, 4)
+                                        .dim(-1)
+                                        .backend(backend))
+                                .build();
+                        Optimizer optimizer = Optimizer.sgd(0.1);
+                        Tensor z = onDevice(numbers(1));
+                        Tensor bad = onDevice(gradient)) {
+                    boolean onCpu = backend.equals(Backend.cpu());
+                    layer.forward(onCpu ? Tensor.of(numbers(1), ROWS, FEATURES) : z)
+                            .close();
+                    NotFiniteException failure = assertThrows(NotFiniteException.class, () -> {
+                        layer.backward(onCpu ? Tensor.of(gradient, ROWS, FEATURES) : bad, 1)
+                                .close();
+                        optimizer.step(layer);
+                    });
+                    assertEquals("gradient", failure.tensor());
+                    assertEquals(9, failure.row());
+                }
+            }
+        }
+    }
+
+    @Test
+    void miniBatchesOfKMeansAreWaitedForOnceAnEpoch() {
+        KMeans.Builder fit = KMeans.builder(5).batchSize(50).maxIterations(24).tolerance(0);
+        try (Tensor z = onDevice(numbers(1))) {
+            fit.backend(Backend.cuda(0)).build().fit(z, -1).codebook().close();
+            long waits = Counts.now().waits();
+            KMeansResult result = fit.build().fit(z, -1);
+            long ofFit = Counts.now().waits() - waits;
+            KMeansResult expected = fit.backend(Backend.cpu()).build().fit(Tensor.of(numbers(1), ROWS, FEATURES), -1);
+            assertEquals(expected.iterations(), result.iterations());
+            assertEquals(expected.objective(), result.objective());
+            assertArrayEquals(
+                    expected.codebook().toFloatArray(), result.codebook().toFloatArray());
+            assertTrue(ofFit <= 4 + 6, "epochs of 6 mini-batches, and what comes before and after: " + ofFit);
+            result.codebook().close();
+            expected.codebook().close();
+        }
+    }
+
     @Test
     void aFailureThatNobodyAsksForIsThrownByALaterPassOnce() {
         float[] rows = numbers(1);

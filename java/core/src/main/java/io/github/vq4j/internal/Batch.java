@@ -83,7 +83,7 @@ public final class Batch implements AutoCloseable {
 
     static @Nullable Batch openOn(Kernels kernels) {
         Batch open = OPEN.get();
-        return open != null && open.kernels == kernels ? open : null;
+        return open != null && open.kernels.haveStreamOf(kernels) ? open : null;
     }
 
     /** As {@link Kernels#withFailures}, of this batch, which is open. */

@@ -66,6 +66,10 @@ public final class Kernels {
         return stream == null ? 0 : stream.address();
     }
 
+    boolean haveStreamOf(Kernels others) {
+        return device == others.device && streamAddress() == others.streamAddress();
+    }
+
     // ---- batches ----------------------------------------------------------------------------------------------
 
     /** Opens a batch of the calling thread: what it calls from now on runs when the batch is submitted. */
