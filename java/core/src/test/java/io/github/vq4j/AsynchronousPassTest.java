@@ -100,6 +100,30 @@ class AsynchronousPassTest {
     }
 
     @Test
+    void passesThatReplaceCodesAndMoveAveragesAreAGraphEachToo() {
+        UnaryOperator<VectorQuant.Builder> options = b -> b.ema(0.9)
+                .emaExpiry(1)
+                .replaceFreq(1)
+                .replacementPolicy(ReplacementPolicy.FARTHEST_INPUT)
+                .norm(Norm.BATCH);
+        try (VectorQuant layer = layer(Backend.cuda(0), options);
+                Tensor z = onDevice(numbers(1));
+                Tensor gradient = onDevice(numbers(2))) {
+            for (int step = 0; step < 4; step++) {
+                layer.forward(z).close();
+                layer.backward(gradient, 1).close();
+            }
+            Counts before = Counts.now();
+            for (int step = 0; step < 3; step++) {
+                layer.forward(z).close();
+                layer.backward(gradient, 1).close();
+            }
+            assertEquals(before.graphsMade(), Counts.now().graphsMade());
+            assertEquals(before.graphsLaunched() + 6, Counts.now().graphsLaunched());
+        }
+    }
+
+    @Test
     void theNumbersAndTheParametersAreThoseOfTheCpu() {
         try (VectorQuant onCpu = layer(Backend.cpu(), b -> b.affineLr(1).syncNu(2));
                 VectorQuant onCuda = layer(Backend.cuda(0), b -> b.affineLr(1).syncNu(2));

@@ -1729,9 +1729,10 @@ public final class Kernels {
     /**
      * The numbers of the rows with the largest distances, the farthest first.
      *
-     * @param wanted how many of them are used, one number; where that is 0 they are all 0
+     * @param wanted how many of them are used, one number; where that is 0 they are all 0; null for all
      */
-    public void farthestRows(FloatPointer distances, long rows, long count, LongPointer wanted, LongPointer order) {
+    public void farthestRows(
+            FloatPointer distances, long rows, long count, @Nullable LongPointer wanted, LongPointer order) {
         check(
                 onCuda()
                         ? CudaKernels.farthestRows(stream(), distances, rows, count, wanted, order)
@@ -1739,7 +1740,7 @@ public final class Kernels {
     }
 
     /** The codes that are used, the busiest first, in turn; {@code wanted} as in {@link #farthestRows}. */
-    public void busiestCodes(LongPointer counts, long codes, LongPointer wanted, LongPointer order) {
+    public void busiestCodes(LongPointer counts, long codes, @Nullable LongPointer wanted, LongPointer order) {
         check(
                 onCuda()
                         ? CudaKernels.busiestCodes(stream(), counts, codes, wanted, order)
