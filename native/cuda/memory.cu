@@ -19,32 +19,6 @@ bool is_of_a_device(const void* memory) {
     return attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
 }
 
-// A thread a word.
-template <typename Word>
-struct CopyUnlessFailed {
-    const int* failed;
-    const Word* from;
-    Word* to;
-
-    __device__ void operator()(int64_t i) const {
-        if (*failed == 0) {
-            to[i] = from[i];
-        }
-    }
-};
-
-template <typename Word>
-bool is_of_words(const void* to, const void* from, int64_t bytes) {
-    return (reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | static_cast<uintptr_t>(bytes))
-        % sizeof(Word) == 0;
-}
-
-template <typename Word>
-void copy_unless_failed(const int* failed, void* to, const void* from, int64_t bytes, cudaStream_t stream) {
-    for_each(bytes / static_cast<int64_t>(sizeof(Word)), stream,
-        CopyUnlessFailed<Word>{failed, static_cast<const Word*>(from), static_cast<Word*>(to)});
-}
-
 }  // namespace vq4j::memory
 
 void* vq4j_cuda_allocate(int64_t bytes) {
@@ -82,13 +56,10 @@ int32_t vq4j_cuda_commit(void* stream, void* to, const void* from, int64_t bytes
         check_sizes({{"bytes", bytes}});
         check_present({to, from});
         const auto s = static_cast<cudaStream_t>(stream);
-        Batch* const batch = Batch::open(s);
-        if (batch == nullptr) {
-            copy_on_device(to, from, bytes, s);
-        } else if (memory::is_of_words<uint32_t>(to, from, bytes)) {
-            memory::copy_unless_failed<uint32_t>(batch->failed(), to, from, bytes, s);
+        if (Batch* const batch = Batch::open(s)) {
+            batch->add_commit(to, from, static_cast<size_t>(bytes));
         } else {
-            memory::copy_unless_failed<unsigned char>(batch->failed(), to, from, bytes, s);
+            copy_on_device(to, from, bytes, s);
         }
     });
 }

@@ -162,6 +162,25 @@ void a_commit_copies_at_its_place(Implementation& on) {
     CHECK(state.read() == std::vector<int32_t>({7, 7, 7}));
 }
 
+// One reads what another has written, one writes what another reads, and there are many.
+void commits_come_one_after_the_other(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+    const Array<int32_t> first(on, 2), second(on, 2), third(on, 12);
+    const int64_t batch = begin(on);
+    CHECK_OK(on->commit(first, values, 2 * sizeof(int32_t)));
+    CHECK_OK(on->commit(second, first, 2 * sizeof(int32_t)));
+    CHECK_OK(on->commit(first, values + 4, sizeof(int32_t)));
+    for (int64_t i = 0; i < 12; ++i) {
+        CHECK_OK(on->commit(third + i, values + (11 - i), sizeof(int32_t)));
+    }
+    CHECK_OK(on->commit(third, values + 3, sizeof(int32_t)));
+    CHECK_OK(on->fill_codes(0, 12, values));
+    finish(on, batch);
+    CHECK(first.read() == std::vector<int32_t>({5, 2}));
+    CHECK(second.read() == std::vector<int32_t>({1, 2}));
+    CHECK(third.read() == std::vector<int32_t>({4, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}));
+}
+
 // ---- on the device ---------------------------------------------------------------------------------------------
 
 void the_host_waits_for_nothing_until_it_finishes(Implementation& on) {
@@ -400,7 +419,7 @@ void threads_have_batches_of_their_own(Implementation& on) {
 }
 
 void k_means_waits_once_for_several_moves(Implementation& on) {
-    const int64_t rows_count = 200;
+    const int64_t rows_count = 400;
     const Array<float> z(on, random_floats(rows_count * features, 31));
     const Array<float> codebook(on, random_floats(codes_count * features, 32));
     const Array<int32_t> codes(on, rows_count);
@@ -496,7 +515,8 @@ int main() {
     const int of_both = run({TEST(a_batch_has_the_bits_of_calls_one_by_one),
                                 TEST(a_fetch_delivers_what_was_there_at_its_place),
                                 TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
-                                TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place)},
+                                TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place),
+                                TEST(commits_come_one_after_the_other)},
         {cpu("portable", 1), cuda()});
     const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),
                                   TEST(a_shape_becomes_a_graph_when_it_comes_again),

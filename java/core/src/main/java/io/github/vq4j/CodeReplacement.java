@@ -108,11 +108,14 @@ final class CodeReplacement implements AutoCloseable {
 
     /** Takes a training pass over; the stored codebook has been. */
     void commit(Parameter codebook) {
+        boolean clears = codebook.hasFollowers();
+        if (clears) {
+            kernels.clear(cleared.pointer(), bytes());
+        }
         kernels.commit(counters.pointer(), nextCounters.pointer(), bytes());
         kernels.commit(mask.pointer(), marks(), bytes());
         kernels.commit(count.pointer(), marked(), Long.BYTES);
-        if (codebook.hasFollowers()) {
-            kernels.clear(cleared.pointer(), bytes());
+        if (clears) {
             kernels.commit(cleared.pointer(), marks(), bytes());
             codebook.clearFollowers(cleared.pointer());
         }

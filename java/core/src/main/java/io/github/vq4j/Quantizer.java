@@ -1016,6 +1016,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         inputNorm.commit(pass.norm);
         for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
             codebooks.get(i).commit(pass.codebook(i));
+        }
+        for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
             CodeReplacement replacement = codebooks.get(i).replacement();
             if (replacement != null) {
                 figures.addReplaced(replacement.marked());
