@@ -219,10 +219,11 @@ public abstract sealed class Quantizer implements AutoCloseable
      *
      * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask, with workers, with
      * replacementPolicy KMEANS_INPUT, and in the first training pass where that initialises by k-means or starts running
-     * moments. The exception then comes from the first of these that waits: the numbers of the result,
-     * {@link Optimizer#step} or {@link Parameter#gradient} after the backward, or one of the layer's next passes. The layer
-     * has not been changed by the pass then, either; passes between the two are what they would have been without it, but
-     * that it has had a number of the training steps, which random draws depend on.
+     * moments; alternated optimisation by {@link Adam} waits for the pass before. The exception then comes from the first
+     * of these that waits: the numbers of the result, {@link Optimizer#step} or {@link Parameter#gradient} after the
+     * backward, or one of the layer's next passes. The layer has not been changed by the pass then, either; passes between
+     * the two are what they would have been without it, but that it has had a number of the training steps, which random
+     * draws depend on.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor

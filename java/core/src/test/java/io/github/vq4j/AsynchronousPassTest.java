@@ -373,6 +373,31 @@ class AsynchronousPassTest {
     }
 
     @Test
+    void averagesThatOverflowAreNotTakenOver() {
+        float[] rows = numbers(1);
+        for (int d = 0; d < 40 * FEATURES; d++) {
+            rows[d] = 3e38f; // of rows that have the same code, whose sum is infinite
+        }
+        try (VectorQuant layer = layer(Backend.cuda(0), b -> b.ema(0.9));
+                VectorQuant onCpu = layer(Backend.cpu(), b -> b.ema(0.9));
+                Tensor z = onDevice(numbers(1));
+                Tensor large = onDevice(rows)) {
+            layer.forward(z).close();
+            onCpu.forward(Tensor.of(numbers(1), ROWS, FEATURES)).close();
+            float[] before = layer.codebook().toFloatArray();
+            NotFiniteException expected =
+                    assertThrows(NotFiniteException.class, () -> onCpu.forward(Tensor.of(rows, ROWS, FEATURES)));
+            try (Quantized result = layer.forward(large)) {
+                NotFiniteException failure = assertThrows(NotFiniteException.class, result::loss);
+                assertEquals("moving average of the codebook", failure.tensor());
+                assertEquals(expected.getMessage(), failure.getMessage());
+            }
+            assertArrayEquals(before, layer.codebook().toFloatArray());
+            assertEquals(onCpu.state().numbers(), layer.state().numbers());
+        }
+    }
+
+    @Test
     void aPassAfterOneThatFailedUnseenIsWhatItIsWithoutThatOne() {
         float[] rows = numbers(1);
         rows[5 * FEATURES] = Float.NaN;
