@@ -183,12 +183,14 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         long[] shape = FeatureAxis.with(codes.shape(), axis, featureSize);
         CodebookFreePass pass = takePass();
         Tensor values = null;
-        try {
+        try (Batch batch = kernels.beginBatch()) {
             pass.rows = Rows.of(shape, axis);
             codes.copyTo(kernels, pass.codes());
             values = resultLike(codes, DataType.FLOAT32, shape);
             look(pass.codes(), pass.rows, pass.output.room(values));
             pass.output.deliver(values);
+            batch.submit();
+            batch.await();
             return values;
         } catch (RuntimeException | Error failure) {
             if (values != null) {

@@ -804,7 +804,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private void decode(Tensor codes, int axis, int used, Tensor rows) {
         Pass pass = takePass();
-        try {
+        try (Batch batch = kernels.beginBatch()) {
             pass.givenRows = Rows.of(rows.shape(), axis);
             pass.rows = projection == null ? pass.givenRows : projection.lookupRows(pass.givenRows);
             pass.used = used;
@@ -812,6 +812,8 @@ public abstract sealed class Quantizer implements AutoCloseable
             takeCodes(pass, codes, axis);
             writeGivenOutput(pass, this::writeDecoded, pass.output.room(rows));
             pass.output.deliver(rows);
+            batch.submit();
+            batch.await();
         } finally {
             giveBack(pass);
         }

@@ -373,6 +373,28 @@ class AsynchronousPassTest {
     }
 
     @Test
+    void encodeAndDecodeWaitOnce() {
+        try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, CODES, 4)
+                        .dim(-1)
+                        .backend(Backend.cuda(0))
+                        .build();
+                Tensor z = onDevice(numbers(1))) {
+            long before = Counts.now().waits();
+            Tensor codes = layer.encode(z);
+            assertEquals(before + 1, Counts.now().waits());
+            Tensor decoded = layer.decode(codes);
+            assertEquals(before + 2, Counts.now().waits());
+            int[] wrong = codes.toIntArray();
+            wrong[4 * 7 + 2] = CODES;
+            IllegalArgumentException failure =
+                    assertThrows(IllegalArgumentException.class, () -> layer.decode(Tensor.of(wrong, ROWS, 4)));
+            assertTrue(failure.getMessage().contains("code"), failure.getMessage());
+            codes.close();
+            decoded.close();
+        }
+    }
+
+    @Test
     void averagesThatOverflowAreNotTakenOver() {
         float[] rows = numbers(1);
         for (int d = 0; d < 40 * FEATURES; d++) {
