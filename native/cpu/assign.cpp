@@ -23,7 +23,7 @@ int32_t vq4j_cpu_assign(const float* rows, int64_t outer, int64_t inner, int64_t
         make_filter_for(layout.rows(), view, codes_count, features);
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
-            const Scratch<float> workspace(block * features);
+            const Scratch<float> workspace(assign_workspace_floats(block, features));
             bad.note(table.assign({rows, layout}, view, codes_count, i * block,
                 std::min(layout.rows(), (i + 1) * block), workspace.get(), codes));
         });

@@ -21,9 +21,9 @@ int64_t packed_floats(int64_t codes_count, int64_t features) {
         + (table.filter == nullptr ? 0 : table.filter->floats(codes_count, features));
 }
 
-void clear_filter(PackedCodebook<float> packed, int64_t codes_count, int64_t features) {
+void clear_filter(PackedCodebook<float> packed, int64_t codes_count, int64_t features, bool directions) {
     if (may_have_filter(codes_count, features)) {
-        new (packed.filter) FilterState;
+        new (packed.filter) FilterState(directions);
     }
 }
 
@@ -40,7 +40,6 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
     }
     const FilterKernels& filter = *kernels().filter;
     const int64_t panel_codes = kernels().panel.codes;
-    filter.find_axes(packed, codes_count, features);
     parallel_ranges(panels_of(codes_count, panel_codes), panel_codes * features, [&](int64_t begin, int64_t end) {
         for (int64_t panel = begin; panel < end; ++panel) {
             filter.pack_panel(packed, codes_count, features, panel);

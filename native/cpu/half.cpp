@@ -28,7 +28,7 @@ int32_t vq4j_cpu_assign_half(const uint16_t* rows, int32_t type, int64_t outer, 
             const int64_t begin = i * block;
             const int64_t end = std::min(layout.rows(), begin + block);
             const Scratch<float> widened(block * features);
-            const Scratch<float> workspace(block * features);
+            const Scratch<float> workspace(assign_workspace_floats(block, features));
             table.widen_rows(rows, type, layout, begin, end, widened.get());
             const int64_t first_bad = table.assign({widened.get(), {end - begin, 1, features}}, view, codes_count, 0,
                 end - begin, workspace.get(), codes + begin);

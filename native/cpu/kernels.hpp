@@ -80,7 +80,6 @@ struct NormalizedColumns {
 // keeps of a codebook.
 struct FilterKernels {
     int64_t (*floats)(int64_t codes_count, int64_t features);  // of its memory; 0 where it would not pay
-    void (*find_axes)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features);  // before the panels
     void (*pack_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);

@@ -103,7 +103,7 @@ public:
         const PackedCodebook<float> packed = packed_view(packed_.get(), codes_count_, features_, panel_codes_);
         centre_codebook(codebook_.get(), codes_count_, features_, packed.centre);
         pack_panels(codebook_.get(), codes_count_, features_, packed);
-        clear_filter(packed, codes_count_, features_);
+        clear_filter(packed, codes_count_, features_, false);
         return {packed.centre, packed.negative_h, packed.codes, packed.filter};
     }
 
@@ -168,7 +168,7 @@ public:
         std::atomic<int64_t> tested_rows{0};
         FirstBad bad;
         parallel_for(blocks_, [&](int64_t i) {
-            const Scratch<float> workspace(std::max(block_, plain_block) * features);
+            const Scratch<float> workspace(assign_workspace_floats(std::max(block_, plain_block), features));
             const int64_t begin = i * block_;
             const int64_t end = std::min(rows_.layout.rows(), begin + block_);
             if (everywhere_ || i % tried_one_in == 0) {

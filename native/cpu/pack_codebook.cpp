@@ -63,6 +63,6 @@ int32_t vq4j_cpu_pack_codebook(const float* codebook, int64_t codes_count, int64
             packed_view(static_cast<float*>(packed), codes_count, features, kernels().panel.codes);
         centre_codebook(codebook, codes_count, features, view.centre);
         pack_panels(codebook, codes_count, features, view);
-        clear_filter(view, codes_count, features);
+        clear_filter(view, codes_count, features, false);
     });
 }

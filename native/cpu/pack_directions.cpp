@@ -28,6 +28,6 @@ int32_t vq4j_cpu_pack_directions(const float* codebook, int64_t codes_count, int
                 }
             });
         bad.require_finite("codebook");
-        clear_filter(view, codes_count, features);
+        clear_filter(view, codes_count, features, true);
     });
 }

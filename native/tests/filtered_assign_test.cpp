@@ -5,7 +5,7 @@
 namespace vq4j::testing {
 namespace {
 
-constexpr int64_t rows_before_filter = 512;  // that a codebook has been used for
+constexpr int64_t rows_before_filter = 64;  // that a codebook has been used for
 
 void check_canonical(Implementation& on, const Floats& rows, Shape shape, const Floats& codebook) {
     const int64_t codes_count = static_cast<int64_t>(codebook.size()) / shape.features;
@@ -14,7 +14,7 @@ void check_canonical(Implementation& on, const Floats& rows, Shape shape, const 
     const Array<float> c(on, codebook);
     const Array<unsigned char> packed(on, on->packed_codebook_bytes(codes_count, shape.features));
     CHECK_OK(on->pack_codebook(c, codes_count, shape.features, packed));
-    for (int64_t assigned = 0; assigned < rows_before_filter; assigned += shape.rows()) {
+    for (int64_t assigned = 0; assigned <= rows_before_filter; assigned += shape.rows()) {
         const Array<int32_t> codes(on, shape.rows());
         CHECK_OK(on->assign(z, shape.outer, shape.inner, shape.features, packed, codes_count, codes));
         CHECK(codes.read() == expected);
@@ -34,9 +34,11 @@ Floats rows_around(const Floats& codebook, Shape shape, unsigned seed, float dev
 }
 
 void random_rows_of_all_sizes(Implementation& on) {
-    for (const Shape shape : {Shape{23, 1, 64}, Shape{24, 1, 64}, Shape{97, 1, 64}, Shape{300, 1, 33},
-             Shape{2, 101, 24}, Shape{5, 1, 32}, Shape{60, 1, 1023}, Shape{60, 1, 1024}, Shape{60, 1, 1025}}) {
-        for (const int64_t codes_count : {64, 257}) {
+    for (const Shape shape : {Shape{23, 1, 64}, Shape{24, 1, 64}, Shape{97, 1, 64}, Shape{300, 1, 33}, Shape{2, 101, 24},
+             Shape{13, 7, 16}, Shape{5, 1, 32}, Shape{7, 1, 32}, Shape{8, 1, 32}, Shape{60, 1, 512}, Shape{60, 1, 513},
+             Shape{50, 1, 1023}, Shape{50, 1, 1024}, Shape{50, 1, 1025}, Shape{200, 1, 3}, Shape{200, 1, 4}, Shape{200, 1, 5},
+             Shape{3, 70, 6}, Shape{200, 1, 7}, Shape{200, 1, 8}}) {
+        for (const int64_t codes_count : {63, 64, 257}) {
             check_canonical(on, random_floats(shape.size(), 1), shape, random_floats(codes_count * shape.features, 2));
         }
     }
@@ -44,7 +46,7 @@ void random_rows_of_all_sizes(Implementation& on) {
 
 void codebooks_of_several_pieces(Implementation& on) {
     const Shape shape{512, 1, 26};
-    for (const int64_t codes_count : {511, 512, 513, 1100}) {
+    for (const int64_t codes_count : {1007, 1024, 1025, 2100}) {
         check_canonical(on, random_floats(shape.size(), 3), shape, random_floats(codes_count * shape.features, 4));
     }
 }
@@ -158,12 +160,11 @@ Floats near_a_plane(int64_t count, int64_t features, int64_t dimensions, unsigne
     return values;
 }
 
-// A filter that knows eight axes leaves nothing of eight dimensions, and of nine what is along one: there, bounds on
-// products by lengths are tight.
+// As codes of autoencoders do.
 void rows_and_codes_near_a_plane(Implementation& on) {
     for (const int64_t features : {24, 31, 64}) {
         const Shape shape{512, 1, features};
-        const int64_t codes_count = 8192 / features + 40;
+        const int64_t codes_count = 300;
         for (const auto& [dimensions, outside] : {std::pair{1, 0.0f}, {8, 1e-3f}, {9, 0.0f}, {9, 0.1f}}) {
             const Floats codebook = near_a_plane(codes_count, features, dimensions, 310, outside);
             check_canonical(on, near_a_plane(shape.rows(), features, dimensions, 320, outside), shape, codebook);
@@ -207,15 +208,74 @@ void a_few_codes_far_longer_than_the_rows(Implementation& on) {
     check_canonical(on, rows, shape, codebook);
 }
 
+// Codes on a grid of 8 bits, whose mean is 0, and rows that lose half a step of it: (1.49, 1.49, 1.49, 1.49) is nearer to
+// (3, 3, 3, 2) than to 0, but rounded it is nearer to 0.
+void rows_that_round_towards_another_code(Implementation& on) {
+    constexpr int64_t features = 8;
+    Floats codebook(static_cast<size_t>(128 * features));
+    std::mt19937 generator(30);
+    for (size_t k = 0; k < 64; ++k) {
+        float* const code = &codebook[k * features];
+        if (k % 21 == 0) {
+            code[7] = 127.0f;
+            for (size_t d = 0; d < 4 && k > 0; ++d) {
+                code[d] = d == k / 21 ? 2.0f : 3.0f;
+            }
+        } else {
+            code[6] = 127.0f;
+            for (size_t d = 0; d < 6; ++d) {
+                code[d] = static_cast<float>(generator() % 255) - 127.0f;
+            }
+        }
+        for (size_t d = 0; d < features; ++d) {
+            codebook[(k + 64) * features + d] = -code[d];
+        }
+    }
+    const Shape shape{200, 1, features};
+    Floats rows = random_floats(shape.size(), 31, 1.49f, 0.003f);
+    for (size_t i = 0; i < rows.size(); ++i) {
+        rows[i] = i % features < 4 ? std::min(rows[i], 1.499f) : i % features == 7 ? 127.0f : 0.0f;
+    }
+    check_canonical(on, rows, shape, codebook);
+}
+
+// Codes of the same numbers in other orders, which 8 bits have exactly: only the roundings of canonical scores tell them
+// apart.
+void codes_whose_scores_differ_by_their_roundings(Implementation& on) {
+    for (const int64_t features : {37, 256}) {
+        Floats numbers(static_cast<size_t>(features));
+        std::mt19937 generator(32);
+        for (size_t d = 0; d < numbers.size(); ++d) {
+            numbers[d] = 1.1f * static_cast<float>(d % 2 == 0 ? 127 : generator() % 120 + 1);
+        }
+        Floats codebook(static_cast<size_t>(128 * features));
+        for (size_t k = 0; k < 64; ++k) {
+            for (size_t d = 0; d < numbers.size(); ++d) {
+                std::swap(numbers[d], numbers[d + generator() % (numbers.size() - d)]);
+            }
+            for (size_t d = 0; d < numbers.size(); ++d) {
+                codebook[k * numbers.size() + d] = numbers[d];
+                codebook[(k + 64) * numbers.size() + d] = -numbers[d];
+            }
+        }
+        const Shape shape{100, 1, features};
+        Floats rows(static_cast<size_t>(shape.size()));
+        for (size_t i = 0; i < rows.size(); ++i) {
+            rows[i] = static_cast<float>(i / static_cast<size_t>(features) + 1) * 1.3f;
+        }
+        check_canonical(on, rows, shape, codebook);
+    }
+}
+
 // What tests choose by hand, mixed: sizes, offsets, spreads, clusters, grids, copies, outliers.
 void mixtures(Implementation& on) {
     std::mt19937 generator(21);
     const auto draw = [&](std::initializer_list<float> values) {
         return values.begin()[generator() % values.size()];
     };
-    for (unsigned seed = 0; seed < 24; ++seed) {
-        const auto features = static_cast<int64_t>(draw({24, 25, 31, 32, 47, 64}));
-        const int64_t codes_count = 8192 / features + 1 + static_cast<int64_t>(generator() % 80);
+    for (unsigned seed = 0; seed < 32; ++seed) {
+        const auto features = static_cast<int64_t>(draw({4, 9, 24, 31, 32, 64}));
+        const int64_t codes_count = 130 + static_cast<int64_t>(generator() % 200);
         const Shape shape{32, 16, features};
         Floats codebook = random_floats(codes_count * features, 100 + seed, draw({0.0f, 0.0f, 1.0f, 1000.0f}));
         Floats rows = generator() % 2 == 0 ? random_floats(shape.size(), 200 + seed, draw({0.0f, 1000.0f}))
@@ -257,6 +317,26 @@ void directions(Implementation& on) {
     codes.read();  // the same on all implementations
 }
 
+// Directions that are not of length 1: of a code of zeros. A row of zeros is as near to one as to another.
+void a_direction_of_zeros(Implementation& on) {
+    const Shape shape{200, 1, 300};
+    Floats rows = random_floats(shape.size(), 28);
+    Floats codebook = random_floats(130 * shape.features, 29);
+    std::fill_n(rows.begin(), 3000, 0.0f);
+    std::fill_n(codebook.begin() + 7 * 300, 300, 0.0f);
+    for (size_t i = 3000; i < rows.size(); ++i) {
+        rows[i] = i % 5 == 0 ? -codebook[i % 80] : rows[i];
+    }
+    const Array<float> z(on, rows);
+    const Array<float> c(on, codebook);
+    const Array<unsigned char> packed(on, on->packed_codebook_bytes(130, shape.features));
+    const Array<int32_t> codes(on, shape.rows());
+    CHECK_OK(on->pack_directions(c, 130, shape.features, packed));
+    CHECK_OK(on->assign(z, shape.outer, shape.inner, shape.features, packed, 130, codes));
+    const std::vector<int32_t> chosen = codes.read();
+    CHECK(std::all_of(chosen.begin(), chosen.begin() + 10, [](int32_t code) { return code == 0; }));
+}
+
 void the_first_bad_row_is_named(Implementation& on) {
     const Shape shape{12, 50, 32};
     Floats rows = random_floats(shape.size(), 26);
@@ -284,9 +364,12 @@ const std::vector<Test> tests = {
     TEST(rows_and_codes_near_a_plane),
     TEST(codes_near_a_plane_of_other_magnitudes),
     TEST(a_few_codes_far_longer_than_the_rows),
+    TEST(rows_that_round_towards_another_code),
+    TEST(codes_whose_scores_differ_by_their_roundings),
     TEST(mixtures),
     TEST(rows_that_a_filter_cannot_decide_and_rows_that_it_can),
     TEST(directions),
+    TEST(a_direction_of_zeros),
     TEST(the_first_bad_row_is_named),
 };
 

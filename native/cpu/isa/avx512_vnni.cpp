@@ -3,7 +3,6 @@
 
 namespace vq4j {
 
-const FilterKernels avx512_vnni_filter = {
-    filter_floats, find_filter_axes, pack_filter_panel, assign_filtered};
+const FilterKernels avx512_vnni_filter = {filter_floats, pack_filter_panel, assign_filtered};
 
 }  // namespace vq4j

@@ -1,80 +1,98 @@
 // The nearest code of every row, with a filter before the canonical scores: rows and codes are rounded to 8 bits, whose
-// products one instruction sums four a lane (VNNI). The filter never judges: it names the codes that may have the
-// largest canonical score, and those are scored in fp32. On trained codebooks that is one to three codes a row.
+// products one instruction sums four a lane (VNNI). The filter never judges: it names groups of 16 codes, one of which may
+// have the largest canonical score, and those are scored as in assign.hpp. On trained codebooks that is one or two groups
+// a row.
 //
-// The bound. z and c are a centred row and code, a and b what they are rounded to, e = 2^-24, Z = |z|, r = |z - a|,
-// C >= |c| and E >= |c - b| for all codes.
-// 1. |z.c - a.b| = |(z - a).b + z.(c - b)| <= r (C + E) + Z E.
-// 2. The canonical score s, a chain of D fused multiply-adds from -h, is within (D + 2) e (C Z + h) of z.c - h, and so
-//    is a sum of the products in any other order; h <= C^2 / 2 (1 + D e).
-// 3. The filter's score t: a.b is an integer times the scales of row and code. The integer is exact: its magnitude is
-//    at most 127^2 D < 2^24, and on the way to it, 255 * 127 * D < 2^31. Six roundings follow, to t, in d, and in the
-//    comparison: together below 6 e (|a||b| + h + d), where |a||b| <= 1.3 C Z and d <= 3 C Z + f.
-// 4. With f = score_slack(D) C (C + Z) >= (2 D + 34) e (C Z + h), twice the rounding of 2. and that of 3. and more,
-//    |s - t| <= d = r (C + E) + Z E + f, and |s - s'| <= f for the fp32 score s' in any order.
-// 5. A code longer than C' loses to one with score s' where C' solves C' Z - C'^2 / 2 + g C' (C' + Z) = s' - f: its
-//    canonical score is below that for g = f / (C (C + Z)), and its score s' too for twice this g. So after the first
-//    code that is scored, C' stands for C, where it is smaller: codes far longer than the row do not loosen its bound.
-// So a code with t + d < s'_j - f for some j loses to j. Lengths are measured with a relative error below that of a
-// sum of D products and taken from above (bounded_codebook.hpp: 2^-50 is added where squares underflow, more than
-// anything that underflows here, as a scale below 2^-107 is not used but 0). What may overflow makes f infinite: then
-// the row goes to the kernel of assign.hpp, as do rows with too many candidates.
+// The bound. z and c are a centred row and code, a and b what they are rounded to, scale * (whole numbers of at most 127);
+// e = 2^-24, f = score_slack(D) = (2 D + 34) e, Z >= |z|, r >= |z - a|, E >= |c - b| for the codes of a group, s* the
+// canonical score of some code. The canonical score s of c, a chain of D fused multiply-adds from -h, is within
+// f / 2 |c| (|c| + Z) of z.c - |c|^2 / 2.
+// 1. Let d^2 = Z^2 - 2 s*, or 0 if that is less, and M = Z + d. A code with s >= s* has |c| < 2 M: at 2 M its score is at
+//    most -2 M d + 3 f M^2, less than s* >= M (Z - d) / 2, and falls with |c|.
+// 2. So |z - c|^2 = |z|^2 - 2 (z.c - |c|^2 / 2) <= d^2 + 6 f M^2 =: g^2, and |a - b| <= |z - c| + r + E <= g + r + E.
+// 3. The filter computes |a|^2 - 2 (I + p q) scale_c scale_r. I = a.b without the scales is exact, at most 127^2 D < 2^24,
+//    and on the way to it 255 * 127 * D < 2^31; so are the sums of squares in |a|^2 and in p = -|b|^2 / 2 / scale_c.
+//    q = 1 / scale_r. What is rounded is off by less than 160 e M^2, as rounding to 8 bits moves no number by more than
+//    itself: |a| <= 2 Z, |b| <= 4 M. This is added to g^2.
+// 4. Where codes are much shorter than rows another bound is nearer: s* <= s <= z.c - |c|^2 / 2 + f / 2 C (C + Z) and
+//    |z.c - a.b| = |(z - a).b + z.(c - b)| <= r (C + E) + Z E for the longest code C and the largest E of all, so that
+//    a.b - |b|^2 / 2 >= s* - W with W = r (C + E) + (Z + C + E) E + (f + 64 e) (Z + C)^2.
+// A group loses whose smallest computed distance is above g + r + E or what 4. allows, whatever its codes are; NaN never
+// loses. Before there is a score, the nearest group's distance d' does: there is a code with |z - c| <= d' + r + E, and
+// s* at least a.b - |b|^2 / 2 - W. Where that leaves no other group, and no other code of the group, nothing is scored.
 //
-// A tile is 6 rows x 32 codes in 12 accumulators; its scores of a piece of 512 codes stay in the first-level cache
-// until they have been compared with the row's best. Bound by the integer products, a quarter of the multiply-adds of assign,
-// and, below about 48 features, by their conversion to scores.
+// Codes that are directions have h = 0 and lengths near 1, at most C. There, rows are taken times 1 / Z, which changes no
+// order; d^2 = Z^2 + C^2 - 2 s* then, M = Z + d + C, and W has (C + E)^2 / 2 more. Nothing is decided without scores.
+//
+// Lengths are measured with a relative error below that of a sum of D products and taken from above (2^-50 is added where
+// squares underflow, so that 256 e M^2 >= 2^-116 is more than anything that underflows here). q p does not overflow, as
+// the scale of a row is at least 2^-40 of the longest code. Where lengths or scores might, Z is infinite and every group
+// is scored.
+//
+// A tile is 16 rows, a row a lane, x 16 codes in 16 accumulators, one load of rows and 16 broadcasts of codes for 16
+// products; then a conversion, a multiply-add and a maximum each, and what is left is one number for a row and a group.
+// Bound by the integer products and those two: D / 4 + 2 instructions in the place of D + 3.
 #ifndef VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 #define VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 
 #include "cpu/codebook_filter.hpp"
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/blocks.hpp"
-#include "cpu/isa/codebook_axes.hpp"
 #include "cpu/isa/runs.hpp"
-#include "cpu/isa/stripes.hpp"
 
 namespace vq4j {
 namespace {
 
-constexpr int64_t filter_piece = 16;  // panels
+constexpr int64_t group_codes = lanes;
+constexpr int64_t groups_of_panel = tile_codes / group_codes;
+constexpr int64_t filter_piece = 64;  // groups
 constexpr int64_t most_filtered_features = 1024;
+constexpr int64_t quad_features = 4;
+constexpr int64_t most_tile_quads = assign_block_floats / quad_features;
+
+VQ4J_SHARED int64_t quads_of(int64_t features) {
+    return (features + quad_features - 1) / quad_features;
+}
 
 // Whether the filter is faster than scoring everything; measured on normal data, which has the most candidates. With
-// fewer codes or features, rounding the rows and finding the candidates costs more than it saves.
+// fewer codes the rounding of the rows costs what it saves.
 bool filter_pays(int64_t codes_count, int64_t features) {
-    return features >= 24 && features <= most_filtered_features && codes_count >= 64 && codes_count * features >= 8192;
+    return features >= 4 && features <= most_filtered_features && codes_count >= 64;
 }
 
-// With so many candidates a row costs at most about what it costs without the filter: half of its K D products, against
-// a start of about 500 and two for each feature that a candidate costs.
-int64_t most_candidates(int64_t codes_count, int64_t features) {
-    return 8 + codes_count * features / (4 * features + 2048);
-}
+// Of a group of codes.
+struct GroupTerms {
+    float scale;
+    float residual;  // E
+    float radius;    // at least the length of every code
+};
+constexpr int64_t term_floats = 3;
+static_assert(sizeof(GroupTerms) == term_floats * sizeof(float), "terms lie side by side");
+
+constexpr float a_little_more = 1.0f + 0x1p-20f;
 
 // The filter's memory, behind the panels.
 struct CodebookFilter {
-    float* scales;    // panels * 32
-    int32_t* starts;  // panels * 32: takes the 128 that is added to the rows' bytes out of a.b
-    float* rows;      // [panels * 32][D], the centred codes
-    int8_t* bytes;    // [panels][D / 4][32][4]
-    float* radii;      // panels: at least the length of every centred code
-    float* residuals;  // panels: at least its distance from what it is rounded to
-    CodebookAxes axes;
+    int8_t* bytes;        // [groups][D / 4][16][4]
+    int32_t* starts;      // groups * 16: takes the 128 that is added to the rows' bytes out of a.b
+    float* half_squares;  // groups * 16: p
+    GroupTerms* groups;
     int64_t floats;
 };
 
 CodebookFilter codebook_filter(float* memory, int64_t codes_count, int64_t features) {
-    const int64_t panels = panels_of(codes_count, tile_codes);
-    const int64_t codes = panels * tile_codes;
+    const int64_t codes = panels_of(codes_count, tile_codes) * tile_codes;
     CodebookFilter filter;
-    filter.scales = memory + filter_state_floats;
-    filter.starts = reinterpret_cast<int32_t*>(filter.scales + codes);
-    filter.rows = filter.scales + 2 * codes;
-    filter.bytes = reinterpret_cast<int8_t*>(filter.rows + codes * features);
-    filter.radii = filter.rows + codes * features + (features + 3) / 4 * codes;
-    filter.residuals = filter.radii + panels;
-    filter.axes = codebook_axes(filter.residuals + panels, panels, features);
-    filter.floats = filter.residuals + panels - memory + filter.axes.floats;
+    float* next = memory + filter_state_floats;
+    filter.bytes = reinterpret_cast<int8_t*>(next);
+    next += codes * quads_of(features);
+    filter.starts = reinterpret_cast<int32_t*>(next);
+    next += codes;
+    filter.half_squares = next;
+    next += codes;
+    filter.groups = reinterpret_cast<GroupTerms*>(next);
+    next += codes / group_codes * term_floats;
+    filter.floats = next - memory;
     return filter;
 }
 
@@ -82,456 +100,555 @@ int64_t filter_floats(int64_t codes_count, int64_t features) {
     return !filter_pays(codes_count, features) ? 0 : codebook_filter(nullptr, codes_count, features).floats;
 }
 
-// Rounds numbers to bytes, the largest magnitude of each lane to 127, and measures them and what is lost.
+VQ4J_SHARED Floats magnitude(Floats a) { return {_mm512_abs_ps(a.v)}; }
+
+// Rounds numbers to bytes, a scale for each lane, and measures them and what is lost.
 class Rounding {
 public:
-    explicit Rounding(Floats largest) {
-        // Its inverse is finite.
-        const __mmask16 usable = _mm512_cmp_ps_mask(largest.v, _mm512_set1_ps(0x1p-100f), _CMP_GT_OQ);
-        scale_ = _mm512_maskz_div_ps(usable, largest.v, _mm512_set1_ps(127.0f));
-        inverse_ = _mm512_maskz_div_ps(usable, _mm512_set1_ps(1.0f), scale_);
+    explicit Rounding(Floats scale) : scale_(scale.v), inverse_(_mm512_div_ps(_mm512_set1_ps(1.0f), scale.v)) {}
+
+    // Four features of vectors; value_of(i) for the features that there are.
+    template <typename ValueOf>
+    __m512i round_quad(int64_t count, ValueOf value_of) {
+        __m512i quad = _mm512_setzero_si512();
+        for (int64_t i = 0; i < count; ++i) {
+            const __m512i low = _mm512_and_si512(round(value_of(i)), _mm512_set1_epi32(0xff));
+            quad = _mm512_or_si512(quad, _mm512_sllv_epi32(low, _mm512_set1_epi32(static_cast<int>(8 * i))));
+        }
+        return quad;
     }
 
+    Floats inverse() const { return {inverse_}; }
+    Floats squares() const { return {squares_}; }
+    Floats residuals() const { return {residuals_}; }
+    Floats whole_squares() const { return {whole_squares_}; }
+    Ints sum() const { return {sum_}; }
+
+private:
     __m512i round(Floats value) {
         const __m512i byte = _mm512_cvtps_epi32(_mm512_mul_ps(value.v, inverse_));
-        const __m512 residual = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(byte), scale_, value.v);
+        const __m512 whole = _mm512_cvtepi32_ps(byte);
+        const __m512 residual = _mm512_fnmadd_ps(whole, scale_, value.v);
         squares_ = _mm512_fmadd_ps(value.v, value.v, squares_);
+        whole_squares_ = _mm512_fmadd_ps(whole, whole, whole_squares_);
         residuals_ = _mm512_fmadd_ps(residual, residual, residuals_);
         sum_ = _mm512_add_epi32(sum_, byte);
         return byte;
     }
 
-    Floats scale() const { return {scale_}; }
-    Floats squares() const { return {squares_}; }
-    Floats residuals() const { return {residuals_}; }
-    Ints sum() const { return {sum_}; }
-
-private:
     __m512 scale_;
     __m512 inverse_;
     __m512 squares_ = _mm512_setzero_ps();
     __m512 residuals_ = _mm512_setzero_ps();
+    __m512 whole_squares_ = _mm512_setzero_ps();
     __m512i sum_ = _mm512_setzero_si512();
 };
 
-VQ4J_SHARED Floats magnitude(Floats a) { return {_mm512_abs_ps(a.v)}; }
-
-void find_filter_axes(PackedCodebook<const float> packed, int64_t codes_count, int64_t features) {
-    const CodebookAxes axes_of_codes = codebook_filter(packed.filter, codes_count, features).axes;
-    if (axes_of_codes.floats > 0) {
-        FilterState& state = filter_state(packed);
-        state.axes_slack = axes_slack(find_axes(packed, codes_count, features, axes_of_codes), features);
-        state.axes_trust.store(state.axes_slack < 1.0f ? most_axes_trust : 0, std::memory_order_relaxed);
-    }
+// distance_from_above of every lane.
+VQ4J_SHARED Floats distances_from_above(Floats squared, float slack) {
+    const __m512 larger_square = _mm512_fmadd_ps(squared.v, _mm512_set1_ps(1.0f + slack), _mm512_set1_ps(underflow_slack));
+    return {_mm512_mul_ps(_mm512_sqrt_ps(larger_square), _mm512_set1_ps(round_up))};
 }
 
 // The filter of a panel's codes, a code a lane.
 void pack_filter_panel(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel) {
+    constexpr float least_scale = 0x1p-100f;  // for smaller codes 1, to which they are zero
     const CodebookFilter filter = codebook_filter(packed.filter, codes_count, features);
-    const int64_t quads = (features + 3) / 4;
-    const float* const codes = packed.codes + panel * tile_codes * features;
-    transpose_lines<false>([=](int64_t d, int64_t k) { return codes + d * tile_codes + k; }, features, tile_codes,
-        filter.rows + panel * tile_codes * features, features);
-    float squares = 0.0f;
-    float residuals = 0.0f;
-    for (int64_t first = 0; first < tile_codes; first += lanes) {
-        Floats largest = all(0.0f);
+    const int64_t quads = quads_of(features);
+    const float slack = score_slack(features);
+    for (int64_t group = panel * groups_of_panel; group < (panel + 1) * groups_of_panel; ++group) {
+        const float* const codes = packed.codes + panel * tile_codes * features + group % groups_of_panel * group_codes;
+        Floats largest_of_lanes = all(0.0f);
         for (int64_t d = 0; d < features; ++d) {
-            largest = larger(magnitude(load(codes + d * tile_codes + first)), largest);
+            largest_of_lanes = larger(magnitude(load(codes + d * tile_codes)), largest_of_lanes);
         }
-        Rounding rounding(largest);
-        int8_t* const bytes = filter.bytes + (panel * quads * tile_codes + first) * 4;
+        const float largest = largest_lane(largest_of_lanes);
+        const float scale = largest > least_scale ? largest / 127.0f : 1.0f;
+        Rounding rounding(all(scale));
         for (int64_t quad = 0; quad < quads; ++quad) {
-            __m512i four = _mm512_setzero_si512();
-            for (int64_t d = 4 * quad; d < 4 * quad + 4 && d < features; ++d) {
-                const __m512i byte = rounding.round(load(codes + d * tile_codes + first));
-                const __m512i low = _mm512_and_si512(byte, _mm512_set1_epi32(0xff));
-                four = _mm512_or_si512(four, _mm512_slli_epi32(low, static_cast<unsigned>(8 * (d % 4))));
-            }
-            _mm512_storeu_si512(bytes + quad * tile_codes * 4, four);
+            const int64_t d = quad * quad_features;
+            const int64_t count = features - d < quad_features ? features - d : quad_features;
+            const __m512i bytes = rounding.round_quad(count, [=](int64_t i) { return load(codes + (d + i) * tile_codes); });
+            _mm512_storeu_si512(filter.bytes + (group * quads + quad) * lanes * quad_features, bytes);
         }
-        const int64_t place = panel * tile_codes + first;
-        store(filter.scales + place, rounding.scale());
+        const int64_t place = group * group_codes;
         store(filter.starts + place, Ints{_mm512_mullo_epi32(rounding.sum().v, _mm512_set1_epi32(-128))});
-        squares = largest_lane(larger(rounding.squares(), all(squares)));
-        residuals = largest_lane(larger(rounding.residuals(), all(residuals)));
-    }
-    filter.radii[panel] = distance_from_above(squares, score_slack(features));
-    filter.residuals[panel] = distance_from_above(residuals, score_slack(features));
-    if (filter_state(packed).axes_trust.load(std::memory_order_relaxed) > 0) {
-        pack_axes_panel(packed, features, panel, filter.axes);
+        // Beyond the codebook there is nothing near.
+        const __mmask16 exists = _mm512_cmp_ps_mask(load(packed.negative_h + place).v,
+            _mm512_set1_ps(-std::numeric_limits<float>::infinity()), _CMP_NEQ_UQ);
+        store(filter.half_squares + place, Floats{_mm512_mask_mul_ps(load(packed.negative_h + place).v, exists,
+            rounding.whole_squares().v, _mm512_set1_ps(-0.5f * scale))});
+        filter.groups[group] = {scale, largest_lane(distances_from_above(rounding.residuals(), slack)) * a_little_more,
+            largest_lane(distances_from_above(rounding.squares(), slack))};
     }
 }
 
-// C and E.
+// The most of all groups.
 struct CodeBounds {
     float radius = 0.0f;
     float residual = 0.0f;
 
-    CodeBounds(const CodebookFilter& filter, int64_t panels) {
-        for (int64_t panel = 0; panel < panels; ++panel) {
-            radius = filter.radii[panel] > radius ? filter.radii[panel] : radius;
-            residual = filter.residuals[panel] > residual ? filter.residuals[panel] : residual;
+    CodeBounds(const CodebookFilter& filter, int64_t groups) {
+        for (int64_t group = 0; group < groups; ++group) {
+            const GroupTerms terms = filter.groups[group];
+            radius = terms.radius > radius ? terms.radius : radius;
+            residual = terms.residual > residual ? terms.residual : residual;
         }
     }
 };
 
-struct FilteredRow {
-    float length;     // at least Z
-    float constant;   // d = f + constant + linear C + quadratic C (C + Z)
-    float linear;
-    float quadratic;
-    float doubt = 0.0f;     // d
-    float rounding = 0.0f;  // f: infinite where a score may overflow, whose terms sum up to less than half of it
-    float least = -std::numeric_limits<float>::infinity();  // no canonical score below it is the largest
-    float score = -std::numeric_limits<float>::infinity();  // s' of the best code so far
-    int32_t code = -1;                                      // that code
-    int64_t candidates = 0;                                 // scored, or work of the same time
-
-    // C is `reach`.
-    VQ4J_SHARED_MEMBER void reach(float reach, float slack) {
-        const float product = reach * (reach + length);
-        rounding = slack * product * round_up + underflow_slack;
-        doubt = (constant + linear * reach + quadratic * product) * round_up * round_up + rounding;
-    }
-};
-
-// At least the length of every code that does not lose to one with score s', by step 5.
-VQ4J_SHARED float reach_of(const FilteredRow& row, float score, float slack) {
-    const double g = 2.0 * static_cast<double>(slack);
-    const double length = static_cast<double>(row.length) * (1.0 + g) / (1.0 - 2.0 * g);
-    const double least = static_cast<double>(score) - static_cast<double>(row.rounding);
-    const double squared = length * length - 2.0 * least + 6.0 * g * std::fabs(least);
-    return static_cast<float>((length + std::sqrt(squared > 0.0 ? squared : 0.0)) * (1.0 + 1e-6));
-}
-
+// What a block knows of its rows, in tiles of 16.
 struct FilteredBlock {
-    FilteredRow row[assign_block_rows];
-    float coordinate[assign_block_rows][lanes];  // codebook_axes.hpp
-    float scale[assign_block_rows];
-    uint8_t bytes[assign_block_floats + assign_block_rows * lanes];  // [rows][D, up to a multiple of 16], 128 added
+    alignas(64) float factor[assign_block_rows];    // that rows are taken times
+    alignas(64) float scale[assign_block_rows];
+    alignas(64) float inverse[assign_block_rows];   // q
+    alignas(64) float square[assign_block_rows];    // |a|^2
+    alignas(64) float residual[assign_block_rows];  // r
+    alignas(64) float length[assign_block_rows];    // Z
+    alignas(64) float score[assign_block_rows];     // the largest canonical score so far
+    alignas(64) int32_t code[assign_block_rows];    // and its code
+    // Where a group is the only one that may have the code, which is not known yet; scores are not needed then.
+    alignas(64) int32_t group[assign_block_rows];   // -1: no such group
+    alignas(64) float nearness[assign_block_rows];  // of that group
+    alignas(64) float reach[assign_block_rows];     // the limits that it sets
+    alignas(64) float least[assign_block_rows];
+    alignas(64) int32_t bytes[most_tile_quads];     // [tiles][D / 4][16] times four bytes, 128 added
 };
 
-VQ4J_SHARED int64_t bytes_of_row(int64_t features) {
-    return (features + lanes - 1) / lanes * lanes;
-}
-
-// Centred rows, [count][D], along the axes.
-void project_rows(const float* centred, int64_t count, int64_t features, CodeBounds codes, CodebookAxes stored,
-    float slack_of_axes, FilteredBlock& block) {
-    alignas(64) float columns[most_features_of_axes * lanes];
-    for (int64_t first = 0; first < count; first += lanes) {
-        const int64_t rows = count - first < lanes ? count - first : lanes;
-        transpose_lines<true>([=](int64_t r, int64_t d) { return centred + (first + r) * features + d; }, rows, features,
-            columns, lanes);
-        const Coordinates of = coordinates_of(columns, lanes, features, stored.directions);
-        Floats square[lanes];
-        for (int a = 0; a < lanes; ++a) {
-            square[a] = a < axes ? of.along[a] : a == axes ? load(of.rest) : all(0.0f);
-        }
-        transpose(square);
-        for (int64_t r = 0; r < rows; ++r) {
-            store(block.coordinate[first + r], square[r]);
-            block.row[first + r] = {of.length[r], 0.0f, 0.0f, slack_of_axes};
-            block.row[first + r].reach(codes.radius, score_slack(features));
+// Centres at most 16 rows: columns[D][16], the last lanes any numbers. False where a row is not finite.
+VQ4J_SHARED bool centre_columns(Rows rows, const float* centre, int64_t first, int64_t count, float* columns) {
+    const int64_t features = rows.layout.features;
+    if (count < lanes) {
+        for (int64_t d = 0; d < features; ++d) {
+            store(columns + d * lanes, all(0.0f));
         }
     }
+    if (rows.layout.stride() == 1) {
+        transpose_lines<true>([=](int64_t r, int64_t d) { return rows.row(first + r) + d; }, count, features, columns, lanes);
+    } else {
+        for_each_run(rows.layout, first, first + count, count, [=](int64_t run, int64_t run_rows) {
+            const float* const corner = rows.row(run);
+            for (int64_t d = 0; d < features; ++d) {
+                store_first(columns + d * lanes + run - first, run_rows,
+                    load_first(corner + d * rows.layout.stride(), run_rows));
+            }
+        });
+    }
+    Floats bad = all(0.0f);
+    for (int64_t d = 0; d < features; ++d) {
+        const Floats value = load(columns + d * lanes);
+        note_not_finite(value, bad);
+        store(columns + d * lanes, value - all(centre[d]));
+    }
+    return !any_nan(bad);
 }
 
-// Rounds centred rows, [count][D].
-void round_rows(const float* centred, int64_t count, int64_t features, CodeBounds codes, FilteredBlock& block) {
+// Rounds a tile of centred rows.
+VQ4J_SHARED void round_columns(const float* columns, int64_t features, float radius, bool directions, int64_t tile,
+    FilteredBlock& block) {
+    constexpr float least_of_radius = 0x1p-40f;
     const float slack = score_slack(features);
-    for (int64_t r = 0; r < count; ++r) {
-        const float* const z = centred + r * features;
-        uint8_t* const bytes = block.bytes + r * bytes_of_row(features);
-        Floats largest = all(0.0f);
-        for_each_vector(features, [&](int64_t d, auto access) {
-            largest = larger(magnitude(access.load(z + d)), largest);
-        });
-        Rounding rounding(all(largest_lane(largest)));
-        for_each_vector(features, [&](int64_t d, auto access) {
-            const __m128i sixteen = _mm512_cvtepi32_epi8(rounding.round(access.load(z + d)));
-            _mm_storeu_si128(reinterpret_cast<__m128i*>(bytes + d), _mm_xor_si128(sixteen, _mm_set1_epi8(-128)));
-        });
-        const float length = distance_from_above(add_lanes(rounding.squares()), slack);
-        const float residual = distance_from_above(add_lanes(rounding.residuals()), slack);
-        block.row[r] = {length, (residual + length) * codes.residual, residual, 0.0f};
-        block.row[r].reach(codes.radius, slack);
-        block.scale[r] = largest_lane(rounding.scale());
+    const int64_t quads = quads_of(features);
+    Floats largest = all(0.0f);
+    Floats squares = all(0.0f);
+    for (int64_t d = 0; d < features; ++d) {
+        const Floats value = load(columns + d * lanes);
+        largest = larger(magnitude(value), largest);
+        squares = multiply_add(value, value, squares);
     }
+    Floats length = distances_from_above(squares, slack);
+    // Above what lengths, scores and their parts are made of.
+    const Floats most = all(radius) + length;
+    const __mmask16 finite = _mm512_cmp_ps_mask((all(16.0f) * most * most).v, _mm512_set1_ps(0x1p126f), _CMP_LE_OQ);
+    const Floats factor = directions ? Floats{_mm512_div_ps(_mm512_set1_ps(1.0f), length.v)} : all(1.0f);
+    length = length * factor * all(a_little_more);
+
+    const Floats scale = larger(largest * factor * all(1.0f / 127.0f), all(radius * least_of_radius));
+    Rounding rounding(scale);
+    int32_t* const to = block.bytes + tile * quads * lanes;
+    for (int64_t quad = 0; quad < quads; ++quad) {
+        const int64_t d = quad * quad_features;
+        const int64_t count = features - d < quad_features ? features - d : quad_features;
+        const __m512i bytes =
+            rounding.round_quad(count, [=](int64_t i) { return load(columns + (d + i) * lanes) * factor; });
+        _mm512_storeu_si512(to + quad * lanes, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
+    }
+    // What the multiplication by the factor loses is less than 2^-20 of the length.
+    const Floats residual =
+        multiply_add(length, all(directions ? 0x1p-20f : 0.0f), distances_from_above(rounding.residuals(), slack));
+    const int64_t row = tile * lanes;
+    store(block.factor + row, factor);
+    store(block.scale + row, scale);
+    store(block.inverse + row, rounding.inverse());
+    store(block.square + row, rounding.whole_squares() * scale * scale);
+    store(block.residual + row, residual);
+    store(block.length + row, Floats{_mm512_mask_mov_ps(_mm512_set1_ps(HUGE_VALF), finite, length.v)});
+    store(block.score + row, all(-std::numeric_limits<float>::infinity()));
+    store(block.code + row, Ints{_mm512_setzero_si512()});
+    store(block.group + row, Ints{_mm512_set1_epi32(-1)});
+    store(block.nearness + row, all(-std::numeric_limits<float>::infinity()));
+    store(block.reach + row, all(HUGE_VALF));
+    store(block.least + row, all(-std::numeric_limits<float>::infinity()));
 }
 
-// The filter's scores of a tile with a piece of the codebook.
-struct PieceScores {
-    alignas(64) float score[tile_rows][filter_piece * tile_codes];
-    alignas(64) float largest[tile_rows][filter_piece][lanes];  // of each lane in a panel
-};
-
-// sum += products of the unsigned bytes of rows and the signed ones of codes, four a lane. Around the intrinsic g++ 12
-// copies every accumulator twice.
-VQ4J_SHARED void add_products(__m512i& sum, __m512i rows, __m512i codes) {
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(rows), "v"(codes));
+// sum += products of the unsigned bytes of rows with the four signed ones of a code, each lane.
+VQ4J_SHARED void add_products(__m512i& sum, __m512i rows, const int8_t* code) {
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(rows), "m"(*reinterpret_cast<const int32_t*>(code)));
 }
 
-// Inlined, its accumulators would not stay in registers.
-__attribute__((noinline)) void filter_tile(const CodebookFilter& filter, const float* negative_h, int64_t features,
-    const uint8_t* const (&bytes)[tile_rows], const float (&scale)[tile_rows], int64_t begin, int64_t end,
-    PieceScores& scores) {
-    const int64_t quads = (features + 3) / 4;
-    for (int64_t panel = begin; panel < end; ++panel) {
-        const int64_t first_code = panel * tile_codes;
-        const int8_t* codes = filter.bytes + first_code * quads * 4;
-        __m512i sum[tile_rows][2];
-        for (int r = 0; r < tile_rows; ++r) {
-            sum[r][0] = load(filter.starts + first_code).v;
-            sum[r][1] = load(filter.starts + first_code + lanes).v;
+// How near the rows of a tile are to the groups begin ... end: [groups][16], minus the square of the smallest distance.
+__attribute__((noinline)) void measure_tile(const CodebookFilter& filter, int64_t quads, const FilteredBlock& block,
+    int64_t tile, int64_t begin, int64_t end, float* nearness) {
+    const int64_t row = tile * lanes;
+    const int32_t* const of_rows = block.bytes + tile * quads * lanes;
+    const Floats inverse = load(block.inverse + row);
+    for (int64_t group = begin; group < end; ++group) {
+        const int8_t* codes = filter.bytes + group * quads * group_codes * quad_features;
+        const int64_t place = group * group_codes;
+        __m512i sum[group_codes];
+#pragma GCC unroll 16
+        for (int i = 0; i < group_codes; ++i) {
+            sum[i] = _mm512_set1_epi32(filter.starts[place + i]);
         }
         for (int64_t quad = 0; quad < quads; ++quad) {
-            const __m512i c0 = _mm512_loadu_si512(codes);
-            const __m512i c1 = _mm512_loadu_si512(codes + 64);
-            for (int r = 0; r < tile_rows; ++r) {
-                int32_t four;
-                memcpy(&four, bytes[r] + 4 * quad, 4);
-                const __m512i z = _mm512_set1_epi32(four);
-                add_products(sum[r][0], z, c0);
-                add_products(sum[r][1], z, c1);
+            const __m512i z = _mm512_load_si512(of_rows + quad * lanes);
+#pragma GCC unroll 16
+            for (int i = 0; i < group_codes; ++i) {
+                add_products(sum[i], z, codes + i * quad_features);
             }
-            codes += 2 * 64;
+            codes += group_codes * quad_features;
         }
-        const Floats scale0 = load(filter.scales + first_code);
-        const Floats scale1 = load(filter.scales + first_code + lanes);
-        const Floats h0 = load(negative_h + first_code);
-        const Floats h1 = load(negative_h + first_code + lanes);
-        for (int r = 0; r < tile_rows; ++r) {
-            const Floats t0 = multiply_add(Floats{_mm512_cvtepi32_ps(sum[r][0])} * scale0, all(scale[r]), h0);
-            const Floats t1 = multiply_add(Floats{_mm512_cvtepi32_ps(sum[r][1])} * scale1, all(scale[r]), h1);
-            float* const to = scores.score[r] + (panel - begin) * tile_codes;
-            store(to, t0);
-            store(to + lanes, t1);
-            store(scores.largest[r][panel - begin], larger(t0, t1));
+        Floats largest[group_codes];
+#pragma GCC unroll 16
+        for (int i = 0; i < group_codes; ++i) {
+            largest[i] = multiply_add(all(filter.half_squares[place + i]), inverse, Floats{_mm512_cvtepi32_ps(sum[i])});
         }
+#pragma GCC unroll 4
+        for (int apart = group_codes / 2; apart > 0; apart /= 2) {
+            for (int i = 0; i < apart; ++i) {
+                largest[i] = larger(largest[i], largest[i + apart]);
+            }
+        }
+        const Floats score = largest[0] * all(filter.groups[group].scale) * load(block.scale + row);
+        store(nearness + (group - begin) * lanes, multiply_add(all(2.0f), score, -load(block.square + row)));
     }
 }
 
-// The same scores from above by the axes.
-__attribute__((noinline)) void axes_tile(const CodebookAxes& stored, const float* negative_h,
-    const float* const (&rows)[tile_rows], int64_t begin, int64_t end, PieceScores& scores) {
-    for (int64_t panel = begin; panel < end; ++panel) {
-        const float* codes = stored.of_codes + panel * coordinates * tile_codes;
-        Floats sum[tile_rows][2];
-        for (int r = 0; r < tile_rows; ++r) {
-            sum[r][0] = load(negative_h + panel * tile_codes);
-            sum[r][1] = load(negative_h + panel * tile_codes + lanes);
-        }
-#pragma GCC unroll 9
-        for (int a = 0; a < coordinates; ++a) {
-            const Floats c0 = load(codes + a * tile_codes);
-            const Floats c1 = load(codes + a * tile_codes + lanes);
-            for (int r = 0; r < tile_rows; ++r) {
-                const Floats x = all(rows[r][a]);
-                sum[r][0] = multiply_add(x, c0, sum[r][0]);
-                sum[r][1] = multiply_add(x, c1, sum[r][1]);
-            }
-        }
-        for (int r = 0; r < tile_rows; ++r) {
-            float* const to = scores.score[r] + (panel - begin) * tile_codes;
-            store(to, sum[r][0]);
-            store(to + lanes, sum[r][1]);
-            store(scores.largest[r][panel - begin], larger(sum[r][0], sum[r][1]));
-        }
-    }
-}
-
-// Scores candidates in fp32 and keeps the best.
-class Candidates {
-public:
-    Candidates(const CodebookFilter& filter, const float* negative_h, float radius, int64_t codes_count,
-        int64_t features)
-        : codes_(filter.rows), negative_h_(negative_h), radius_(radius), slack_(score_slack(features)),
-          most_(most_candidates(codes_count, features)), features_(features) {}
-
-    // Whether the row's code is known; else it is open.
-    bool decide(const FilteredRow& row) const { return row.candidates <= most_ && is_finite(row.doubt); }
-
-    // Whether the rows of a block took longer than without the filter, or nearly.
-    bool cost_too_much(const FilteredRow* rows, int64_t count) const {
-        int64_t spent = 0;
-        for (int64_t r = 0; r < count; ++r) {
-            spent += decide(rows[r]) ? rows[r].candidates : 5 * most_;  // scored alone, in twice the time
-        }
-        return 2 * spent > count * most_;
-    }
-
-    void take(const float* z, int32_t k, FilteredRow& row) const {
-        if (k == row.code || ++row.candidates > most_) {
-            return;
-        }
-        const float score = fast_score(z, k);
-        const float f = row.rounding;
-        if (score + f < row.score - f) {
-            return;
-        }
-        if (score - f <= row.score + f) {
-            row.candidates += 2 + features_ / 32;  // the time that sums in one chain take
-            if (!beats(canonical_score(z, k), k, canonical_score(z, row.code), row.code)) {
-                return;
-            }
-        }
-        if (row.code < 0 && radius_ > 1.5f * row.length) {
-            const float reach = reach_of(row, score, slack_);
-            if (reach < radius_) {
-                row.reach(reach, slack_);
-            }
-        }
-        row.score = score;
-        row.code = k;
-        row.least = score - row.rounding > row.least ? score - row.rounding : row.least;
-    }
-
-private:
-    float fast_score(const float* z, int64_t k) const {
-        const float* const c = codes_ + k * features_;
-        Stripes sums = no_stripes();
-        add_features(sums, features_, [=](Floats sum, int64_t d, auto access) {
-            return multiply_add(access.load(z + d), access.load(c + d), sum);
-        });
-        return add_stripes(sums) + negative_h_[k];
-    }
-
-    float canonical_score(const float* z, int64_t k) const {
-        const float* const c = codes_ + k * features_;
-        float score = negative_h_[k];
-        for (int64_t d = 0; d < features_; ++d) {
-            score = fused_multiply_add(z[d], c[d], score);
-        }
-        return score;
-    }
-
-    const float* codes_;
-    const float* negative_h_;
-    float radius_;
-    float slack_;
-    int64_t most_;
-    int64_t features_;
+// A group that may have a row's code.
+struct Candidate {
+    int32_t group;
+    int32_t lane;
 };
 
-// body(place in the piece) for a row's scores that are at least `bound`.
-template <typename Body>
-VQ4J_SHARED void for_each_above(const PieceScores& scores, int r, int64_t panels, float bound, Body body) {
-    for (int64_t panel = 0; panel < panels; ++panel) {
-        if (lanes_not_below(load(scores.largest[r][panel]), all(bound)) == 0) {
+constexpr int candidates_at_once = 4;  // chains of multiply-adds that hide their latency
+
+// Scores candidates canonically, and keeps the best code of each row.
+VQ4J_SHARED void score_candidates(PackedCodebook<const float> packed, int64_t features, const float* columns,
+    const Candidate (&candidates)[candidates_at_once], int64_t count, float* row_scores, int32_t* row_codes) {
+    const float* codes[candidates_at_once];
+    const float* values[candidates_at_once];
+    Floats score[candidates_at_once];
+    for (int i = 0; i < candidates_at_once; ++i) {
+        const Candidate candidate = candidates[i < count ? i : 0];
+        codes[i] = packed.codes + candidate.group / groups_of_panel * tile_codes * features
+            + candidate.group % groups_of_panel * group_codes;
+        values[i] = columns + candidate.lane;
+        score[i] = load(packed.negative_h + candidate.group * group_codes);
+    }
+    for (int64_t d = 0; d < features; ++d) {
+#pragma GCC unroll 4
+        for (int i = 0; i < candidates_at_once; ++i) {
+            score[i] = multiply_add(all(values[i][d * lanes]), load(codes[i] + d * tile_codes), score[i]);
+        }
+    }
+    for (int i = 0; i < count; ++i) {
+        const Candidate candidate = candidates[i];
+        // A NaN is not the largest.
+        const float largest = largest_lane(larger(score[i], all(-std::numeric_limits<float>::infinity())));
+        if (largest < row_scores[candidate.lane]) {
             continue;
         }
-        const float* const of_panel = scores.score[r] + panel * tile_codes;
-        uint32_t above = lanes_not_below(load(of_panel), all(bound))
-            | lanes_not_below(load(of_panel + lanes), all(bound)) << lanes;
-        for (; above != 0; above &= above - 1) {
-            body(panel * tile_codes + __builtin_ctz(above));
+        const int32_t code = candidate.group * static_cast<int32_t>(group_codes)
+            + __builtin_ctz(lanes_equal(score[i], largest) | 1u << lanes);
+        if (beats(largest, code, row_scores[candidate.lane], row_codes[candidate.lane])) {
+            row_scores[candidate.lane] = largest;
+            row_codes[candidate.lane] = code;
         }
     }
 }
 
-// Compares a row's scores of a piece with the best that it has, and takes the codes that may be better.
-VQ4J_SHARED void take_candidates(const PieceScores& scores, int r, int64_t begin, int64_t end, const float* z,
-    const Candidates& candidates, FilteredRow& row) {
-    const int64_t panels = end - begin;
-    Floats lane = load(scores.largest[r][0]);
-    for (int64_t panel = 1; panel < panels; ++panel) {
-        lane = larger(load(scores.largest[r][panel]), lane);
+// Collects candidates until there are enough to be scored at once.
+class CandidateQueue {
+public:
+    CandidateQueue(PackedCodebook<const float> packed, int64_t features, const float* columns, float* scores,
+        int32_t* codes)
+        : packed_(packed), features_(features), columns_(columns), scores_(scores), codes_(codes) {}
+
+    void add(int64_t group, int lane) {
+        candidates_[count_] = {static_cast<int32_t>(group), lane};
+        if (++count_ == candidates_at_once) {
+            score();
+        }
     }
-    const float largest = largest_lane(lane);
-    if (largest + row.doubt < row.least || !candidates.decide(row)) {
-        return;
+
+    void score() {
+        if (count_ > 0) {
+            score_candidates(packed_, features_, columns_, candidates_, count_, scores_, codes_);
+            scored_ += count_;
+            count_ = 0;
+        }
     }
-    const auto take = [&](int64_t place) {
-        candidates.take(z, static_cast<int32_t>(begin * tile_codes + place), row);
+
+    int64_t scored() const { return scored_; }
+
+private:
+    PackedCodebook<const float> packed_;
+    int64_t features_;
+    const float* columns_;
+    float* scores_;
+    int32_t* codes_;
+    Candidate candidates_[candidates_at_once] = {};
+    int64_t count_ = 0;
+    int64_t scored_ = 0;
+};
+
+// How near a group must be to the rows of a tile to hold a code of theirs.
+struct Limits {
+    Floats reach;  // g + r
+    Floats least;  // of nearness, by step 4
+
+    // A bit for each row that a group of this nearness and residual may have a code for.
+    VQ4J_SHARED_MEMBER uint32_t admit(Floats nearness, float residual) const {
+        const Floats distance = reach + all(residual);
+        return lanes_not_below(nearness, larger(least, -(distance * distance)));
+    }
+};
+
+// W.
+VQ4J_SHARED Floats doubt_of_tile(const FilteredBlock& block, int64_t row, float slack, CodeBounds codes) {
+    const Floats length = load(block.length + row);
+    const Floats lengths = length + all(codes.radius);
+    const Floats of_rounding = multiply_add(lengths * lengths, all(slack + 64.0f * rounding_unit),
+        (lengths + all(codes.residual)) * all(codes.residual));
+    return multiply_add(load(block.residual + row), all(codes.radius + codes.residual), of_rounding) * all(a_little_more);
+}
+
+// By the best score that each row has.
+VQ4J_SHARED Limits limits_by_score(const FilteredBlock& block, int64_t row, float slack, bool directions,
+    CodeBounds codes) {
+    const Floats length = load(block.length + row);
+    const Floats score = load(block.score + row) * load(block.factor + row);
+    const float radius = directions ? codes.radius : 0.0f;
+    const Floats squared =
+        larger(multiply_add(length, length, multiply_add(all(-2.0f), score, all(radius * radius))), all(0.0f));
+    const Floats most = length + Floats{_mm512_sqrt_ps(squared.v)} + all(radius);
+    const Floats widened = multiply_add(most * most, all(6.0f * slack + 256.0f * rounding_unit), squared);
+    const float longest = (codes.radius + codes.residual) * a_little_more;
+    const Floats doubt = doubt_of_tile(block, row, slack, codes) + all(directions ? 0.5f * longest * longest : 0.0f);
+    return {(Floats{_mm512_sqrt_ps(widened.v)} + load(block.residual + row)) * all(a_little_more),
+        multiply_add(all(2.0f), score - doubt, -load(block.square + row))};
+}
+
+// By the nearness of a group, with which there is a code.
+VQ4J_SHARED Limits limits_by_nearness(const FilteredBlock& block, int64_t row, float slack, Floats nearness,
+    CodeBounds codes) {
+    const Floats length = load(block.length + row);
+    const Floats residual = load(block.residual + row);
+    const Floats squared = larger(-nearness, all(0.0f));
+    const Floats parts = length + residual + Floats{_mm512_sqrt_ps(squared.v)};
+    const Floats widened = multiply_add(parts * parts, all(0x1p-19f), squared);
+    const Floats distance = Floats{_mm512_sqrt_ps(widened.v)} + residual + all(codes.residual);
+    const Floats most = (length + distance) * all(a_little_more);
+    const Floats reach = multiply_add(most * most, all(12.0f * slack + 256.0f * rounding_unit), distance * distance);
+    return {(Floats{_mm512_sqrt_ps(reach.v)} + residual) * all(a_little_more),
+        multiply_add(all(-4.0f), doubt_of_tile(block, row, slack, codes), nearness)};
+}
+
+// A tile of rows and a piece of the codebook.
+struct PieceOfTile {
+    PackedCodebook<const float> packed;
+    const CodebookFilter& filter;
+    CodeBounds codes;
+    int64_t features;
+    bool directions;
+    int64_t first;  // group
+    int64_t groups;
+    int64_t tile;
+    int64_t rows;          // of the tile
+    const float* columns;  // of the tile
+};
+
+// The nearest group of each row of a tile, and how near it and the second are.
+struct NearestGroups {
+    Floats nearest = all(-std::numeric_limits<float>::infinity());
+    Floats second = all(-std::numeric_limits<float>::infinity());
+    Ints group = {_mm512_setzero_si512()};
+
+    NearestGroups(const float* nearness, int64_t groups) {
+        for (int64_t i = 0; i < groups; ++i) {
+            const Floats other = load(nearness + i * lanes);
+            second = larger(Floats{_mm512_min_ps(other.v, nearest.v)}, second);
+            take_better(other, {_mm512_set1_epi32(static_cast<int>(i))}, nearest, group);
+        }
+    }
+};
+
+// Notes the nearest group where it rules out all others, also of earlier pieces. Returns these rows.
+VQ4J_SHARED uint32_t note_groups_alone(const PieceOfTile& piece, const NearestGroups& of_piece, FilteredBlock& block) {
+    const int64_t row = piece.tile * lanes;
+    const float residual = piece.codes.residual;
+    const Limits limits = limits_by_nearness(block, row, score_slack(piece.features), of_piece.nearest, piece.codes);
+    const uint32_t others = limits.admit(of_piece.second, residual) | limits.admit(load(block.nearness + row), residual);
+    const uint32_t not_scored = lanes_equal(load(block.score + row), -std::numeric_limits<float>::infinity());
+    const auto alone = static_cast<__mmask16>(~others & not_scored);
+    const __m512i group = _mm512_add_epi32(of_piece.group.v, _mm512_set1_epi32(static_cast<int>(piece.first)));
+    _mm512_mask_storeu_epi32(block.group + row, alone, group);
+    _mm512_mask_storeu_ps(block.nearness + row, alone, of_piece.nearest.v);
+    _mm512_mask_storeu_ps(block.reach + row, alone, limits.reach.v);
+    _mm512_mask_storeu_ps(block.least + row, alone, limits.least.v);
+    return alone;
+}
+
+// Scores the groups that may have a row's code: of each row first the nearest one, whose score rules out most others.
+// Returns how many were scored.
+VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nearness, FilteredBlock& block) {
+    const int64_t row = piece.tile * lanes;
+    const auto limits = [&] {
+        const Limits by_score =
+            limits_by_score(block, row, score_slack(piece.features), piece.directions, piece.codes);
+        return Limits{{_mm512_min_ps(by_score.reach.v, load(block.reach + row).v)},
+            larger(by_score.least, load(block.least + row))};
     };
-    for_each_above(scores, r, panels, largest, take);  // most often the best of the piece: it rules out most others
-    for_each_above(scores, r, panels, row.least - row.doubt, take);
+    const NearestGroups of_piece(nearness, piece.groups);
+    uint32_t left = limits().admit(of_piece.nearest, piece.codes.residual) & ((1u << piece.rows) - 1);
+    if (left != 0 && !piece.directions) {
+        left &= ~note_groups_alone(piece, of_piece, block);
+    }
+    if (left == 0) {
+        return 0;
+    }
+    alignas(64) int32_t nearest_group[lanes];
+    store(nearest_group, of_piece.group);
+    uint16_t scored_rows[filter_piece] = {};
+    CandidateQueue queue(piece.packed, piece.features, piece.columns, block.score + row, block.code + row);
+    for (uint32_t rest = left; rest != 0; rest &= rest - 1) {
+        const int lane = __builtin_ctz(rest);
+        if (block.group[row + lane] >= 0) {
+            queue.add(block.group[row + lane], lane);
+            block.group[row + lane] = -1;
+        }
+        scored_rows[nearest_group[lane]] |= static_cast<uint16_t>(1u << lane);
+        queue.add(piece.first + nearest_group[lane], lane);
+    }
+    queue.score();
+    const Limits now = limits();
+    for (int64_t group = 0; group < piece.groups; ++group) {
+        const float residual = piece.filter.groups[piece.first + group].residual;
+        uint32_t rest = now.admit(load(nearness + group * lanes), residual) & left & ~scored_rows[group];
+        for (; rest != 0; rest &= rest - 1) {
+            queue.add(piece.first + group, __builtin_ctz(rest));
+        }
+    }
+    queue.score();
+    return queue.scored();
+}
+
+// Finds the codes of the rows of a tile whose group is known: the only one within reach, or the best.
+VQ4J_SHARED void name_codes_of_groups(PackedCodebook<const float> packed, const CodebookFilter& filter, int64_t features,
+    const float* columns, int64_t tile, int64_t rows, FilteredBlock& block) {
+    const int64_t quads = quads_of(features);
+    const int64_t row = tile * lanes;
+    CandidateQueue queue(packed, features, columns, block.score + row, block.code + row);
+    for (int64_t first = 0; first < rows; first += candidates_at_once) {
+        const int8_t* codes[candidates_at_once];
+        const int32_t* of_row[candidates_at_once];
+        __m512i sum[candidates_at_once];
+        bool known = false;
+        for (int i = 0; i < candidates_at_once; ++i) {
+            known |= block.group[row + first + i] >= 0;
+            const int32_t group = block.group[row + first + i] < 0 ? 0 : block.group[row + first + i];
+            codes[i] = filter.bytes + group * quads * group_codes * quad_features;
+            of_row[i] = block.bytes + tile * quads * lanes + first + i;
+            sum[i] = load(filter.starts + group * group_codes).v;
+        }
+        if (!known) {
+            continue;
+        }
+        for (int64_t quad = 0; quad < quads; ++quad) {
+#pragma GCC unroll 4
+            for (int i = 0; i < candidates_at_once; ++i) {
+                sum[i] = _mm512_dpbusd_epi32(sum[i], _mm512_set1_epi32(of_row[i][quad * lanes]),
+                    _mm512_loadu_si512(codes[i] + quad * group_codes * quad_features));
+            }
+        }
+        for (int i = 0; i < candidates_at_once; ++i) {
+            const int64_t r = row + first + i;
+            const int32_t group = block.group[r];
+            if (group < 0 || first + i >= rows) {
+                continue;
+            }
+            const Floats product = multiply_add(
+                load(filter.half_squares + group * group_codes), all(block.inverse[r]), Floats{_mm512_cvtepi32_ps(sum[i])});
+            const Floats score = product * all(filter.groups[group].scale) * all(block.scale[r]);
+            const uint32_t near = Limits{all(block.reach[r]), all(block.least[r])}.admit(
+                multiply_add(all(2.0f), score, -all(block.square[r])), filter.groups[group].residual);
+            if (near != 0 && (near & (near - 1)) == 0) {
+                block.code[r] = group * static_cast<int32_t>(group_codes) + __builtin_ctz(near);
+            } else {
+                queue.add(group, static_cast<int>(first + i));
+            }
+        }
+    }
+    queue.score();
+}
+
+// Whether scoring `scored` groups took most of what the filter saved on `rows` rows.
+VQ4J_SHARED bool costs_too_much(int64_t scored, int64_t rows, int64_t groups, int64_t features) {
+    const int64_t saved = rows * (groups * (3 * features / 4 - 1) + 2 * features);
+    return scored * (features + 12) > saved;
 }
 
 // As assign.
 int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
     float* workspace, int32_t* codes) {
-    constexpr int32_t blocks_after_failure = 256;
     const int64_t features = rows.layout.features;
     const int64_t count = end - begin;
-    if (!filter_pays(codes_count, features)) {
+    if (!filter_pays(codes_count, features) || count < lanes / 2 || !filter_state(packed).serves()) {
         return assign(rows, packed, codes_count, begin, end, workspace, codes);
     }
     FilterState& state = filter_state(packed);
-    if (count < tile_rows || !state.ready.load(std::memory_order_acquire)) {
-        return assign(rows, packed, codes_count, begin, end, workspace, codes);
-    }
-    if (state.blocks_without.load(std::memory_order_relaxed) > 0) {
-        state.blocks_without.fetch_sub(1, std::memory_order_relaxed);
-        return assign(rows, packed, codes_count, begin, end, workspace, codes);
-    }
-    const bool finite = by_stride(rows.layout, [&](auto stride) {
-        bool all_finite = true;
-        for (int64_t r = 0; r < count; ++r) {
-            all_finite &= centre_row(rows.row(begin + r), stride, features, packed.centre, workspace + r * features);
-        }
-        return all_finite;
-    });
-    if (!finite) {
-        return first_not_finite(rows.data, rows.layout, begin, end);
-    }
     const CodebookFilter filter = codebook_filter(packed.filter, codes_count, features);
+    const int64_t groups = panels_of(codes_count, tile_codes) * groups_of_panel;
+    const CodeBounds bounds(filter, groups);
+    const bool directions = state.directions;
+    const int64_t tiles = (count + lanes - 1) / lanes;
+    const auto rows_of = [=](int64_t tile) { return count - tile * lanes < lanes ? count - tile * lanes : lanes; };
     FilteredBlock block;
-    const int64_t panels = panels_of(codes_count, tile_codes);
-    const CodeBounds bounds(filter, panels);
-    const bool by_axes = state.axes_trust.load(std::memory_order_relaxed) > 0 && bounds.radius >= 0x1p-60f;
-    if (by_axes) {
-        project_rows(workspace, count, features, bounds, filter.axes, state.axes_slack, block);
-    } else {
-        round_rows(workspace, count, features, bounds, block);
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+        float* const columns = workspace + tile * lanes * features;
+        if (!centre_columns(rows, packed.centre, begin + tile * lanes, rows_of(tile), columns)) {
+            return first_not_finite(rows.data, rows.layout, begin, end);
+        }
+        round_columns(columns, features, bounds.radius, directions, tile, block);
     }
 
-    const Candidates candidates(filter, packed.negative_h, bounds.radius, codes_count, features);
-    PieceScores scores;
-    for (int64_t first = 0; first < panels; first += filter_piece) {
-        const int64_t last = first + filter_piece < panels ? first + filter_piece : panels;
-        for (int64_t tile = 0; tile < count; tile += tile_rows) {
-            const uint8_t* bytes[tile_rows];
-            const float* coordinate[tile_rows];
-            float scale[tile_rows];
-            for (int64_t r = 0; r < tile_rows; ++r) {
-                // The last tile is filled with the last row.
-                const int64_t row = tile + r < count ? tile + r : count - 1;
-                bytes[r] = block.bytes + row * bytes_of_row(features);
-                coordinate[r] = block.coordinate[row];
-                scale[r] = block.scale[row];
-            }
-            if (by_axes) {
-                axes_tile(filter.axes, packed.negative_h, coordinate, first, last, scores);
-            } else {
-                filter_tile(filter, packed.negative_h, features, bytes, scale, first, last, scores);
-            }
-            for (int r = 0; r < tile_rows && tile + r < count; ++r) {
-                take_candidates(scores, r, first, last, workspace + (tile + r) * features, candidates,
-                    block.row[tile + r]);
-            }
+    alignas(64) float nearness[filter_piece * lanes];
+    int64_t scored = 0;
+    for (int64_t first = 0; first < groups; first += filter_piece) {
+        const int64_t last = first + filter_piece < groups ? first + filter_piece : groups;
+        for (int64_t tile = 0; tile < tiles; ++tile) {
+            measure_tile(filter, quads_of(features), block, tile, first, last, nearness);
+            scored += score_groups_left(PieceOfTile{packed, filter, bounds, features, directions, first, last - first, tile,
+                rows_of(tile), workspace + tile * lanes * features}, nearness, block);
         }
     }
-
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+        name_codes_of_groups(packed, filter, features, workspace + tile * lanes * features, tile, rows_of(tile), block);
+    }
     for (int64_t r = 0; r < count; ++r) {
-        codes[begin + r] = block.row[r].code;
-        int64_t open = 0;
-        while (r + open < count && !candidates.decide(block.row[r + open])) {
-            ++open;
-        }
-        if (open > 0) {
-            assign(rows, packed, codes_count, begin + r, begin + r + open, workspace, codes);
-            r += open - 1;
-        }
+        codes[begin + r] = block.code[r];
     }
-    const bool cost_too_much = candidates.cost_too_much(block.row, count);
-    if (by_axes) {
-        state.change_axes_trust(cost_too_much ? -axes_distrust : 1);
-    } else if (cost_too_much) {
-        state.blocks_without.store(blocks_after_failure, std::memory_order_relaxed);
-    }
+    state.note_block(costs_too_much(scored, count, groups, features));
     return no_bad_row;
 }
 
