@@ -12,11 +12,12 @@ struct Counts {
     int64_t nodes_updated;
     int64_t run_without_graph;
     int64_t waits;
+    int64_t steps_run;
 
     static Counts now() {
-        int64_t values[5] = {};
+        int64_t values[6] = {};
         vq4j_cuda_batch_counts(values);
-        return {values[0], values[1], values[2], values[3], values[4]};
+        return {values[0], values[1], values[2], values[3], values[4], values[5]};
     }
 };
 
@@ -50,8 +51,7 @@ public:
         Implementation& on = on_;
         CHECK_OK(on->pack_codebook(codebook, codes_count, features, packed));
         CHECK_OK(on->assign(z, rows_count_, 1, features, packed, codes_count, codes));
-        CHECK_OK(on->lookup(codebook, codes_count, codes, rows_count_, 1, features, output));
-        CHECK_OK(on->commitment_loss(z, rows_count_, 1, features, codebook, codes, 1, distances, losses, losses + 1));
+        CHECK_OK(on->commitment_loss(z, rows_count_, 1, features, codebook, codes, 1, distances, losses, losses + 1, output));
         CHECK_OK(on->count_codes(codes, rows_count_, codes_count, counts));
         CHECK_OK(on->input_gradient(z, grad, rows_count_, 1, features, codebook, codes, 0.25f, grad_rows));
         CHECK_OK(on->codebook_gradient(z, grad, rows_count_, 1, features, codebook, codes, codes_count, 0.5f, 0.75f,

@@ -321,8 +321,15 @@ void commitment_loss_is_the_mean_squared_error(Implementation& on) {
         const Array<float> distances(on, shape.rows());
         const Array<double> sample_means(on, samples);
         const Array<double> mean(on, 1);
+        const Array<float> out(on, shape.size()), vectors(on, shape.size());
         CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, shape.features, c, codes, samples, distances,
-            sample_means, mean));
+            sample_means, mean, nullptr));
+        const Floats alone = distances.read();
+        CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, shape.features, c, codes, samples, distances,
+            sample_means, mean, out));
+        CHECK(distances.read() == alone);
+        CHECK_OK(on->lookup(c, 9, codes, shape.outer, shape.inner, shape.features, vectors));
+        CHECK(out.read() == vectors.read());
         Doubles expected(static_cast<size_t>(shape.rows()));
         Doubles expected_means(static_cast<size_t>(samples));
         for (int64_t n = 0; n < shape.rows(); ++n) {
@@ -342,7 +349,7 @@ void commitment_loss_is_the_mean_squared_error(Implementation& on) {
     const Array<float> z(on, Floats(6));
     const Array<int32_t> codes(on, std::vector<int32_t>(6));
     const Array<double> means(on, 4);
-    CHECK_FAILS(on->commitment_loss(z, 6, 1, 1, z, codes, 4, z, means, means), VQ4J_INVALID_ARGUMENT, "samples", "6", "4");
+    CHECK_FAILS(on->commitment_loss(z, 6, 1, 1, z, codes, 4, z, means, means, nullptr), VQ4J_INVALID_ARGUMENT, "samples", "6", "4");
 }
 
 void input_gradient_is_straight_through_plus_commitment(Implementation& on) {

@@ -175,7 +175,8 @@ public final class KMeans {
                         1,
                         distances.pointer(),
                         means.pointer(),
-                        mean.pointer());
+                        mean.pointer(),
+                        null);
                 kernels.read(mean.pointer(), objective);
                 kernels.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());
                 kernels.countCodes(codes.pointer(), batchSize, numCodes, counts.pointer());
