@@ -629,7 +629,7 @@ private:
             return;
         }
         has_run_ = true;
-        batching::add(steps_run, static_cast<int64_t>(sequence_.steps().size()));
+        count_steps(static_cast<int64_t>(sequence_.steps().size()));
         const uint64_t hash = sequence_.hash();
         Graph* const graph = graph_of(hash);
         if (graph != nullptr) {
@@ -832,6 +832,10 @@ void release_to_pool(void* memory, cudaStream_t stream) noexcept {
 void wait_for(cudaStream_t stream) {
     check(cudaStreamSynchronize(stream), "synchronize");
     batching::add(waits);
+}
+
+void count_steps(int64_t steps) {
+    batching::add(steps_run, steps);
 }
 
 void release_after_batches(void* memory) noexcept {

@@ -60,6 +60,9 @@ void release_to_pool(void* memory, cudaStream_t stream) noexcept;
 // Waits until all that was put on the stream is done: the one place where the host waits.
 void wait_for(cudaStream_t stream);
 
+// Counts kernels, fills and copies that run, for vq4j_cuda_batch_counts.
+void count_steps(int64_t steps);
+
 // Frees memory once no open batch can name it any more.
 void release_after_batches(void* memory) noexcept;
 

@@ -198,7 +198,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
         sums.codebookGradient(
                 assignment.z,
-                ofCodes,
+                shareOfCodes(ofCodes),
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
@@ -206,6 +206,11 @@ public abstract sealed class Quantizer implements AutoCloseable
                 (float) (beta * mean),
                 (float) nu,
                 codebookOf(number).gradientRoom(state));
+    }
+
+    /** Of the task's gradient for codes, what they receive a share of: without a share it need not be read. */
+    final @Nullable FloatPointer shareOfCodes(@Nullable FloatPointer gradient) {
+        return nu == 0 ? null : gradient;
     }
 
     /** Where the codes of an assignment belong. */
