@@ -471,7 +471,7 @@ struct RaiseIfLowered {
     int* flag;
 
     __device__ void operator()(int64_t i) const {
-        if (watched[i] != first_bad_none) {
+        if (watched[i] < first_bad_none) {  // others count up
             atomicMax(flag, 1);
         }
     }

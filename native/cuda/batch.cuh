@@ -34,7 +34,7 @@ public:
     virtual void* take(size_t bytes) = 0;
     virtual void give_back() = 0;
 
-    // A number that is first_bad_none until kernels lower it, and what is to happen if one has.
+    // A number that is first_bad_none until kernels lower it, or count it up, and what is to happen if one has lowered it.
     virtual long long* watch() = 0;
     virtual void fail_if_lowered(const long long* watched, std::function<void(int64_t)> fail) = 0;
 

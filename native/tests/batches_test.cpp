@@ -163,6 +163,34 @@ void a_commit_copies_at_its_place(Implementation& on) {
 }
 
 // One reads what another has written, one writes what another reads, and there are many.
+// Kernels count their blocks beside what is watched.
+void a_commit_comes_after_kernels_that_count_their_blocks(Implementation& on) {
+    const Array<float> z(on, random_floats(600 * features, 41));
+    const Array<float> mean(on, features), variance(on, features), state(on, Floats(features));
+    const int64_t batch = begin(on);
+    CHECK_OK(on->moments(z, 600, 1, features, 1, features, mean, variance));
+    CHECK_OK(on->commit(state, mean, features * static_cast<int64_t>(sizeof(float))));
+    finish(on, batch);
+    CHECK(state.read() == mean.read());
+}
+
+// Copies that follow one another may be made together, but not those that need one another.
+void copies_come_one_after_the_other(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3, 4}), other(on, std::vector<int32_t>{5, 6, 7, 8});
+    const Array<int32_t> third(on, std::vector<int32_t>{0, 0, 0, 0});
+    int32_t fetched[4] = {};
+    const int64_t batch = begin(on);
+    CHECK_OK(on->copy(third, values, 3 * sizeof(int32_t)));
+    CHECK_OK(on->copy(values, other, 4 * sizeof(int32_t)));
+    CHECK_OK(on->copy(other, third, 2 * sizeof(int32_t)));
+    CHECK_OK(on->copy(third + 3, values + 1, 1));
+    CHECK_OK(on->fetch(fetched, other, sizeof fetched));
+    finish(on, batch);
+    CHECK(third.read() == std::vector<int32_t>({1, 2, 3, 6}));
+    CHECK(values.read() == std::vector<int32_t>({5, 6, 7, 8}));
+    CHECK(fetched[0] == 1 && fetched[1] == 2 && fetched[2] == 7 && fetched[3] == 8);
+}
+
 void commits_come_one_after_the_other(Implementation& on) {
     const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
     const Array<int32_t> first(on, 2), second(on, 2), third(on, 12);
@@ -516,6 +544,7 @@ int main() {
                                 TEST(a_fetch_delivers_what_was_there_at_its_place),
                                 TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
                                 TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place),
+                                TEST(a_commit_comes_after_kernels_that_count_their_blocks), TEST(copies_come_one_after_the_other),
                                 TEST(commits_come_one_after_the_other)},
         {cpu("portable", 1), cuda()});
     const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),
