@@ -85,6 +85,12 @@ class DeviceStepsTest {
         assertEquals(new Steps(8, 6, 1), Steps.of(layer()));
     }
 
+    /** Blocks share the codes where there are several panels of them for few rows: one more fill. */
+    @Test
+    void ofManyCodes() {
+        assertEquals(new Steps(9, 6, 1), Steps.of(VectorQuant.builder(FEATURES, 300).dim(-1)));
+    }
+
     @Test
     void ofCodesThatShareTheTasksGradient() {
         assertEquals(new Steps(8, 6, 1), Steps.of(layer().syncNu(2)));
@@ -113,28 +119,28 @@ class DeviceStepsTest {
 
     @Test
     void ofAStatisticsAffine() {
-        assertEquals(new Steps(23, 7, 1), Steps.of(layer().statisticsAffine(true)));
+        assertEquals(new Steps(24, 7, 1), Steps.of(layer().statisticsAffine(true)));
     }
 
     @Test
     void ofRowsAndCodesOfLengthOne() {
         assertEquals(
-                new Steps(13, 7, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
+                new Steps(14, 7, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
     }
 
     @Test
     void ofMovingAverages() {
-        assertEquals(new Steps(18, 3, 0), Steps.of(layer().ema(0.9)));
+        assertEquals(new Steps(20, 3, 0), Steps.of(layer().ema(0.9)));
     }
 
     @Test
     void ofReplacedCodes() {
-        assertEquals(new Steps(14, 6, 1), Steps.of(layer().replaceFreq(20)));
+        assertEquals(new Steps(21, 6, 1), Steps.of(layer().replaceFreq(20)));
     }
 
     @Test
     void ofALinearMap() {
-        assertEquals(new Steps(12, 11, 1), Steps.of(layer().linearCodebook(true)));
+        assertEquals(new Steps(11, 11, 1), Steps.of(layer().linearCodebook(true)));
     }
 
     @Test
