@@ -1,10 +1,8 @@
 // Mean and variance of groups of features, per sample: a thread sums a chunk of 256 rows of one feature about the chunk's
-// first value, then a thread a group combines the chunks by Chan's formula in fp64; of a whole batch in the block that
-// finishes last, of its samples in a kernel of its own. One read of the rows; bound by memory.
+// first value, then a thread a group combines the chunks by Chan's formula in fp64. One read of the rows; bound by memory.
 #include "core/arguments.hpp"
 #include "cuda/chunks.cuh"
 #include "cuda/first_bad.cuh"
-#include "cuda/last_block.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::moments {
@@ -48,31 +46,15 @@ struct Combine {
         Moments total{0.0, 0.0, 0.0};
         for (int64_t d = i % groups * width; d < (i % groups + 1) * width; ++d) {
             Moments column{0.0, 0.0, 0.0};
-            load_ahead(
-                0, chunks, [&](int64_t chunk) { return sample[chunk * features + d]; },
-                [&](Moments of_chunk, int64_t) { column = combine(column, of_chunk); });
+            for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+                column = combine(column, sample[chunk * features + d]);
+            }
             total = combine(total, column);
         }
         mean[i] = static_cast<float>(total.mean);
         variance[i] = static_cast<float>(total.squares / total.count);
     }
 };
-
-// `results` are those that the last block combines; with none nothing is counted.
-__global__ void __launch_bounds__(block_threads) moments_kernel(SumChunk sum_chunk, int64_t partials, Combine combine,
-    int64_t results, FinishedBlocks finished) {
-    __shared__ bool is_last;
-    const int64_t i = static_cast<int64_t>(blockIdx.x) * block_threads + threadIdx.x;
-    if (i < partials) {
-        sum_chunk(i);
-    }
-    if (results == 0 || !finished.this_is_last(is_last)) {
-        return;
-    }
-    for (int64_t result = threadIdx.x; result < results; result += block_threads) {
-        combine(result);
-    }
-}
 
 }  // namespace vq4j::moments
 
@@ -90,14 +72,9 @@ int32_t vq4j_cuda_moments(void* stream, const float* rows, int64_t outer, int64_
         const int64_t partials = samples * segments.chunks() * features;
         const DeviceScratch<Moments> partial(partials, s);
         const DeviceFirstBad bad(s);
-        const DeviceFinishedBlocks finished(s);
-        const moments::Combine combine{partial.get(), segments.chunks(), features, groups, mean, variance};
-        launch(moments::moments_kernel, blocks_for(partials, block_threads), block_threads, 0, s,
-            moments::SumChunk{rows, layout, segments, partial.get(), bad.rows()}, partials, combine,
-            samples == 1 ? groups : int64_t{0}, finished.get());
-        if (samples > 1) {
-            for_each(samples * groups, s, combine);
-        }
+        for_each(partials, s, moments::SumChunk{rows, layout, segments, partial.get(), bad.rows()});
+        for_each(samples * groups, s,
+            moments::Combine{partial.get(), segments.chunks(), features, groups, mean, variance});
         bad.require_finite("z");
     });
 }

@@ -166,12 +166,15 @@ void a_commit_copies_at_its_place(Implementation& on) {
 // Kernels count their blocks beside what is watched.
 void a_commit_comes_after_kernels_that_count_their_blocks(Implementation& on) {
     const Array<float> z(on, random_floats(600 * features, 41));
-    const Array<float> mean(on, features), variance(on, features), state(on, Floats(features));
+    const Array<float> codebook(on, random_floats(codes_count * features, 42));
+    const Array<int32_t> codes(on, std::vector<int32_t>(600, 1));
+    const Array<float> distances(on, 600), state(on, Floats(600));
+    const Array<double> means(on, 2);
     const int64_t batch = begin(on);
-    CHECK_OK(on->moments(z, 600, 1, features, 1, features, mean, variance));
-    CHECK_OK(on->commit(state, mean, features * static_cast<int64_t>(sizeof(float))));
+    CHECK_OK(on->commitment_loss(z, 600, 1, features, codebook, codes, 1, distances, means, means + 1, nullptr));
+    CHECK_OK(on->commit(state, distances, 600 * static_cast<int64_t>(sizeof(float))));
     finish(on, batch);
-    CHECK(state.read() == mean.read());
+    CHECK(state.read() == distances.read());
 }
 
 // Copies that follow one another may be made together, but not those that need one another.

@@ -119,7 +119,7 @@ class DeviceStepsTest {
 
     @Test
     void ofAStatisticsAffine() {
-        assertEquals(new Steps(24, 7, 1), Steps.of(layer().statisticsAffine(true)));
+        assertEquals(new Steps(26, 7, 1), Steps.of(layer().statisticsAffine(true)));
     }
 
     @Test
