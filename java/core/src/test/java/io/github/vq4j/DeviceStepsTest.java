@@ -88,7 +88,8 @@ class DeviceStepsTest {
     /** Blocks share the codes where there are several panels of them for few rows: one more fill. */
     @Test
     void ofManyCodes() {
-        assertEquals(new Steps(9, 6, 1), Steps.of(VectorQuant.builder(FEATURES, 300).dim(-1)));
+        assertEquals(
+                new Steps(9, 6, 1), Steps.of(VectorQuant.builder(FEATURES, 300).dim(-1)));
     }
 
     @Test
@@ -124,8 +125,7 @@ class DeviceStepsTest {
 
     @Test
     void ofRowsAndCodesOfLengthOne() {
-        assertEquals(
-                new Steps(14, 7, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
+        assertEquals(new Steps(14, 7, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
     }
 
     @Test
