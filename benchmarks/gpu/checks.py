@@ -37,7 +37,7 @@ def step(library, rows, codebook, device):
     means, variances = empty(features), empty(features)
     moved = codebook.clone()
     library.lookup(codebook, codes_count, codes, rows_count, 1, features, output)
-    library.commitment_loss(rows, rows_count, 1, features, codebook, codes, 1, distances, sample_means, mean)
+    library.commitment_loss(rows, rows_count, 1, features, codebook, codes, 1, distances, sample_means, mean, output)
     library.count_codes(codes, rows_count, codes_count, counts)
     library.input_gradient(rows, output, rows_count, 1, features, codebook, codes, 0.1, of_rows)
     library.codebook_gradient(rows, output, rows_count, 1, features, codebook, codes, codes_count, 0.9, 0.5, of_codes)

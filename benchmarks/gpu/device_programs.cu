@@ -63,14 +63,13 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_training_steps(void* stream, const fl
             require_ok(vq4j_cuda_begin_batch(stream, &batch));
             require_ok(vq4j_cuda_pack_codebook(stream, codebook, codes_count, features, packed));
             require_ok(vq4j_cuda_assign(stream, rows, rows_count, 1, features, packed, codes_count, codes));
-            require_ok(vq4j_cuda_lookup(stream, codebook, codes_count, codes, rows_count, 1, features, output));
             require_ok(vq4j_cuda_commitment_loss(stream, rows, rows_count, 1, features, codebook, codes, 1, distances, losses,
-                losses + 1));
+                losses + 1, output));
             require_ok(vq4j_cuda_count_codes(stream, codes, rows_count, codes_count, counts));
             require_ok(vq4j_cuda_fetch(stream, fetched[step % 2], losses, sizeof fetched[0]));
             require_ok(vq4j_cuda_input_gradient(stream, rows, grad, rows_count, 1, features, codebook, codes, commitment,
                 grad_rows));
-            require_ok(vq4j_cuda_codebook_gradient(stream, rows, grad, rows_count, 1, features, codebook, codes, codes_count,
+            require_ok(vq4j_cuda_codebook_gradient(stream, rows, nullptr, rows_count, 1, features, codebook, codes, codes_count,
                 of_codes, 0.0f, grad_codebook));
             require_ok(vq4j_cuda_adam_step(stream, codebook, grad_codebook, first_moment, second_moment,
                 codes_count * features, step + 1, 1e-3, 0.9, 0.999, 1e-8, 0.01, 1));

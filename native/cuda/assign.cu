@@ -6,6 +6,10 @@
 // written. 2 N K D operations on 4 (D + 1) N bytes plus the codebook once a block from L2: bound by arithmetic from about
 // K = 64 up.
 //
+// Few rows would leave most of a device idle: then several blocks share their panels, and the best score of each row comes
+// about by an atomic maximum of 64 bits, whose result does not depend on the order. The block that finishes a tile last
+// writes its codes.
+//
 // Where it pays, tensor cores do it instead (tensor_assign.cu), and this kernel the rows that they leave open.
 #include <atomic>
 
@@ -43,23 +47,42 @@ struct ListedRows {
     __device__ int64_t operator[](int64_t i) const { return rows[i]; }
 };
 
+// The panels are cut into `parts` of `panels` each, a block for each part of each tile; what they share starts at zero.
+struct PanelParts {
+    unsigned parts;
+    int64_t panels;
+    unsigned long long* best;  // of every row; null where there is one part
+    unsigned* finished;        // of every tile
+};
+
+// The larger the score, and the lower the code of equal ones, the larger the number; above 0. Zeros are equal.
+__device__ __forceinline__ unsigned long long ordered(float score, int32_t code) {
+    const uint32_t bits = static_cast<uint32_t>(bits_of_float(score + 0.0f));
+    const uint32_t score_order = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
+    return static_cast<unsigned long long>(score_order) << 32 | ~static_cast<uint32_t>(code);
+}
+
 template <typename Numbers, typename Chosen>
 __global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout layout, Chosen chosen,
-    PackedCodebook<const float> packed, int64_t codes_count, int32_t* codes, BadRows bad) {
+    PackedCodebook<const float> packed, int64_t codes_count, PanelParts parts, int32_t* codes, BadRows bad) {
     alignas(16) __shared__ float z_tile[tile_features][padded_rows];
     alignas(16) __shared__ float c_tile[tile_features][tile_codes];
     __shared__ int64_t row_numbers[tile_rows];  // negative beyond the last row
     __shared__ int64_t row_offsets[tile_rows];
     __shared__ float row_scores[tile_rows][threads_across + 1];
     __shared__ int32_t row_codes[tile_rows][threads_across + 1];
+    __shared__ unsigned parts_before;
 
     const int t = static_cast<int>(threadIdx.x);
     const int across = t % threads_across;
     const int down = t / threads_across;
     const int64_t features = layout.features;
     const int64_t count = chosen.size();
-    for (int64_t first = static_cast<int64_t>(blockIdx.x) * tile_rows; first < count;
-         first += static_cast<int64_t>(gridDim.x) * tile_rows) {
+    const int64_t begin_code = blockIdx.x % parts.parts * parts.panels * tile_codes;
+    const int64_t part_end = begin_code + parts.panels * tile_codes;
+    const int64_t end_code = part_end < codes_count ? part_end : codes_count;
+    for (int64_t first = static_cast<int64_t>(blockIdx.x / parts.parts) * tile_rows; first < count;
+         first += static_cast<int64_t>(gridDim.x / parts.parts) * tile_rows) {
         if (t < tile_rows) {
             const int64_t n = first + t < count ? chosen[first + t] : -1;
             row_numbers[t] = n;
@@ -74,7 +97,7 @@ __global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout
             best_code[i] = 0;
         }
 
-        for (int64_t first_code = 0; first_code < codes_count; first_code += tile_codes) {
+        for (int64_t first_code = begin_code; first_code < end_code; first_code += tile_codes) {
             const float* panel = packed.codes + first_code * features;
             float score[8][8];
             for (int j = 0; j < 8; ++j) {
@@ -149,7 +172,24 @@ __global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout
                     code = row_codes[t][other];
                 }
             }
-            codes[row_numbers[t]] = code;
+            if (parts.best == nullptr) {
+                codes[row_numbers[t]] = code;
+            } else {
+                atomicMax(parts.best + row_numbers[t], ordered(score, code));
+            }
+        }
+        if (parts.best == nullptr) {
+            continue;
+        }
+        __syncthreads();
+        if (t == 0) {
+            __threadfence();
+            parts_before = atomicAdd(parts.finished + first / tile_rows, 1u);
+            __threadfence();
+        }
+        __syncthreads();
+        if (parts_before + 1 == parts.parts && t < tile_rows && row_numbers[t] >= 0) {
+            codes[row_numbers[t]] = static_cast<int32_t>(~static_cast<uint32_t>(parts.best[row_numbers[t]]));
         }
     }
 }
@@ -166,15 +206,24 @@ bool uses_tensor_cores(int64_t rows, int64_t codes_count, int64_t features) {
                                        : chosen == Choice::tensor_cores && tensor_cores_serve(features);
 }
 
+// Into how many parts the panels are cut: as many as give every multiprocessor of a large device two blocks, by analysis.
+unsigned parts_of(unsigned tiles, int64_t panels) {
+    constexpr unsigned wanted_blocks = 264;
+    const unsigned wanted = wanted_blocks / tiles;
+    const int64_t most = wanted < 1 ? 1 : wanted;
+    return static_cast<unsigned>(most < panels ? most : panels);
+}
+
 template <typename Numbers>
 void assign(Numbers rows, Layout layout, const void* packed, int64_t codes_count, int32_t* codes, cudaStream_t stream) {
     const PackedCodebook<const float> view =
         packed_view(static_cast<const float*>(packed), codes_count, layout.features);
     const DeviceFirstBad bad(stream);
-    const auto score_all = [&](auto chosen, unsigned blocks) {
+    const auto score_all = [&](auto chosen, unsigned blocks, PanelParts parts) {
         launch(assign_kernel<Numbers, decltype(chosen)>, blocks, threads, 0, stream, rows, layout, chosen, view,
-            codes_count, codes, bad.rows());
+            codes_count, parts, codes, bad.rows());
     };
+    const PanelParts whole{1, panels_of(codes_count), nullptr, nullptr};
     const unsigned tiles = blocks_for(layout.rows(), tile_rows);
     if (uses_tensor_cores(layout.rows(), codes_count, layout.features)) {
         const DeviceScratch<int64_t> open_rows(layout.rows(), stream);
@@ -183,9 +232,15 @@ void assign(Numbers rows, Layout layout, const void* packed, int64_t codes_count
             {open_rows.get(), open_count.get()}, stream);
         // How many rows are open only the device knows: as many blocks as run at once share them.
         constexpr unsigned blocks = 512;
-        score_all(ListedRows{open_rows.get(), open_count.get()}, tiles < blocks ? tiles : blocks);
+        score_all(ListedRows{open_rows.get(), open_count.get()}, tiles < blocks ? tiles : blocks, whole);
+    } else if (const unsigned parts = parts_of(tiles, panels_of(codes_count)); parts > 1) {
+        const DeviceScratch<unsigned long long> shared(layout.rows() + tiles, stream);
+        fill(shared.get(), 0, (layout.rows() + tiles) * static_cast<int64_t>(sizeof(unsigned long long)), stream);
+        const int64_t panels = (panels_of(codes_count) + parts - 1) / parts;
+        score_all(AllRows{layout.rows()}, tiles * parts,
+            {parts, panels, shared.get(), reinterpret_cast<unsigned*>(shared.get() + layout.rows())});
     } else {
-        score_all(AllRows{layout.rows()}, tiles);
+        score_all(AllRows{layout.rows()}, tiles, whole);
     }
     bad.require_finite("z");
 }

@@ -25,7 +25,7 @@ namespace batching {
 
 // ---- counts ----------------------------------------------------------------------------------------------------
 
-enum Count { graphs_made, graphs_launched, nodes_updated, run_without_graph, waits, counts_of };
+enum Count { graphs_made, graphs_launched, nodes_updated, run_without_graph, waits, steps_run, counts_of };
 
 std::atomic<int64_t> counts[counts_of];
 
@@ -35,6 +35,66 @@ void add(Count count, int64_t by = 1) {
 
 // How often a shape has to come until it becomes a graph; 0: never.
 std::atomic<int32_t> uses_until_graph{2};
+
+// ---- copies ------------------------------------------------------------------------------------------------------
+
+// Copies that follow one another are one kernel: each by itself would take longer to start than to run.
+constexpr int most_copied_parts = 12;
+constexpr unsigned copy_threads = 256;
+constexpr size_t copy_bytes_of_block = size_t{32} << 10;
+constexpr unsigned most_copy_blocks = 1024;
+
+struct CopiedPart {
+    unsigned char* to;
+    const unsigned char* from;
+    size_t bytes;
+
+    bool touches(const unsigned char* memory, size_t count) const {
+        const auto overlaps = [=](const unsigned char* own) { return own < memory + count && memory < own + bytes; };
+        return overlaps(to) || overlaps(from);
+    }
+};
+
+struct CopiedParts {
+    int count;
+    CopiedPart parts[most_copied_parts];
+
+    // Whether a part reads or writes what another copy writes, or writes what it reads.
+    bool touch(const CopiedPart& other) const {
+        return std::any_of(parts, parts + count, [&](const CopiedPart& part) {
+            return part.touches(other.to, other.bytes) || other.touches(part.to, part.bytes);
+        });
+    }
+};
+
+template <typename Word>
+__device__ void copy_words(const CopiedPart& part) {
+    const size_t words = part.bytes / sizeof(Word);
+    const size_t threads = size_t{gridDim.x} * blockDim.x;
+    for (size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < words; i += threads) {
+        reinterpret_cast<Word*>(part.to)[i] = reinterpret_cast<const Word*>(part.from)[i];
+    }
+}
+
+// Parts of floats, doubles and 64-bit integers, but for what a caller has cut from them.
+__global__ void __launch_bounds__(copy_threads) copy_parts_kernel(CopiedParts copies) {
+    for (int i = 0; i < copies.count; ++i) {
+        const CopiedPart part = copies.parts[i];
+        const size_t unaligned = (reinterpret_cast<uintptr_t>(part.to) | reinterpret_cast<uintptr_t>(part.from) | part.bytes);
+        if (unaligned % sizeof(uint64_t) == 0) {
+            copy_words<uint64_t>(part);
+        } else if (unaligned % sizeof(uint32_t) == 0) {
+            copy_words<uint32_t>(part);
+        } else {
+            copy_words<unsigned char>(part);
+        }
+    }
+}
+
+unsigned copy_blocks(size_t bytes) {
+    const size_t blocks = (bytes + copy_bytes_of_block - 1) / copy_bytes_of_block;
+    return static_cast<unsigned>(std::min<size_t>(std::max<size_t>(blocks, 1), most_copy_blocks));
+}
 
 // ---- what a batch runs -----------------------------------------------------------------------------------------
 
@@ -411,7 +471,7 @@ struct RaiseIfLowered {
     int* flag;
 
     __device__ void operator()(int64_t i) const {
-        if (watched[i] != first_bad_none) {
+        if (watched[i] < first_bad_none) {  // others count up
             atomicMax(flag, 1);
         }
     }
@@ -527,11 +587,12 @@ public:
     }
 
     void add_copy(void* to, const void* from, size_t bytes) override {
-        Step step = next(Kind::copy);
-        step.to = to;
-        step.from = from;
-        step.bytes = bytes;
-        sequence_.add(step);
+        const CopiedPart part = {static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from), bytes};
+        launch_commits();  // either copies are pending or commits
+        if (copies_.count == most_copied_parts || copies_.touch(part)) {
+            add_copies();
+        }
+        copies_.parts[copies_.count++] = part;
     }
 
     void* take(size_t bytes) override { return arena_.take(bytes, stream_); }
@@ -573,6 +634,7 @@ public:
             for_each(static_cast<int64_t>(bytes), stream_, commit);
             return;
         }
+        add_copies();
         failed();
         if (!commits_.takes(to, from, bytes)) {
             launch_commits();
@@ -609,6 +671,7 @@ public:
             cudaStreamSynchronize(stream_);  // a part that has run may still write to the results' memory
         }
         has_run_ = false;
+        copies_.count = 0;
         sequence_.clear();
         results_.reset();
         page_copies_.clear();
@@ -647,12 +710,49 @@ private:
     // A step to fill in; before its arguments. What is pending comes before it.
     Step next(Kind kind) {
         launch_commits();
+        add_copies();
+        return next_alone(kind);
+    }
+
+    Step next_alone(Kind kind) {
         if (sequence_.steps().size() == most_steps) {
-            run();
+            run_sequence();
         }
         Step step = {};
         step.kind = kind;
         return step;
+    }
+
+    // The copies that have followed one another, as one step.
+    void add_copies() {
+        if (copies_.count == 1) {
+            Step step = next_alone(Kind::copy);
+            step.to = copies_.parts[0].to;
+            step.from = copies_.parts[0].from;
+            step.bytes = copies_.parts[0].bytes;
+            sequence_.add(step);
+        } else if (copies_.count > 1) {
+            add_copy_kernel();
+        }
+        copies_.count = 0;
+    }
+
+    void add_copy_kernel() {
+        Step step = next_alone(Kind::kernel);
+        step.kernel = reinterpret_cast<const void*>(copy_parts_kernel);
+#ifdef VQ4J_HOST_RUN
+        host_run::know(copy_parts_kernel);
+#endif
+        size_t bytes = 0;
+        for (int i = 0; i < copies_.count; ++i) {
+            bytes = std::max(bytes, copies_.parts[i].bytes);
+        }
+        step.grid = dim3(copy_blocks(bytes));
+        step.block = dim3(copy_threads);
+        step.first_argument = sequence_.arguments();
+        step.argument_count = 1;
+        sequence_.add_argument({&copies_, sizeof copies_});
+        sequence_.add(step);
     }
 
     void copy_pages() {
@@ -662,10 +762,16 @@ private:
     }
 
     void run() {
+        add_copies();
+        run_sequence();
+    }
+
+    void run_sequence() {
         if (sequence_.steps().empty()) {
             return;
         }
         has_run_ = true;
+        count_steps(static_cast<int64_t>(sequence_.steps().size()));
         const uint64_t hash = sequence_.hash();
         Graph* const graph = graph_of(hash);
         if (graph != nullptr) {
@@ -718,6 +824,7 @@ private:
     cudaStream_t stream_;
     Arena arena_;
     Sequence sequence_;
+    CopiedParts copies_ = {};  // behind the sequence
     std::unordered_multimap<uint64_t, std::unique_ptr<Graph>> graphs_;
     std::unordered_map<uint64_t, int32_t> seen_;
     int64_t uses_ = 0;
@@ -870,6 +977,10 @@ void release_to_pool(void* memory, cudaStream_t stream) noexcept {
 void wait_for(cudaStream_t stream) {
     check(cudaStreamSynchronize(stream), "synchronize");
     batching::add(waits);
+}
+
+void count_steps(int64_t steps) {
+    batching::add(steps_run, steps);
 }
 
 void release_after_batches(void* memory) noexcept {

@@ -34,7 +34,7 @@ public:
     virtual void* take(size_t bytes) = 0;
     virtual void give_back() = 0;
 
-    // A number that is first_bad_none until kernels lower it, and what is to happen if one has.
+    // A number that is first_bad_none until kernels lower it, or count it up, and what is to happen if one has lowered it.
     virtual long long* watch() = 0;
     virtual void fail_if_lowered(const long long* watched, std::function<void(int64_t)> fail) = 0;
 
@@ -62,6 +62,9 @@ void release_to_pool(void* memory, cudaStream_t stream) noexcept;
 
 // Waits until all that was put on the stream is done: the one place where the host waits.
 void wait_for(cudaStream_t stream);
+
+// Counts kernels, fills and copies that run, for vq4j_cuda_batch_counts.
+void count_steps(int64_t steps);
 
 // Frees memory once no open batch can name it any more.
 void release_after_batches(void* memory) noexcept;

@@ -2,10 +2,8 @@
 #ifndef VQ4J_CUDA_FIRST_BAD_CUH
 #define VQ4J_CUDA_FIRST_BAD_CUH
 
-#include <memory>
-
 #include "core/arithmetic.hpp"
-#include "cuda/launch.cuh"
+#include "cuda/mark.cuh"
 
 namespace vq4j {
 
@@ -24,17 +22,9 @@ struct BadRows {
 
 class DeviceFirstBad {
 public:
-    explicit DeviceFirstBad(cudaStream_t stream) : batch_(Batch::open(stream)), stream_(stream) {
-        if (batch_ != nullptr) {
-            first_ = batch_->watch();
-        } else {
-            own_ = std::make_unique<DeviceScratch<long long>>(1, stream);
-            first_ = own_->get();
-            fill(first_, first_bad_none_byte, sizeof *first_, stream);
-        }
-    }
+    explicit DeviceFirstBad(cudaStream_t stream) : batch_(Batch::open(stream)), stream_(stream), first_(stream) {}
 
-    BadRows rows() const { return {first_}; }
+    BadRows rows() const { return {first_.get()}; }
 
     // Waits for the stream: every later use of what the kernels computed comes after this. In a batch all of these fail
     // when the batch is finished.
@@ -58,10 +48,10 @@ public:
     template <typename Fail>
     void require_none(Fail fail) const {
         if (batch_ != nullptr) {
-            batch_->fail_if_lowered(first_, fail);
+            batch_->fail_if_lowered(first_.get(), fail);
             return;
         }
-        const int64_t position = read_back(first_, stream_);
+        const int64_t position = read_back(static_cast<const long long*>(first_.get()), stream_);
         if (position != first_bad_none) {
             fail(position);
         }
@@ -70,8 +60,7 @@ public:
 private:
     Batch* batch_;
     cudaStream_t stream_;
-    std::unique_ptr<DeviceScratch<long long>> own_;  // outside of a batch
-    long long* first_;
+    DeviceMark first_;
 };
 
 }  // namespace vq4j

@@ -32,19 +32,23 @@ __device__ __forceinline__ int64_t first_not_below(const int32_t* sorted, int64_
     return begin;
 }
 
-// Code k has the rows order[starts[k]] ... order[starts[k + 1] - 1], ascending. The codes are in [0, codes_count).
+// Code k has the rows order[starts[k]] ... order[starts[k + 1] - 1], ascending. The codes are in [0, codes_count). Behind its
+// first chunk of 256 rows it has the further chunks number further[k] ... further[k + 1] - 1, counted over all codes. For the
+// kernel that comes next every code has `counters_of_code` counters at zero.
 class GroupedRows {
 public:
-    GroupedRows(const int32_t* codes, int64_t rows_count, int64_t codes_count, cudaStream_t stream);
+    GroupedRows(const int32_t* codes, int64_t rows_count, int64_t codes_count, int64_t counters_of_code, cudaStream_t stream);
 
-    const int64_t* order() const { return sorted_.order(); }  // N
-    const int64_t* starts() const { return starts_.get(); }   // K + 1
-    int64_t* chunks() const { return chunks_.get(); }         // K + 1, the first K: how many chunks of 256 rows a code has
+    const int64_t* order() const { return order_.get(); }      // N
+    const int64_t* starts() const { return starts_.get(); }    // K + 1
+    const int64_t* further() const { return further_.get(); }  // K + 1
+    unsigned* counters() const { return counters_.get(); }     // K x counters_of_code
 
 private:
-    SortedCodes sorted_;
+    DeviceScratch<int64_t> order_;
     DeviceScratch<int64_t> starts_;
-    DeviceScratch<int64_t> chunks_;
+    DeviceScratch<int64_t> further_;
+    DeviceScratch<unsigned> counters_;
 };
 
 }  // namespace vq4j

@@ -42,6 +42,7 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
             parameters);
         return;
     }
+    count_steps(1);
 #ifdef VQ4J_HOST_RUN
     const std::tuple<Parameters...> parameters(arguments...);
     const bool launched = host_run::launch(grid, block, shared_bytes, [&] { std::apply(kernel, parameters); });
@@ -61,6 +62,7 @@ inline void fill(void* memory, int byte, int64_t bytes, cudaStream_t stream) {
     if (Batch* const batch = Batch::open(stream)) {
         batch->add_fill(memory, byte, static_cast<size_t>(bytes));
     } else {
+        count_steps(1);
         check(cudaMemsetAsync(memory, byte, static_cast<size_t>(bytes), stream), "fill");
     }
 }
@@ -70,6 +72,7 @@ inline void copy_on_device(void* to, const void* from, int64_t bytes, cudaStream
     if (Batch* const batch = Batch::open(stream)) {
         batch->add_copy(to, from, static_cast<size_t>(bytes));
     } else {
+        count_steps(1);
         check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, stream), "copy");
     }
 }

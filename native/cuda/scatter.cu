@@ -1,13 +1,12 @@
 // Sums over the rows of each code: of the rows themselves (scatter) and of their gradients (codebook_gradient).
 //
 // The rows are grouped by code with a stable sort. Every chunk of 256 rows of a code is summed in fp32 by a thread a
-// feature, eight loads ahead of the sum, then the chunks of a code in fp64, in order. One read of the rows, 4 N D bytes (8
-// with a gradient), plus the sort; bound by memory.
+// feature, eight loads ahead of the sum; the threads that finish the last chunk of a code add its chunks up in fp64, in
+// order. One read of the rows, 4 N D bytes (8 with a gradient), plus the sort; bound by memory.
 #include "core/arguments.hpp"
 #include "cuda/chunks.cuh"
 #include "cuda/first_bad.cuh"
 #include "cuda/group_by_code.cuh"
-#include "cuda/scan.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::scatter {
@@ -47,74 +46,109 @@ struct AddGradient {
     }
 };
 
-// One feature of one chunk; there are at most as many chunks as threads were started for.
-template <typename Add>
-struct SumChunk {
-    Add add;
+constexpr int lanes = 32;
+constexpr unsigned whole_warp = 0xffffffffu;
+
+// Chunks of rows by code and strips of up to 32 features: what the threads that share a chunk have. The first chunks of all
+// codes come first, even where a code has no rows, then the further ones of those that have more.
+struct Chunks {
     const int64_t* order;
     const int64_t* starts;
-    const int64_t* first_chunk;  // of every code; [K] the number of chunks
+    const int64_t* further;
     int64_t codes_count;
     int64_t features;
-    float* partial;
+    int width;       // threads that share a chunk, each a feature of the strip
+    int64_t strips;  // of the features
 
-    __device__ void operator()(int64_t i) const {
-        const int64_t chunk = i / features;
-        const int64_t d = i % features;
-        if (chunk >= first_chunk[codes_count]) {
-            return;
+    __device__ int64_t count() const { return codes_count + further[codes_count]; }
+
+    __device__ int64_t code_of(int64_t chunk) const {
+        if (chunk < codes_count) {
+            return chunk;
         }
-        // The last code whose first chunk is not behind this one; codes without rows have no chunk.
+        // The last code whose further chunks do not begin behind this one; others have none in between.
         int64_t k = 0;
         for (int64_t high = codes_count; high - k > 1;) {
             const int64_t middle = k + (high - k) / 2;
-            if (first_chunk[middle] <= chunk) {
+            if (further[middle] <= chunk - codes_count) {
                 k = middle;
             } else {
                 high = middle;
             }
         }
-        const int64_t begin = starts[k] + (chunk - first_chunk[k]) * chunk_rows;
-        const int64_t end = begin + chunk_rows < starts[k + 1] ? begin + chunk_rows : starts[k + 1];
+        return k;
+    }
+
+    // Where the sum of chunk number i of a code is kept.
+    __device__ int64_t place(int64_t k, int64_t i) const { return i == 0 ? k : codes_count + further[k] + i - 1; }
+};
+
+// A group of `width` threads has a strip of a chunk. The sum of a code of one chunk is the result; of others the group that
+// finishes last adds the chunks up.
+template <typename Add>
+__global__ void __launch_bounds__(block_threads) sum_kernel(Add add, Chunks chunks, float* partial, unsigned* finished,
+    float* out) {
+    const int lane = static_cast<int>(threadIdx.x) % chunks.width;
+    const int64_t group =
+        (static_cast<int64_t>(blockIdx.x) * block_threads + threadIdx.x) / chunks.width;
+    const int64_t chunk = group / chunks.strips;
+    const int64_t strip = group % chunks.strips;
+    const int64_t d = strip * chunks.width + lane;
+    const int64_t features = chunks.features;
+    const bool has_sum = chunk < chunks.count() && d < features;
+    int64_t k = 0;
+    int64_t chunks_of_code = 0;
+    if (has_sum) {
+        k = chunks.code_of(chunk);
+        chunks_of_code = 1 + chunks.further[k + 1] - chunks.further[k];
+        const int64_t i = chunk < chunks.codes_count ? 0 : 1 + chunk - chunks.codes_count - chunks.further[k];
+        const int64_t begin = chunks.starts[k] + i * chunk_rows;
+        const int64_t end = begin + chunk_rows < chunks.starts[k + 1] ? begin + chunk_rows : chunks.starts[k + 1];
         const float code = add.code(k, d);
         float sum = 0.0f;
         load_ahead(
-            begin, end, [&](int64_t position) { return add.load(order[position], d); },
-            [&](auto value, int64_t position) { sum = add(sum, value, code, order[position]); });
-        partial[i] = sum;
-    }
-};
-
-struct Combine {
-    const float* partial;
-    const int64_t* first_chunk;
-    int64_t features;
-    float* out;
-
-    __device__ void operator()(int64_t i) const {
-        const int64_t k = i / features;
-        double sum = 0.0;
-        for (int64_t chunk = first_chunk[k]; chunk < first_chunk[k + 1]; ++chunk) {
-            sum = sum + static_cast<double>(partial[chunk * features + i % features]);
+            begin, end, [&](int64_t position) { return add.load(chunks.order[position], d); },
+            [&](auto value, int64_t position) { sum = add(sum, value, code, chunks.order[position]); });
+        if (chunks_of_code == 1) {
+            out[k * features + d] = sum;
+        } else {
+            partial[chunk * features + d] = sum;
+            __threadfence();
         }
-        out[i] = static_cast<float>(sum);
     }
-};
+    __syncwarp(whole_warp);
+    unsigned finished_before = 0;
+    if (has_sum && lane == 0 && chunks_of_code > 1) {
+        finished_before = atomicAdd(finished + k * chunks.strips + strip, 1u);
+        __threadfence();
+    }
+    __syncwarp(whole_warp);
+    finished_before = __shfl_sync(whole_warp, finished_before, static_cast<int>(threadIdx.x) % lanes - lane);
+    if (!has_sum || chunks_of_code == 1 || finished_before + 1 != static_cast<unsigned>(chunks_of_code)) {
+        return;
+    }
+    double sum = 0.0;
+    load_ahead(
+        0, chunks_of_code, [&](int64_t i) { return partial[chunks.place(k, i) * features + d]; },
+        [&](float value, int64_t) { sum = sum + static_cast<double>(value); });
+    out[k * features + d] = static_cast<float>(sum);
+}
 
 template <typename Add>
 void sum_by_code(Add add, Layout layout, const int32_t* codes, int64_t codes_count, float* out, cudaStream_t stream) {
     const int64_t rows_count = layout.rows();
     const int64_t features = layout.features;
-    const GroupedRows grouped(codes, rows_count, codes_count, stream);
-    exclusive_scan(grouped.chunks(), codes_count, stream);
-    const int64_t* const first_chunk = grouped.chunks();
-
-    const int64_t codes_with_rows = codes_count < rows_count ? codes_count : rows_count;
-    const int64_t most_chunks = rows_count / chunk_rows + codes_with_rows;
+    int width = 1;
+    while (width < lanes && width < features) {
+        width *= 2;
+    }
+    const int64_t strips = (features + width - 1) / width;
+    const GroupedRows grouped(codes, rows_count, codes_count, strips, stream);
+    const int64_t most_chunks = codes_count + rows_count / chunk_rows;
     const DeviceScratch<float> partial(most_chunks * features, stream);
-    for_each(most_chunks * features, stream,
-        SumChunk<Add>{add, grouped.order(), grouped.starts(), first_chunk, codes_count, features, partial.get()});
-    for_each(codes_count * features, stream, Combine{partial.get(), first_chunk, features, out});
+    const Chunks chunks{grouped.order(), grouped.starts(), grouped.further(), codes_count, features, width, strips};
+    launch(sum_kernel<Add>, blocks_for(most_chunks * strips * width, block_threads), block_threads, 0, stream, add, chunks,
+        partial.get(), grouped.counters(), out);
 }
 
 }  // namespace vq4j::scatter

@@ -12,11 +12,12 @@ struct Counts {
     int64_t nodes_updated;
     int64_t run_without_graph;
     int64_t waits;
+    int64_t steps_run;
 
     static Counts now() {
-        int64_t values[5] = {};
+        int64_t values[6] = {};
         vq4j_cuda_batch_counts(values);
-        return {values[0], values[1], values[2], values[3], values[4]};
+        return {values[0], values[1], values[2], values[3], values[4], values[5]};
     }
 };
 
@@ -50,8 +51,7 @@ public:
         Implementation& on = on_;
         CHECK_OK(on->pack_codebook(codebook, codes_count, features, packed));
         CHECK_OK(on->assign(z, rows_count_, 1, features, packed, codes_count, codes));
-        CHECK_OK(on->lookup(codebook, codes_count, codes, rows_count_, 1, features, output));
-        CHECK_OK(on->commitment_loss(z, rows_count_, 1, features, codebook, codes, 1, distances, losses, losses + 1));
+        CHECK_OK(on->commitment_loss(z, rows_count_, 1, features, codebook, codes, 1, distances, losses, losses + 1, output));
         CHECK_OK(on->count_codes(codes, rows_count_, codes_count, counts));
         CHECK_OK(on->input_gradient(z, grad, rows_count_, 1, features, codebook, codes, 0.25f, grad_rows));
         CHECK_OK(on->codebook_gradient(z, grad, rows_count_, 1, features, codebook, codes, codes_count, 0.5f, 0.75f,
@@ -163,6 +163,37 @@ void a_commit_copies_at_its_place(Implementation& on) {
 }
 
 // One reads what another has written, one writes what another reads, and there are many.
+// Kernels count their blocks beside what is watched.
+void a_commit_comes_after_kernels_that_count_their_blocks(Implementation& on) {
+    const Array<float> z(on, random_floats(600 * features, 41));
+    const Array<float> codebook(on, random_floats(codes_count * features, 42));
+    const Array<int32_t> codes(on, std::vector<int32_t>(600, 1));
+    const Array<float> distances(on, 600), state(on, Floats(600));
+    const Array<double> means(on, 2);
+    const int64_t batch = begin(on);
+    CHECK_OK(on->commitment_loss(z, 600, 1, features, codebook, codes, 1, distances, means, means + 1, nullptr));
+    CHECK_OK(on->commit(state, distances, 600 * static_cast<int64_t>(sizeof(float))));
+    finish(on, batch);
+    CHECK(state.read() == distances.read());
+}
+
+// Copies that follow one another may be made together, but not those that need one another.
+void copies_come_one_after_the_other(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3, 4}), other(on, std::vector<int32_t>{5, 6, 7, 8});
+    const Array<int32_t> third(on, std::vector<int32_t>{0, 0, 0, 0});
+    int32_t fetched[4] = {};
+    const int64_t batch = begin(on);
+    CHECK_OK(on->copy(third, values, 3 * sizeof(int32_t)));
+    CHECK_OK(on->copy(values, other, 4 * sizeof(int32_t)));
+    CHECK_OK(on->copy(other, third, 2 * sizeof(int32_t)));
+    CHECK_OK(on->copy(third + 3, values + 1, 1));
+    CHECK_OK(on->fetch(fetched, other, sizeof fetched));
+    finish(on, batch);
+    CHECK(third.read() == std::vector<int32_t>({1, 2, 3, 6}));
+    CHECK(values.read() == std::vector<int32_t>({5, 6, 7, 8}));
+    CHECK(fetched[0] == 1 && fetched[1] == 2 && fetched[2] == 7 && fetched[3] == 8);
+}
+
 void commits_come_one_after_the_other(Implementation& on) {
     const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
     const Array<int32_t> first(on, 2), second(on, 2), third(on, 12);
@@ -516,6 +547,7 @@ int main() {
                                 TEST(a_fetch_delivers_what_was_there_at_its_place),
                                 TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
                                 TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place),
+                                TEST(a_commit_comes_after_kernels_that_count_their_blocks), TEST(copies_come_one_after_the_other),
                                 TEST(commits_come_one_after_the_other)},
         {cpu("portable", 1), cuda()});
     const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),

@@ -307,6 +307,46 @@ void weighted_sum_is_one_fused_multiply_add(Implementation& on) {
     CHECK(left.read() == sum);
 }
 
+// More rows than the sort has tiles that every block adds up, and more codes than one pass of it has digits.
+void sums_by_code_of_many_rows_and_codes(Implementation& on) {
+    const int64_t rows_count = 70001;
+    const Floats rows = random_floats(rows_count * 2, 61);
+    const Array<float> z(on, rows);
+    for (const int64_t codes_count : {int64_t{3}, int64_t{1024}, int64_t{1025}}) {
+        const std::vector<int32_t> values = random_codes(rows_count, codes_count, 62);
+        const Array<int32_t> codes(on, values);
+        const Array<float> sums(on, codes_count * 2);
+        CHECK_OK(on->scatter(z, rows_count, 1, 2, codes, codes_count, sums));
+        Doubles expected(static_cast<size_t>(codes_count * 2));
+        for (size_t i = 0; i < rows.size(); ++i) {
+            expected[static_cast<size_t>(values[i / 2]) * 2 + i % 2] += static_cast<double>(rows[i]);
+        }
+        CHECK_CLOSE(sums.read(), expected, 1e-4);
+    }
+}
+
+// Where few rows share the panels of the codebook between blocks, too, and where zeros have signs.
+void the_lowest_of_equal_codes_wins_in_any_panel(Implementation& on) {
+    const int64_t features = 3, half = 200;
+    Floats codebook = random_floats(half * features, 63);
+    codebook.insert(codebook.end(), codebook.begin(), codebook.end());
+    const Shape shape{150, 1, features};
+    const Floats rows = random_floats(shape.size(), 64);
+    const Array<float> z(on, rows), c(on, codebook);
+    const Array<float> nothing(on, Floats(static_cast<size_t>(shape.size()), -0.0f));
+    const Array<unsigned char> packed(on, on->packed_codebook_bytes(2 * half, features));
+    const Array<int32_t> codes(on, shape.rows());
+    CHECK_OK(on->pack_codebook(c, 2 * half, features, packed));
+    CHECK_OK(on->assign(z, shape.outer, 1, features, packed, 2 * half, codes));
+    for (const int32_t code : codes.read()) {
+        CHECK(code >= 0 && code < half);
+    }
+    const Array<float> zeros(on, Floats(codebook.size()));
+    CHECK_OK(on->pack_codebook(zeros, 2 * half, features, packed));
+    CHECK_OK(on->assign(nothing, shape.outer, 1, features, packed, 2 * half, codes));
+    CHECK(codes.read() == std::vector<int32_t>(static_cast<size_t>(shape.rows())));
+}
+
 // ---- loss and gradients ----------------------------------------------------------------------------------------
 
 void commitment_loss_is_the_mean_squared_error(Implementation& on) {
@@ -321,8 +361,15 @@ void commitment_loss_is_the_mean_squared_error(Implementation& on) {
         const Array<float> distances(on, shape.rows());
         const Array<double> sample_means(on, samples);
         const Array<double> mean(on, 1);
+        const Array<float> out(on, shape.size()), vectors(on, shape.size());
         CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, shape.features, c, codes, samples, distances,
-            sample_means, mean));
+            sample_means, mean, nullptr));
+        const Floats alone = distances.read();
+        CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, shape.features, c, codes, samples, distances,
+            sample_means, mean, out));
+        CHECK(distances.read() == alone);
+        CHECK_OK(on->lookup(c, 9, codes, shape.outer, shape.inner, shape.features, vectors));
+        CHECK(out.read() == vectors.read());
         Doubles expected(static_cast<size_t>(shape.rows()));
         Doubles expected_means(static_cast<size_t>(samples));
         for (int64_t n = 0; n < shape.rows(); ++n) {
@@ -342,7 +389,7 @@ void commitment_loss_is_the_mean_squared_error(Implementation& on) {
     const Array<float> z(on, Floats(6));
     const Array<int32_t> codes(on, std::vector<int32_t>(6));
     const Array<double> means(on, 4);
-    CHECK_FAILS(on->commitment_loss(z, 6, 1, 1, z, codes, 4, z, means, means), VQ4J_INVALID_ARGUMENT, "samples", "6", "4");
+    CHECK_FAILS(on->commitment_loss(z, 6, 1, 1, z, codes, 4, z, means, means, nullptr), VQ4J_INVALID_ARGUMENT, "samples", "6", "4");
 }
 
 void input_gradient_is_straight_through_plus_commitment(Implementation& on) {
@@ -982,6 +1029,8 @@ const std::vector<Test> tests = {
     TEST(codes_of_a_stage_are_put_among_those_of_all_and_taken_back),
     TEST(rows_are_taken_in_order_and_put_back),
     TEST(weighted_sum_is_one_fused_multiply_add),
+    TEST(sums_by_code_of_many_rows_and_codes),
+    TEST(the_lowest_of_equal_codes_wins_in_any_panel),
     TEST(commitment_loss_is_the_mean_squared_error),
     TEST(input_gradient_is_straight_through_plus_commitment),
     TEST(scatter_and_codebook_gradient_sum_by_code),

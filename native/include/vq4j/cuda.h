@@ -61,8 +61,9 @@ VQ4J_API int32_t vq4j_cuda_set_uses_until_graph(int32_t uses);
 
 /**
  * What batches have done in this process.
- * @param counts 5: graphs made, graphs launched, nodes of graphs updated, batches (or parts of them) run without a graph,
- *     times that the host has waited for the device, in or out of a batch
+ * @param counts 6: graphs made, graphs launched, nodes of graphs updated, batches (or parts of them) run without a graph,
+ *     times that the host has waited for the device, in or out of a batch, kernels, fills and copies run,
+ *     in or out of a batch
  */
 VQ4J_API int32_t vq4j_cuda_batch_counts(int64_t* counts);
 

@@ -40,6 +40,9 @@ inline void __syncwarp(unsigned mask = 0xffffffffu, VQ4J_CALLER) {
     host_run::warp_collective({"__syncwarp", file, line}, mask, {0, -1});
 }
 
+// Blocks run one after the other, and what a thread writes the next one sees.
+inline void __threadfence() {}
+
 namespace host_run {
 
 template <typename T>

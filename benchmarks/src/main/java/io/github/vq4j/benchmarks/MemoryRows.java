@@ -100,7 +100,8 @@ final class MemoryRows implements AutoCloseable {
                             1,
                             distances.pointer(),
                             sampleMean.pointer(),
-                            mean.pointer()),
+                            mean.pointer(),
+                            null),
                     () -> Bits.of(distances.pointer(), rows.rows()));
             return measure(
                     Operation.LOSS,

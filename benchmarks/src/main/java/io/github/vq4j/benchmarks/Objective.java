@@ -30,7 +30,8 @@ record Objective(Matrix rows, long codes) {
                     1,
                     distances.pointer(),
                     sampleMean.pointer(),
-                    mean.pointer());
+                    mean.pointer(),
+                    null);
             return mean.pointer().get();
         }
     }

@@ -281,8 +281,12 @@ final class Codebook implements AutoCloseable {
         }
     }
 
-    /** Distances and losses of rows and their codes. */
-    void measure(State state, Assignment assignment, long samples) {
+    /**
+     * Distances and losses of rows and their codes.
+     *
+     * @param out receives the codes' vectors, in the layout of the rows; null: nothing does
+     */
+    void measure(State state, Assignment assignment, long samples, @Nullable FloatPointer out) {
         kernels.commitmentLoss(
                 assignment.z,
                 assignment.rows,
@@ -291,7 +295,8 @@ final class Codebook implements AutoCloseable {
                 samples,
                 assignment.distances(),
                 assignment.sampleLosses(samples),
-                assignment.loss());
+                assignment.loss(),
+                out);
     }
 
     /** Counts how often each code occurs; in training, over the rows of all workers. */

@@ -184,7 +184,8 @@ public final class KMeans {
                                 1,
                                 distances.pointer(),
                                 means.pointer(),
-                                mean.pointer());
+                                mean.pointer(),
+                                null);
                         objectives.add(together.fetch(mean.pointer(), 1));
                         kernels.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());
                         kernels.countCodes(codes.pointer(), batchSize, numCodes, counts.pointer());

@@ -195,7 +195,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
         sums.codebookGradient(
                 assignment.z,
-                ofCodes,
+                shareOfCodes(ofCodes),
                 assignment.rows,
                 state.effective(),
                 assignment.codes,
@@ -203,6 +203,11 @@ public abstract sealed class Quantizer implements AutoCloseable
                 (float) (beta * mean),
                 (float) nu,
                 codebookOf(number).gradientRoom(state));
+    }
+
+    /** Of the task's gradient for codes, what they receive a share of: without a share it need not be read. */
+    final @Nullable FloatPointer shareOfCodes(@Nullable FloatPointer gradient) {
+        return nu == 0 ? null : gradient;
     }
 
     /** Where the codes of an assignment belong. */
@@ -710,11 +715,12 @@ public abstract sealed class Quantizer implements AutoCloseable
             results.add(out);
             writeWholeOutput(pass, pass.output.room(out));
             pass.output.deliver(out);
+            // What is copied comes together, since copies that follow one another are one step of a batch.
+            countCodes(pass);
             long[] codesShape = codesShape(z.shape(), axis, pass.used);
             Tensor codes = resultLike(z, DataType.INT32, codesShape);
             results.add(codes);
             codes.copyFrom(kernels, wholeCodes(pass));
-            measure(pass);
             Tensor distances = resultLike(z, DataType.FLOAT32, codesShape);
             results.add(distances);
             distances.copyFrom(kernels, wholeDistances(pass));
@@ -848,11 +854,11 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private void writeWholeOutput(Pass pass, FloatPointer out) {
         if (!pass.isMasked) {
-            writeGivenOutput(pass, this::writeOutput, out);
+            writeGivenOutput(pass, this::measureAndWrite, out);
             return;
         }
         if (!pass.isEmpty()) {
-            writeGivenOutput(pass, this::writeOutput, pass.mask.output());
+            writeGivenOutput(pass, this::measureAndWrite, pass.mask.output());
         }
         pass.mask.spreadOutput(pass.wholeZ, out);
     }
@@ -882,16 +888,21 @@ public abstract sealed class Quantizer implements AutoCloseable
                 pass.isEmpty() ? null : collectDistances(pass), Math.max(1, codesOfRow(pass.used)));
     }
 
-    /** Distances and losses of all assignments. */
-    private void measure(Pass pass) {
-        if (pass.isEmpty()) {
-            return;
+    /** Distances and losses of all assignments, and e in the layout of z. */
+    private void measureAndWrite(Pass pass, FloatPointer out) {
+        boolean together = assignmentCount == 1;
+        measure(pass, together ? out : null);
+        if (!together) {
+            writeOutput(pass, out);
         }
+    }
+
+    private void measure(Pass pass, @Nullable FloatPointer out) {
         boolean ofAllRows = !pass.isMasked && pass.assignments().stream().allMatch(each -> each.selection == null);
         for (int i = 0; i < pass.used; i++) {
             Assignment assignment = pass.assignment(i);
             if (!assignment.isEmpty()) {
-                codebookOf(i).measure(stateOf(pass, i), assignment, ofAllRows ? pass.samples : 1);
+                codebookOf(i).measure(stateOf(pass, i), assignment, ofAllRows ? pass.samples : 1, out);
             }
             assignment.termLoss = assignment.loss();
         }
@@ -972,17 +983,29 @@ public abstract sealed class Quantizer implements AutoCloseable
         for (Assignment term : lossTerms(pass)) {
             figures.addTerm(term.termLoss, term.sampleLosses(pass.samples));
         }
-        for (int i = 0; i < codebooks.size() && !pass.assignment(i).isEmpty(); i++) {
+        for (int i = 0; hasRows(pass, i); i++) {
+            figures.addCounts(
+                    codebooks.get(i).counts(pass.codebook(i)), codebooks.get(i).codes());
+        }
+        return figures;
+    }
+
+    private void countCodes(Pass pass) {
+        for (int i = 0; hasRows(pass, i); i++) {
             // The assignments of a shared codebook have their codes one after the other.
             long count = pass.assignment(i).rows.count();
             for (int other = 1; codebooks.size() == 1 && other < assignmentCount; other++) {
                 count += pass.assignment(other).rows.count();
             }
             codebooks.get(i).count(pass.codebook(i), pass.assignment(i).codes, count, training);
-            figures.addCounts(
-                    codebooks.get(i).counts(pass.codebook(i)), codebooks.get(i).codes());
         }
-        return figures;
+    }
+
+    /** Whether there is a codebook of this number that quantizes rows in the pass. */
+    private boolean hasRows(Pass pass, int codebook) {
+        return !pass.isEmpty()
+                && codebook < codebooks.size()
+                && !pass.assignment(codebook).isEmpty();
     }
 
     /** Whether training passes change more than what an optimiser steps. */

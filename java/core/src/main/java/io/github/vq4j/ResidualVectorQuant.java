@@ -234,7 +234,7 @@ public final class ResidualVectorQuant extends Quantizer {
             } else {
                 sums.codebookGradient(
                         stage.z,
-                        taken(stage, task.ofCodes),
+                        taken(stage, shareOfCodes(task.ofCodes)),
                         stage.rows,
                         state.effective(),
                         stage.codes,
@@ -266,7 +266,7 @@ public final class ResidualVectorQuant extends Quantizer {
             addStageGradient(pass, i, task.ofRows, share, out);
             putBack(pass, i, left);
         }
-        addTaskGradient(pass, task.ofCodes, (float) (-beta * share), left);
+        addTaskGradient(pass, shareOfCodes(task.ofCodes), (float) (-beta * share), left);
         return left;
     }
 

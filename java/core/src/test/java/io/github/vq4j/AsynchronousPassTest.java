@@ -25,7 +25,7 @@ class AsynchronousPassTest {
     /** What batches have done in this process. */
     private record Counts(long graphsMade, long graphsLaunched, long waits) {
         static Counts now() {
-            try (LongPointer counts = new LongPointer(5)) {
+            try (LongPointer counts = new LongPointer(6)) {
                 CudaKernels.batchCounts(counts);
                 return new Counts(counts.get(0), counts.get(1), counts.get(4));
             }

@@ -361,7 +361,7 @@ class BatchTableTest {
     }
 
     private static long waits() {
-        try (LongPointer counts = new LongPointer(5)) {
+        try (LongPointer counts = new LongPointer(6)) {
             CudaKernels.batchCounts(counts);
             return counts.get(4);
         }

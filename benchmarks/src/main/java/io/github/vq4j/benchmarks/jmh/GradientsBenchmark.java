@@ -24,13 +24,13 @@ public class GradientsBenchmark extends OperationData {
         ofRows = floats(layout.elements());
         ofCodes = floats(layout.elements());
         kernels.lookup(codebook, codes, codesOfRows, layout, out);
-        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean);
+        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
     }
 
     /** Squared errors and their mean. */
     @Benchmark
     public void commitmentLoss() {
-        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean);
+        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
     }
 
     /** Means of squared errors that are there. */

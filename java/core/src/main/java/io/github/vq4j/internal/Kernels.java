@@ -774,7 +774,11 @@ public final class Kernels {
 
     // ---- loss and gradients -----------------------------------------------------------------------------------
 
-    /** Squared error of every row to its code, and its means over each sample and over all. */
+    /**
+     * Squared error of every row to its code, and its means over each sample and over all.
+     *
+     * @param out receives the codes' vectors as of {@link #lookup}; null: nothing does
+     */
     public void commitmentLoss(
             FloatPointer z,
             Rows rows,
@@ -783,7 +787,8 @@ public final class Kernels {
             long samples,
             FloatPointer distances,
             DoublePointer sampleMeans,
-            DoublePointer mean) {
+            DoublePointer mean,
+            @Nullable FloatPointer out) {
         check(
                 onCuda()
                         ? CudaKernels.commitmentLoss(
@@ -797,7 +802,8 @@ public final class Kernels {
                                 samples,
                                 distances,
                                 sampleMeans,
-                                mean)
+                                mean,
+                                out)
                         : CpuKernels.commitmentLoss(
                                 z,
                                 rows.outer(),
@@ -808,7 +814,8 @@ public final class Kernels {
                                 samples,
                                 distances,
                                 sampleMeans,
-                                mean));
+                                mean,
+                                out));
     }
 
     /**
