@@ -140,7 +140,7 @@ inline Implementation cuda(bool in_batches = false) {
     return on;
 }
 
-// With all codes found the same way: "simt" or "tensor_cores".
+// With all codes found the same way: "simt", "mma" or "wgmma".
 inline Implementation cuda(const char* assignment) {
     Implementation on = cuda();
     on.name = "cuda, " + std::string(assignment);
