@@ -11,7 +11,7 @@ void check_canonical(Implementation& on, const Floats& rows, Shape shape, const 
 }
 
 void rows_in_any_layout(Implementation& on) {
-    for (const Shape shape : {Shape{131, 1, 33}, Shape{2, 65, 17}}) {
+    for (const Shape shape : {Shape{131, 1, 33}, Shape{2, 65, 17}, Shape{20, 1, 290}}) {
         check_canonical(on, random_floats(shape.size(), 1), shape, random_floats(130 * shape.features, 2));
     }
 }
@@ -144,5 +144,6 @@ int main() {
     all.back() = cuda("simt");
     all.push_back(cuda("mma"));
     all.push_back(cuda("wgmma"));
+    all.push_back(cuda("wgmma", true));
     return run(tests, all);
 }

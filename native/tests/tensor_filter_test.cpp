@@ -251,7 +251,7 @@ Floats rows_near_codes(const Floats& codebook, Shape shape, unsigned seed, float
 
 void normal_rows_are_decided() {
     for (const auto& [shape, codes_count] : {std::pair{Shape{200, 1, 32}, 300}, {Shape{3, 50, 33}, 129},
-             {Shape{130, 1, 5}, 128}, {Shape{1, 1, 1}, 1}, {Shape{90, 1, 130}, 257}}) {
+             {Shape{130, 1, 5}, 128}, {Shape{1, 1, 1}, 1}, {Shape{90, 1, 130}, 257}, {Shape{70, 1, 270}, 129}}) {
         const Floats codebook = random_floats(codes_count * shape.features, 2);
         CHECK(check_filter("normal rows", random_floats(shape.size(), 3), shape, codebook) * 50
             <= static_cast<size_t>(shape.rows()));

@@ -35,7 +35,6 @@ struct Barrier {
     unsigned missing;       // of the phase in progress
     int64_t bytes = 0;      // that were announced, less those that have come
     unsigned phase = 0;
-    unsigned waiting = 0;   // threads
     bool is_published = false;
     std::vector<BulkCopy> copies = {};
 };
@@ -50,21 +49,24 @@ Barrier& barrier_at(Place place, const void* address) {
     return found->second;
 }
 
-// Copies come when all have arrived and somebody waits for them.
-void go_on(const void* address, Barrier& barrier) {
+// After every arrival and copy. Copies come in the turn of a thread that waits, when all have arrived.
+void go_on(const void* address, Barrier& barrier, bool waits) {
     if (barrier.missing != 0) {
         return;
     }
-    if (barrier.waiting != 0) {
+    if (waits) {
         for (const BulkCopy& copy : barrier.copies) {
             std::memcpy(copy.to, copy.from, copy.bytes);
             barrier.bytes -= copy.bytes;
         }
         barrier.copies.clear();
     }
-    if (barrier.bytes == 0 && barrier.copies.empty()) {
+    const bool is_over = barrier.bytes == 0 && barrier.copies.empty();
+    if (is_over) {
         ++barrier.phase;
         barrier.missing = barrier.arrivals;
+    }
+    if (is_over || !waits) {
         wake(address);
     }
 }
@@ -280,19 +282,17 @@ void arrive(Place place, void* address, unsigned bytes) {
         fail(place, "a phase has less than 2^20 bytes: " + state_of(barrier));
     }
     --barrier.missing;
-    go_on(address, barrier);
+    go_on(address, barrier, false);
 }
 
 void wait_for_phase(Place place, void* address, unsigned parity) {
     Barrier& barrier = barrier_at(place, address);
     const std::function<std::string()> state = [&] { return state_of(barrier); };
     while (barrier.phase % 2 == parity) {
-        ++barrier.waiting;
-        go_on(address, barrier);
+        go_on(address, barrier, true);
         if (barrier.phase % 2 == parity) {
             wait_for_event(place, address, state);
         }
-        --barrier.waiting;
     }
 }
 
@@ -308,7 +308,7 @@ void copy_bulk(Place place, void* to, const void* from, unsigned bytes, void* ad
     }
     poison(to, bytes);
     barrier.copies.push_back({to, from, bytes});
-    go_on(address, barrier);
+    go_on(address, barrier, false);
 }
 
 uint64_t shared_address(Place place, const void* memory) {
