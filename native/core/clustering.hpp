@@ -19,7 +19,8 @@ inline void check_fit(int64_t max_iterations, double tolerance) {
 
 // Whether the assignment number `iteration` (from 0) is the fit's last: no move may follow, or the last one gained no
 // more than the tolerance.
-inline bool fit_ends(int64_t iteration, int64_t max_iterations, double previous, double objective, double tolerance) {
+VQ4J_SHARED bool fit_ends(int64_t iteration, int64_t max_iterations, double previous, double objective,
+    double tolerance) {
     return iteration == max_iterations || (iteration > 0 && previous - objective <= tolerance * previous);
 }
 

@@ -1,4 +1,4 @@
-// The new vectors of codes that are replaced, and the order of the rows they may come from.
+// The new vectors of codes that are replaced, and the order of the rows and codes they may come from.
 #ifndef VQ4J_CORE_REPLACEMENT_HPP
 #define VQ4J_CORE_REPLACEMENT_HPP
 
@@ -50,7 +50,13 @@ VQ4J_SHARED uint64_t distance_key(float distance, int64_t row) {
     return (static_cast<uint64_t>(bits & 0x7fffffffu) << 32) | (0xffffffffu - static_cast<uint32_t>(row));
 }
 
-VQ4J_SHARED int64_t row_of_key(uint64_t key) {
+// The same of codes by how often they are used.
+VQ4J_SHARED uint64_t usage_key(int64_t count, int64_t code) {
+    return (static_cast<uint64_t>(count) << 32) | (0xffffffffu - static_cast<uint32_t>(code));
+}
+
+// The row or code of a key.
+VQ4J_SHARED int64_t number_of_key(uint64_t key) {
     return static_cast<int64_t>(0xffffffffu - static_cast<uint32_t>(key));
 }
 

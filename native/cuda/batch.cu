@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/failure.hpp"
@@ -282,6 +283,7 @@ cudaEvent_t take_event() {
 }
 
 struct Watch {
+    int64_t number;             // within the batch, from 0
     const unsigned char* copy;  // on the host
     std::function<void(int64_t)> fail;
 };
@@ -291,6 +293,9 @@ struct Fetch {
     const unsigned char* copy;
     size_t bytes;
 };
+
+// The number of the watch that has failed last, until it is asked for.
+thread_local int64_t failed_watch = -1;
 
 // What a batch brings to the host.
 class Results {
@@ -329,6 +334,7 @@ public:
             int64_t lowest = 0;
             std::memcpy(&lowest, watch.copy, sizeof lowest);
             if (lowest != first_bad_none) {
+                failed_watch = watch.number;
                 watch.fail(lowest);
             }
         }
@@ -399,6 +405,94 @@ private:
     int64_t taken_ = 0;
 };
 
+// Raises a flag where one of the watched numbers has been lowered.
+struct RaiseIfLowered {
+    const long long* watched;
+    int* flag;
+
+    __device__ void operator()(int64_t i) const {
+        if (watched[i] != first_bad_none) {
+            atomicMax(flag, 1);
+        }
+    }
+};
+
+// Several copies by one kernel, a thread a word, none of which is made where the batch has failed.
+template <typename Word>
+struct Commits {
+    static constexpr int most = 8;
+
+    struct Copy {
+        Word* to;
+        const Word* from;
+        int64_t end;  // of its words, among those of all
+    };
+
+    const int* failed;
+    Copy copies[most];
+
+    __device__ void operator()(int64_t i) const {
+        if (*failed == 0) {
+            int64_t begin = 0;
+            int copy = 0;
+            for (; i >= copies[copy].end; ++copy) {
+                begin = copies[copy].end;
+            }
+            copies[copy].to[i - begin] = copies[copy].from[i - begin];
+        }
+    }
+};
+
+// Commits that no operation has come after.
+class PendingCommits {
+public:
+    bool is_empty() const { return count_ == 0; }
+
+    // Whether one more can be made together with them: there is room, and it does not read what they write.
+    bool takes(const void* to, const void* from, size_t bytes) const {
+        for (int i = 0; i < count_; ++i) {
+            const int64_t begin = i == 0 ? 0 : all_.copies[i - 1].end;
+            const auto size = static_cast<size_t>(all_.copies[i].end - begin) * sizeof(uint32_t);
+            if (overlap(all_.copies[i].to, size, from, bytes) || overlap(all_.copies[i].to, size, to, bytes)
+                || overlap(all_.copies[i].from, size, to, bytes)) {
+                return false;
+            }
+        }
+        return count_ < all_.most;
+    }
+
+    void add(void* to, const void* from, size_t bytes) {
+        const int64_t words = static_cast<int64_t>(bytes / sizeof(uint32_t));
+        all_.copies[count_] = {static_cast<uint32_t*>(to), static_cast<const uint32_t*>(from), words_of_all() + words};
+        ++count_;
+    }
+
+    void launch(const int* failed, cudaStream_t stream) {
+        Commits<uint32_t> commits = all_;
+        commits.failed = failed;
+        const int64_t words = words_of_all();
+        forget();
+        for_each(words, stream, commits);
+    }
+
+    void forget() {
+        count_ = 0;
+        all_ = {};
+    }
+
+private:
+    static bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
+        const auto first = reinterpret_cast<uintptr_t>(a);
+        const auto second = reinterpret_cast<uintptr_t>(b);
+        return first < second + b_bytes && second < first + a_bytes;
+    }
+
+    int64_t words_of_all() const { return count_ == 0 ? 0 : all_.copies[count_ - 1].end; }
+
+    Commits<uint32_t> all_ = {};
+    int count_ = 0;
+};
+
 // A batch in the making, and the graphs that were made of those before it on the same stream. Used by one thread at a time.
 class OpenBatch final : public Batch {
 public:
@@ -452,6 +546,7 @@ public:
             add_fill(pages_[page], first_bad_none_byte, page_bytes);
             page_copies_.push_back(results_->room(page_bytes));
         }
+        failed_is_of_all_ = false;
         const size_t number = watched_++;
         return pages_[number / page_watches] + number % page_watches;
     }
@@ -460,10 +555,29 @@ public:
         for (size_t page = 0; page < page_copies_.size(); ++page) {
             const uintptr_t at = reinterpret_cast<uintptr_t>(watched) - reinterpret_cast<uintptr_t>(pages_[page]);
             if (at < page_bytes) {
-                results_->watches.push_back({page_copies_[page] + at, std::move(fail)});
+                const auto number = static_cast<int64_t>(page * page_watches + at / sizeof *watched);
+                results_->watches.push_back({number, page_copies_[page] + at, std::move(fail)});
                 return;
             }
         }
+    }
+
+    int64_t watched() const { return static_cast<int64_t>(watched_); }
+
+    void add_commit(void* to, const void* from, size_t bytes) override {
+        const uintptr_t bits = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | bytes;
+        if (bits % sizeof(uint32_t) != 0) {
+            Commits<unsigned char> commit = {failed(), {}};
+            commit.copies[0] = {static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from),
+                static_cast<int64_t>(bytes)};
+            for_each(static_cast<int64_t>(bytes), stream_, commit);
+            return;
+        }
+        failed();
+        if (!commits_.takes(to, from, bytes)) {
+            launch_commits();
+        }
+        commits_.add(to, from, bytes);
     }
 
     void fetch(void* to, const void* from, size_t bytes) {
@@ -473,6 +587,7 @@ public:
     }
 
     void catch_up() override {
+        launch_commits();
         copy_pages();
         run();
         wait_for(stream_);
@@ -480,6 +595,7 @@ public:
     }
 
     std::unique_ptr<Results> submit() {
+        launch_commits();
         copy_pages();
         run();
         results_->record(stream_);
@@ -497,6 +613,8 @@ public:
         results_.reset();
         page_copies_.clear();
         watched_ = 0;
+        failed_is_of_all_ = false;
+        commits_.forget();
     }
 
 private:
@@ -505,8 +623,30 @@ private:
     static constexpr size_t most_steps = 1024;
     static constexpr size_t most_graphs = 64;
 
-    // A step to fill in; before its arguments.
+    // A number on the device that is not 0 where what has been added so far lowers a watched one.
+    const int* failed() {
+        if (failed_ == nullptr) {
+            failed_ = static_cast<int*>(allocate_from_pool(sizeof *failed_, stream_));
+        }
+        if (!failed_is_of_all_) {
+            add_fill(failed_, 0, sizeof *failed_);
+            for (size_t page = 0; page < page_copies_.size(); ++page) {
+                for_each(page_watches, stream_, RaiseIfLowered{pages_[page], failed_});
+            }
+            failed_is_of_all_ = true;
+        }
+        return failed_;
+    }
+
+    void launch_commits() {
+        if (!commits_.is_empty()) {
+            commits_.launch(failed_, stream_);
+        }
+    }
+
+    // A step to fill in; before its arguments. What is pending comes before it.
     Step next(Kind kind) {
+        launch_commits();
         if (sequence_.steps().size() == most_steps) {
             run();
         }
@@ -585,6 +725,9 @@ private:
     std::vector<long long*> pages_;            // watched numbers on the device
     std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
     size_t watched_ = 0;
+    int* failed_ = nullptr;          // on the device: whether one has been lowered
+    bool failed_is_of_all_ = false;  // of those that there are by now
+    PendingCommits commits_;
     bool has_run_ = false;
 };
 
@@ -806,6 +949,14 @@ int32_t vq4j_cuda_drop_batch(int64_t batch) {
         require_open(batch);
         close_open_batch();
     });
+}
+
+int64_t vq4j_cuda_checks(void) {
+    return open_batch == nullptr ? 0 : open_batch->watched();
+}
+
+int64_t vq4j_cuda_failed_check(void) {
+    return std::exchange(failed_watch, -1);
 }
 
 int32_t vq4j_cuda_set_uses_until_graph(int32_t uses) {

@@ -38,6 +38,9 @@ public:
     virtual long long* watch() = 0;
     virtual void fail_if_lowered(const long long* watched, std::function<void(int64_t)> fail) = 0;
 
+    // A copy that is not made where what has been added so far lowers a watched number, so that the batch will fail.
+    virtual void add_commit(void* to, const void* from, size_t bytes) = 0;
+
     // Runs all that has been added, waits for it, and throws the first failure.
     virtual void catch_up() = 0;
 

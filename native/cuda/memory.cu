@@ -51,6 +51,19 @@ int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) 
     });
 }
 
+int32_t vq4j_cuda_commit(void* stream, void* to, const void* from, int64_t bytes) {
+    return guarded([&] {
+        check_sizes({{"bytes", bytes}});
+        check_present({to, from});
+        const auto s = static_cast<cudaStream_t>(stream);
+        if (Batch* const batch = Batch::open(s)) {
+            batch->add_commit(to, from, static_cast<size_t>(bytes));
+        } else {
+            copy_on_device(to, from, bytes, s);
+        }
+    });
+}
+
 int32_t vq4j_cuda_clear(void* stream, void* memory, int64_t bytes) {
     return guarded([&] {
         check_sizes({{"bytes", bytes}});

@@ -1,6 +1,6 @@
 // k-means++ seeding: K draws one after the other. After each, a thread a row lowers the row's weight (its squared distance
 // to the nearest code drawn), a thread a chunk sums the weights in fp64, and one thread picks the next row. The rows are
-// read K times.
+// read K times. All draws are one batch: a bad row is found at the first, and named after the last.
 #include "core/arguments.hpp"
 #include "core/random.hpp"
 #include "cuda/chunks.cuh"
@@ -65,19 +65,24 @@ int32_t vq4j_cuda_seed_codebook(void* stream, const float* rows, int64_t outer, 
         check_enough_rows(rows_count, codes_count);
         const auto s = static_cast<cudaStream_t>(stream);
         const Segments whole{1, rows_count};
-        const DeviceScratch<float> weights(rows_count, s);
-        const DeviceScratch<double> sums(whole.chunks(), s);
-        const DeviceScratch<int64_t> picked(1, s);
-        const DeviceFirstBad bad(s);
-        for (int64_t k = 0; k < codes_count; ++k) {
-            float* code = codebook + k * features;
-            for_each(1, s, seeding::Pick{k, seed, rows_count, weights.get(), sums.get(), picked.get()});
-            for_each(features, s, seeding::CopyRow{rows, layout, picked.get(), code});
-            for_each(rows_count, s, seeding::LowerWeight{rows, layout, code, k == 0, weights.get(), bad.rows()});
-            for_each(whole.chunks(), s, SumOneChunk{weights.get(), whole, sums.get()});
-            if (k == 0) {
-                bad.require_finite("z");
+        const auto draw_all = [&] {
+            const DeviceScratch<float> weights(rows_count, s);
+            const DeviceScratch<double> sums(whole.chunks(), s);
+            const DeviceScratch<int64_t> picked(1, s);
+            const DeviceFirstBad bad(s);
+            for (int64_t k = 0; k < codes_count; ++k) {
+                float* code = codebook + k * features;
+                for_each(1, s, seeding::Pick{k, seed, rows_count, weights.get(), sums.get(), picked.get()});
+                for_each(features, s, seeding::CopyRow{rows, layout, picked.get(), code});
+                for_each(rows_count, s, seeding::LowerWeight{rows, layout, code, k == 0, weights.get(), bad.rows()});
+                for_each(whole.chunks(), s, SumOneChunk{weights.get(), whole, sums.get()});
             }
+            bad.require_finite("z");
+        };
+        if (Batch::open(s) != nullptr) {
+            draw_all();
+        } else {
+            run_together(s, draw_all);
         }
     });
 }

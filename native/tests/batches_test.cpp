@@ -150,6 +150,37 @@ void wrong_arguments_fail_at_once(Implementation& on) {
     CHECK_OK(on->drop_batch(batch));
 }
 
+void a_commit_copies_at_its_place(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3});
+    const Array<int32_t> state(on, std::vector<int32_t>{9, 9, 9});
+    const int64_t batch = begin(on);
+    CHECK_OK(on->commit(state, values, 2 * sizeof(int32_t)));
+    CHECK_OK(on->fill_codes(7, 3, values));
+    finish(on, batch);
+    CHECK(state.read() == std::vector<int32_t>({1, 2, 9}));
+    CHECK_OK(on->commit(state, values, 3 * sizeof(int32_t)));
+    CHECK(state.read() == std::vector<int32_t>({7, 7, 7}));
+}
+
+// One reads what another has written, one writes what another reads, and there are many.
+void commits_come_one_after_the_other(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+    const Array<int32_t> first(on, 2), second(on, 2), third(on, 12);
+    const int64_t batch = begin(on);
+    CHECK_OK(on->commit(first, values, 2 * sizeof(int32_t)));
+    CHECK_OK(on->commit(second, first, 2 * sizeof(int32_t)));
+    CHECK_OK(on->commit(first, values + 4, sizeof(int32_t)));
+    for (int64_t i = 0; i < 12; ++i) {
+        CHECK_OK(on->commit(third + i, values + (11 - i), sizeof(int32_t)));
+    }
+    CHECK_OK(on->commit(third, values + 3, sizeof(int32_t)));
+    CHECK_OK(on->fill_codes(0, 12, values));
+    finish(on, batch);
+    CHECK(first.read() == std::vector<int32_t>({5, 2}));
+    CHECK(second.read() == std::vector<int32_t>({1, 2}));
+    CHECK(third.read() == std::vector<int32_t>({4, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}));
+}
+
 // ---- on the device ---------------------------------------------------------------------------------------------
 
 void the_host_waits_for_nothing_until_it_finishes(Implementation& on) {
@@ -252,6 +283,45 @@ void codes_out_of_range_are_named_when_the_batch_is_finished(Implementation& on)
     CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code 37 of row 2");
 }
 
+// Before the commits a check that finds nothing, and more than a page of them; between them one that finds a code.
+void what_a_batch_commits_after_a_failure_is_not_there(Implementation& on) {
+    const Array<float> codebook(on, random_floats(codes_count * features, 13));
+    const Array<float> out(on, 2 * features);
+    const Array<int32_t> good(on, std::vector<int32_t>{0, 36});
+    const Array<int32_t> wrong(on, std::vector<int32_t>{0, -5});
+    const Array<int32_t> values(on, std::vector<int32_t>{4, 5, 6});
+    for (const int checks : {1, 100}) {
+        for (int repeat = 0; repeat < 3; ++repeat) {
+            const Array<int32_t> first(on, std::vector<int32_t>(3)), second(on, std::vector<int32_t>(3)),
+                third(on, std::vector<int32_t>(3));
+            const int64_t failing = begin(on);
+            CHECK(vq4j_cuda_checks() == 0);
+            for (int i = 0; i < checks; ++i) {
+                CHECK_OK(on->lookup(codebook, codes_count, good, 2, 1, features, out));
+            }
+            CHECK_OK(on->commit(first, values, 3 * sizeof(int32_t)));
+            CHECK(vq4j_cuda_checks() == checks);
+            CHECK_OK(on->lookup(codebook, codes_count, wrong, 2, 1, features, out));
+            CHECK_OK(on->commit(second, values, 3 * sizeof(int32_t)));
+            CHECK_OK(on->lookup(codebook, codes_count, good, 2, 1, features, out));
+            CHECK_OK(on->commit(reinterpret_cast<unsigned char*>(&third[0]) + 1, values, 7));
+            CHECK_OK(on->submit_batch(failing));
+            CHECK_FAILS(on->finish_batch(failing), VQ4J_INVALID_ARGUMENT, "code -5 of row 1");
+            CHECK(vq4j_cuda_failed_check() == checks);
+            CHECK(vq4j_cuda_failed_check() == -1);
+            CHECK(first.read() == std::vector<int32_t>({4, 5, 6}));
+            CHECK(second.read() == std::vector<int32_t>(3));
+            CHECK(third.read() == std::vector<int32_t>(3));
+
+            const int64_t succeeding = begin(on);
+            CHECK_OK(on->lookup(codebook, codes_count, good, 2, 1, features, out));
+            CHECK_OK(on->commit(second, values, 3 * sizeof(int32_t)));
+            finish(on, succeeding);
+            CHECK(second.read() == std::vector<int32_t>({4, 5, 6}));
+        }
+    }
+}
+
 void more_checks_than_a_page_holds(Implementation& on) {
     const Array<float> codebook(on, random_floats(codes_count * features, 13));
     const Array<float> out(on, 2 * features);
@@ -348,7 +418,7 @@ void threads_have_batches_of_their_own(Implementation& on) {
     CHECK(b.result() == expected_b.result());
 }
 
-void k_means_waits_once_a_move(Implementation& on) {
+void k_means_waits_once_for_several_moves(Implementation& on) {
     const int64_t rows_count = 400;
     const Array<float> z(on, random_floats(rows_count * features, 31));
     const Array<float> codebook(on, random_floats(codes_count * features, 32));
@@ -358,9 +428,64 @@ void k_means_waits_once_a_move(Implementation& on) {
     const Counts start = Counts::now();
     CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 6, 0.0, codebook, codes, objective, moves));
     const Counts now = Counts::now();
-    CHECK(moves.read()[0] == 6);
-    CHECK(now.waits == start.waits + 7 + 1);  // 7 objectives, and the number of moves copied to the device
-    CHECK(now.graphs_launched >= start.graphs_launched + 5);
+    CHECK(moves.read() == std::vector<int64_t>{6});
+    CHECK(now.waits == start.waits + 1);
+    const Counts before = Counts::now();
+    CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 1000, 0.0, codebook, codes, objective, moves));
+    const Counts after = Counts::now();
+    const int64_t made = moves.read()[0];
+    CHECK(made > 8 && made < 1000);
+    CHECK(after.waits == before.waits + made / 8 + 1);
+    CHECK(after.graphs_launched >= before.graphs_launched + made / 8 - 1);
+}
+
+// Moves after the last one of a batch are none: the same as one move at a time.
+void k_means_ends_within_a_batch_as_between_them(Implementation& on) {
+    const int64_t rows_count = 120;
+    const Array<float> z(on, random_floats(rows_count * features, 31));
+    const Array<int32_t> codes(on, rows_count);
+    const Array<double> objective(on, 1);
+    const Array<int64_t> moves(on, 1);
+    for (const double tolerance : {0.0, 3e-2}) {
+        const Array<float> codebook(on, random_floats(codes_count * features, 32));
+        CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 100, tolerance, codebook, codes, objective, moves));
+        const int64_t made = moves.read()[0];
+        const Doubles reached = objective.read();
+        const std::vector<int32_t> assigned = codes.read();
+        const Array<float> step_by_step(on, random_floats(codes_count * features, 32));
+        for (int64_t move = 0; move < made; ++move) {
+            CHECK_OK(on->lloyd(z, rows_count, 1, features, codes_count, 1, 0.0, step_by_step, codes, objective, moves));
+            CHECK(moves.read()[0] == 1);
+        }
+        CHECK(step_by_step.read() == codebook.read());
+        CHECK(objective.read() == reached);
+        CHECK(codes.read() == assigned);
+    }
+}
+
+void seeding_waits_once_or_with_its_batch(Implementation& on) {
+    const int64_t rows_count = 300;
+    Floats values = random_floats(rows_count * features, 35);
+    const Array<float> z(on, values);
+    values[7 * features + 1] = nan;
+    const Array<float> bad_z(on, values);
+    const Array<float> alone(on, codes_count * features);
+    const Array<float> in_batch(on, codes_count * features);
+    int64_t waits = Counts::now().waits;
+    CHECK_OK(on->seed_codebook(z, rows_count, 1, features, codes_count, 5, alone));
+    CHECK(Counts::now().waits == waits + 1);
+    const int64_t batch = begin(on);
+    waits = Counts::now().waits;
+    CHECK_OK(on->seed_codebook(z, rows_count, 1, features, codes_count, 5, in_batch));
+    CHECK_OK(on->submit_batch(batch));
+    CHECK(Counts::now().waits == waits);
+    CHECK_OK(on->finish_batch(batch));
+    CHECK(in_batch.read() == alone.read());
+    CHECK_FAILS(on->seed_codebook(bad_z, rows_count, 1, features, codes_count, 5, alone), VQ4J_NOT_FINITE, "z", "row 7");
+    const int64_t failing = begin(on);
+    CHECK_OK(on->seed_codebook(bad_z, rows_count, 1, features, codes_count, 5, alone));
+    CHECK_OK(on->submit_batch(failing));
+    CHECK_FAILS(on->finish_batch(failing), VQ4J_NOT_FINITE, "z", "row 7");
 }
 
 void k_means_in_a_batch_is_what_it_is_alone(Implementation& on) {
@@ -390,7 +515,8 @@ int main() {
     const int of_both = run({TEST(a_batch_has_the_bits_of_calls_one_by_one),
                                 TEST(a_fetch_delivers_what_was_there_at_its_place),
                                 TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
-                                TEST(wrong_arguments_fail_at_once)},
+                                TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place),
+                                TEST(commits_come_one_after_the_other)},
         {cpu("portable", 1), cuda()});
     const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),
                                   TEST(a_shape_becomes_a_graph_when_it_comes_again),
@@ -399,11 +525,14 @@ int main() {
                                   TEST(what_is_wrong_with_data_is_the_result_of_finishing),
                                   TEST(a_copy_to_the_host_reports_what_was_wrong_before_it),
                                   TEST(codes_out_of_range_are_named_when_the_batch_is_finished),
+                                  TEST(what_a_batch_commits_after_a_failure_is_not_there),
                                   TEST(more_checks_than_a_page_holds), TEST(a_batch_longer_than_a_graph_runs_in_parts),
                                   TEST(memory_given_back_while_a_batch_is_open_stays_until_it_runs),
                                   TEST(a_dropped_batch_runs_nothing), TEST(a_thread_has_one_batch_and_it_is_finished_once),
                                   TEST(batches_are_submitted_before_others_are_finished),
-                                  TEST(threads_have_batches_of_their_own), TEST(k_means_waits_once_a_move),
+                                  TEST(threads_have_batches_of_their_own), TEST(k_means_waits_once_for_several_moves),
+                                  TEST(k_means_ends_within_a_batch_as_between_them),
+                                  TEST(seeding_waits_once_or_with_its_batch),
                                   TEST(k_means_in_a_batch_is_what_it_is_alone)},
         {cuda()});
     return of_both != 0 || of_device != 0;

@@ -13,12 +13,12 @@ using Marks = std::vector<int32_t>;
 std::vector<int64_t> farthest(Implementation& on, const Floats& distances, int64_t count) {
     const Array<float> d(on, distances);
     const Array<int64_t> order(on, count);
-    CHECK_OK(on->farthest_rows(d, static_cast<int64_t>(distances.size()), count, order));
+    CHECK_OK(on->farthest_rows(d, static_cast<int64_t>(distances.size()), count, nullptr, order));
     return order.read();
 }
 
 void the_farthest_rows_come_first_and_of_equal_ones_the_lowest(Implementation& on) {
-    for (const int64_t rows_count : {1, 2, 7, 256, 257, 1000}) {
+    for (const int64_t rows_count : {1, 2, 7, 256, 257, 2049, 9000}) {
         Floats distances = random_floats(rows_count, 1, 3.0f);
         for (float& distance : distances) {
             distance = std::fabs(std::round(4.0f * distance));  // many are equal
@@ -37,6 +37,46 @@ void the_farthest_rows_come_first_and_of_equal_ones_the_lowest(Implementation& o
 
 void distances_without_an_order_have_one(Implementation& on) {
     CHECK((farthest(on, {0.0f, -0.0f, 1e-45f, infinity, nan, 1.0f}, 6) == std::vector<int64_t>{4, 3, 5, 2, 0, 1}));
+}
+
+std::vector<int64_t> busiest(Implementation& on, const std::vector<int64_t>& counts, int64_t wanted) {
+    const auto codes_count = static_cast<int64_t>(counts.size());
+    const Array<int64_t> c(on, counts), w(on, std::vector<int64_t>{wanted}), order(on, codes_count);
+    CHECK_OK(on->busiest_codes(c, codes_count, w, order));
+    return order.read();
+}
+
+void the_busiest_codes_come_first_and_then_anew(Implementation& on) {
+    CHECK((busiest(on, {0, 3, 7, 0, 3, 1, 0}, 2) == std::vector<int64_t>{2, 1, 4, 5, 2, 1, 4}));
+    CHECK((busiest(on, {4}, 1) == std::vector<int64_t>{0}));
+    for (const int64_t codes_count : {5, 2048, 2051, 5000}) {
+        std::vector<int64_t> counts;
+        for (int64_t k = 0; k < codes_count; ++k) {
+            counts.push_back(k * 7919 % 13);
+        }
+        std::vector<int64_t> sorted;
+        for (int64_t k = 0; k < codes_count; ++k) {
+            if (counts[static_cast<size_t>(k)] > 0) {
+                sorted.push_back(k);
+            }
+        }
+        std::stable_sort(sorted.begin(), sorted.end(), [&](int64_t a, int64_t b) {
+            return counts[static_cast<size_t>(a)] > counts[static_cast<size_t>(b)];
+        });
+        const size_t used = sorted.size();
+        for (size_t i = used; i < counts.size(); ++i) {
+            sorted.push_back(sorted[i % used]);
+        }
+        CHECK(busiest(on, counts, 1) == sorted);
+    }
+}
+
+void an_order_that_nobody_wants_is_all_zero(Implementation& on) {
+    CHECK((busiest(on, {0, 3, 7}, 0) == std::vector<int64_t>{0, 0, 0}));
+    const Array<float> distances(on, Floats{1.0f, 2.0f, 3.0f});
+    const Array<int64_t> none(on, std::vector<int64_t>{0}), order(on, 2);
+    CHECK_OK(on->farthest_rows(distances, 3, 2, none, order));
+    CHECK((order.read() == std::vector<int64_t>{0, 0}));
 }
 
 void marked_codes_take_the_vectors_in_turn(Implementation& on) {
@@ -104,9 +144,12 @@ void bad_arguments_are_named(Implementation& on) {
     const Array<float> x(on, Floats(4));
     const Array<int64_t> order(on, 4);
     const Array<int32_t> mask(on, Marks(4));
-    CHECK_FAILS(on->farthest_rows(x, 4, 5, order), VQ4J_INVALID_ARGUMENT, "count = 5", "rows_count = 4");
-    CHECK_FAILS(on->farthest_rows(x, int64_t{1} << 32, 5, order), VQ4J_INVALID_ARGUMENT, "2^32", "4294967296");
-    CHECK_FAILS(on->farthest_rows(x, 4, 0, order), VQ4J_INVALID_ARGUMENT, "count", "0");
+    CHECK_FAILS(on->farthest_rows(x, 4, 5, nullptr, order), VQ4J_INVALID_ARGUMENT, "count = 5", "rows_count = 4");
+    CHECK_FAILS(on->farthest_rows(x, int64_t{1} << 32, 5, nullptr, order), VQ4J_INVALID_ARGUMENT, "2^32", "4294967296");
+    CHECK_FAILS(on->farthest_rows(x, 4, 0, nullptr, order), VQ4J_INVALID_ARGUMENT, "count", "0");
+    const Array<int64_t> counts(on, 4);
+    CHECK_FAILS(on->busiest_codes(counts, 0, nullptr, order), VQ4J_INVALID_ARGUMENT, "0");
+    CHECK_FAILS(on->busiest_codes(counts, int64_t{1} << 32, nullptr, order), VQ4J_INVALID_ARGUMENT, "2^32", "4294967296");
     CHECK_FAILS(on->place_codes(x, 0, mask, 4, 1, nullptr, nullptr, 1, 0, 0.0f, 1, 1, x), VQ4J_INVALID_ARGUMENT, "0");
     CHECK_FAILS(on->place_codes(x, 1, mask, 4, 1, nullptr, nullptr, 3, 0, 0.0f, 1, 1, x), VQ4J_INVALID_ARGUMENT,
         "groups", "3");
@@ -119,6 +162,8 @@ int main() {
     return run({
         TEST(the_farthest_rows_come_first_and_of_equal_ones_the_lowest),
         TEST(distances_without_an_order_have_one),
+        TEST(the_busiest_codes_come_first_and_then_anew),
+        TEST(an_order_that_nobody_wants_is_all_zero),
         TEST(marked_codes_take_the_vectors_in_turn),
         TEST(codes_beyond_the_exact_ones_have_noise),
         TEST(bad_arguments_are_named),

@@ -49,6 +49,15 @@ VQ4J_API const char* vq4j_cuda_assignment(int64_t rows, int64_t codes_count, int
 /** Waits until all that was put on the stream is done. */
 VQ4J_API int32_t vq4j_cuda_synchronize(void* stream);
 
+/** How many checks of data the calling thread's open batch has so far; 0 without one. They are numbered from 0. */
+VQ4J_API int64_t vq4j_cuda_checks(void);
+
+/**
+ * The number, within its batch, of the check that made the calling thread's last call fail; -1 where that failed otherwise, or
+ * this has been asked before.
+ */
+VQ4J_API int64_t vq4j_cuda_failed_check(void);
+
 /**
  * How often batches of the same operations and sizes have to come until they become a graph: 1 makes one of the first, 0
  * none. The results do not depend on it. The default is 2, so that what comes once costs no graph.

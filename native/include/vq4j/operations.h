@@ -61,6 +61,13 @@ VQ4J_API int32_t VQ4J_OPERATION(begin_batch)(VQ4J_STREAM int64_t* batch);
  */
 VQ4J_API int32_t VQ4J_OPERATION(fetch)(VQ4J_STREAM void* to, const void* from, int64_t bytes);
 
+/**
+ * Copies within the implementation's memory, unless what the open batch has checked before is bad: then nothing is copied, and
+ * the batch fails. How state follows from what a batch computes, so that a batch that fails has not changed it. Outside of a
+ * batch, and on the CPU, where bad data is an error before this is called, as copy.
+ */
+VQ4J_API int32_t VQ4J_OPERATION(commit)(VQ4J_STREAM void* to, const void* from, int64_t bytes);
+
 /** Runs the open batch of this number. Does not wait. After an error the batch is gone. */
 VQ4J_API int32_t VQ4J_OPERATION(submit_batch)(int64_t batch);
 
@@ -669,10 +676,21 @@ VQ4J_API int32_t VQ4J_OPERATION(place_codes)(VQ4J_STREAM const float* vectors, i
  * @param distances  N, at least 0, as of commitment_loss; a NaN counts as farther than all
  * @param rows_count N, below 2^32
  * @param count      1 to N
+ * @param wanted     1, how many of the numbers are used, as count_down counts: where that is 0, order is all 0; NULL for count
  * @param order      count
  */
 VQ4J_API int32_t VQ4J_OPERATION(farthest_rows)(VQ4J_STREAM const float* distances, int64_t rows_count, int64_t count,
-    int64_t* order);
+    const int64_t* wanted, int64_t* order);
+
+/**
+ * The codes that are used, the busiest first, of equally busy ones the lowest first, in turn, starting anew after the last.
+ * @param counts      K, below 2^32, at least one of them above 0
+ * @param codes_count K, below 2^32
+ * @param wanted      as in farthest_rows
+ * @param order       K
+ */
+VQ4J_API int32_t VQ4J_OPERATION(busiest_codes)(VQ4J_STREAM const int64_t* counts, int64_t codes_count,
+    const int64_t* wanted, int64_t* order);
 
 /* ---- codebooks of moving averages ---------------------------------------------------------------------------- */
 

@@ -38,6 +38,8 @@ class JmhTest {
             "release",
             "copy",
             "clear",
+            "commit",
+            "withFailures",
             "read",
             "write",
             "packedCodebookBytes");

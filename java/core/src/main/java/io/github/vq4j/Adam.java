@@ -65,6 +65,11 @@ public final class Adam extends Optimizer {
     }
 
     @Override
+    boolean countsSteps() {
+        return true;
+    }
+
+    @Override
     void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state) {
         kernels.adamStep(
                 values,

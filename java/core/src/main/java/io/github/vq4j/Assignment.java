@@ -64,12 +64,12 @@ final class Assignment implements AutoCloseable {
     }
 
     /**
-     * The rows of a pass whose value is above a bound.
+     * The rows of a pass that use a stage.
      *
      * @param all the values of the pass's rows
      */
-    void ofAbove(IntPointer values, int bound, FloatPointer all, Rows allRows, IntPointer codes) {
-        ownSelection.select(values, bound, allRows);
+    void ofStage(StageDraw draw, int stage, FloatPointer all, Rows allRows, IntPointer codes) {
+        draw.select(stage, allRows, ownSelection);
         if (ownSelection.isAll()) {
             of(all, allRows, codes);
             return;

@@ -71,9 +71,9 @@ final class BeamSearch implements AutoCloseable {
     /**
      * Starts with an empty sum for every row.
      *
-     * @param stagesOfRows how many stages each row uses; null: all
+     * @param draw how many stages each row uses; null: all
      */
-    void begin(FloatPointer z, Rows layout, @Nullable IntPointer stagesOfRows) {
+    void begin(FloatPointer z, Rows layout, @Nullable StageDraw draw) {
         this.z = z;
         this.layout = layout;
         allRows = layout.count();
@@ -82,23 +82,23 @@ final class BeamSearch implements AutoCloseable {
         isPart = false;
         kernels.fillCodes(-1, rows * stages, paths.atLeast(rows * stages));
         kernels.fillCodes(-1, rows * stages, best.atLeast(rows * stages));
-        if (stagesOfRows != null) {
-            kernels.copy(values.atLeast(rows), stagesOfRows, rows * Integer.BYTES);
+        if (draw != null) {
+            kernels.copy(values.atLeast(rows), draw.ofRows(), rows * Integer.BYTES);
         }
     }
 
     /**
      * Goes on with the rows that use a stage.
      *
-     * @param stagesOfRows as at the beginning
+     * @param draw as at the beginning
      * @return whether there are any
      */
-    boolean keepRowsOf(int stage, IntPointer stagesOfRows) {
-        goingOn.select(values.atLeast(rows), stage, Rows.matrix(rows, 1));
+    boolean keepRowsOf(int stage, StageDraw draw) {
+        draw.select(values.atLeast(rows), stage, Rows.matrix(rows, 1), allRows, goingOn);
         if (goingOn.isEmpty() || goingOn.isAll()) {
             return goingOn.isAll();
         }
-        amongAll.select(stagesOfRows, stage, Rows.matrix(allRows, 1));
+        draw.select(stage, Rows.matrix(allRows, 1), amongAll);
         isPart = true;
         long count = goingOn.count();
         long width = beams * layout.features();
@@ -142,14 +142,10 @@ final class BeamSearch implements AutoCloseable {
         long features = layout.features();
         IntPointer found = candidates.atLeast(rows * beams * tried);
         FloatPointer leaves = distances.atLeast(rows * beams * tried);
-        try {
-            codebook.assignTopK(state, z, layout, tried, found);
-            if (beams > 1) {
-                kernels.synchronize(); // a failure must come here, where its row is known
-            }
-        } catch (NotFiniteException failure) {
-            throw new NotFiniteException(failure.tensor(), failure.row() / beams);
-        }
+        long vectorsOfRow = beams;
+        kernels.withFailures(
+                failure -> new NotFiniteException(failure.tensor(), failure.row() / vectorsOfRow),
+                () -> codebook.assignTopK(state, z, layout, tried, found));
         kernels.codeDistances(z, layout, state.effective(), found, tried, Distance.SQUARED_EUCLIDEAN.kind(), leaves);
         LongPointer from = parents.atLeast(rows * keeps);
         IntPointer added = codes.atLeast(rows * keeps);

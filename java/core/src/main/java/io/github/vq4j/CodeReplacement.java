@@ -23,12 +23,12 @@ final class CodeReplacement implements AutoCloseable {
     private final ReplacementVectors vectors;
     private final Memory<LongPointer> marked;
     private final Scratch<FloatPointer> replaced;
-    private Memory<IntPointer> counters;
-    private Memory<IntPointer> nextCounters;
-    private Memory<IntPointer> mask;
-    private Memory<IntPointer> nextMask;
-    private long count;
-    private long nextCount;
+    private final Memory<IntPointer> counters;
+    private final Memory<IntPointer> nextCounters;
+    private final Memory<IntPointer> mask;
+    private final Memory<IntPointer> nextMask;
+    private final Memory<IntPointer> cleared;
+    private final Memory<LongPointer> count;
 
     /** @param lifetime training batches that a code may be unused; 0: any number */
     CodeReplacement(RowSums sums, int codes, int lifetime, ReplacementPolicy policy, long seed) {
@@ -42,10 +42,13 @@ final class CodeReplacement implements AutoCloseable {
         nextCounters = Memory.ints(kernels, codes);
         mask = Memory.ints(kernels, codes);
         nextMask = Memory.ints(kernels, codes);
+        cleared = Memory.ints(kernels, codes);
+        count = Memory.longs(kernels, 1);
         int[] start = new int[codes];
         Arrays.fill(start, lifetime);
         kernels.write(start, counters.pointer());
-        kernels.clear(mask.pointer(), (long) codes * Integer.BYTES);
+        kernels.clear(mask.pointer(), bytes());
+        kernels.clear(count.pointer(), Long.BYTES);
         kernels.write(start, nextCounters.pointer());
     }
 
@@ -53,22 +56,28 @@ final class CodeReplacement implements AutoCloseable {
      * Marks the codes to replace after a training pass.
      *
      * @param counts how often the batch uses each code
-     * @return whether there are any
+     * @return whether there may be any: a CUDA device is not waited for to know it, unless the policy needs their number
      */
     boolean mark(LongPointer counts, @Nullable MovingAverages averages, MovingAverages.State averaged) {
         if (lifetime > 0) {
-            kernels.copy(nextCounters.pointer(), counters.pointer(), (long) codes * Integer.BYTES);
+            kernels.copy(nextCounters.pointer(), counters.pointer(), bytes());
             kernels.countDown(counts, codes, lifetime, nextCounters.pointer(), nextMask.pointer(), marked.pointer());
         } else {
-            kernels.clear(nextMask.pointer(), (long) codes * Integer.BYTES);
+            kernels.clear(nextMask.pointer(), bytes());
         }
         if (averages != null) {
             averages.markExpired(averaged, nextMask.pointer(), marked.pointer());
         }
-        long[] read = new long[1];
-        kernels.read(marked.pointer(), read);
-        nextCount = read[0];
-        return nextCount > 0;
+        return !isKnown() || read(marked) > 0;
+    }
+
+    private boolean isKnown() {
+        return !kernels.onCuda() || vectors.needNumber();
+    }
+
+    /** How many codes have been marked last. */
+    LongPointer marked() {
+        return marked.pointer();
     }
 
     /** The codes marked last: 1 where one is to be replaced, else 0. */
@@ -92,33 +101,29 @@ final class CodeReplacement implements AutoCloseable {
         FloatPointer copy = replaced.atLeast(size);
         kernels.copy(copy, codebook, size * Float.BYTES);
         ReplacementVectors.Target target =
-                new ReplacementVectors.Target(marks(), nextCount, codes, effective, affineGroups, step);
+                new ReplacementVectors.Target(marks(), marked(), codes, effective, affineGroups, step);
         vectors.place(target, counts, batch, copy);
         return copy;
     }
 
-    /**
-     * Takes a training pass over; the stored codebook has been.
-     *
-     * @return how many codes were replaced
-     */
-    int commit(Parameter codebook) {
-        Memory<IntPointer> before = counters;
-        counters = nextCounters;
-        nextCounters = before;
-        before = mask;
-        mask = nextMask;
-        nextMask = before;
-        count = nextCount;
-        if (count > 0) {
-            codebook.clearFollowers(mask.pointer());
+    /** Takes a training pass over; the stored codebook has been. */
+    void commit(Parameter codebook) {
+        boolean clears = codebook.hasFollowers();
+        if (clears) {
+            kernels.clear(cleared.pointer(), bytes());
         }
-        return (int) count;
+        kernels.commit(counters.pointer(), nextCounters.pointer(), bytes());
+        kernels.commit(mask.pointer(), marks(), bytes());
+        kernels.commit(count.pointer(), marked(), Long.BYTES);
+        if (clears) {
+            kernels.commit(cleared.pointer(), marks(), bytes());
+            codebook.clearFollowers(cleared.pointer());
+        }
     }
 
     /** The codes that the last training pass replaced, ascending. */
     int[] lastReplaced() {
-        if (count == 0) {
+        if (read(count) == 0) {
             return new int[0];
         }
         int[] marks = new int[codes];
@@ -137,7 +142,12 @@ final class CodeReplacement implements AutoCloseable {
         state.ints(
                 prefix + "replacement.counters", kernels, counters.pointer(), Math.min(1, lifetime), lifetime, codes);
         state.ints(prefix + "replacement.mask", kernels, mask.pointer(), 0, 1, codes);
-        state.number(prefix + "replacement.replaced", 0, codes, () -> count, value -> count = value);
+        state.number(
+                prefix + "replacement.replaced",
+                0,
+                codes,
+                () -> read(count),
+                value -> kernels.write(new long[] {value}, count.pointer()));
     }
 
     @Override
@@ -149,5 +159,17 @@ final class CodeReplacement implements AutoCloseable {
         nextCounters.close();
         mask.close();
         nextMask.close();
+        cleared.close();
+        count.close();
+    }
+
+    private long bytes() {
+        return (long) codes * Integer.BYTES;
+    }
+
+    private long read(Memory<LongPointer> number) {
+        long[] values = new long[1];
+        kernels.read(number.pointer(), values);
+        return values[0];
     }
 }

@@ -172,6 +172,16 @@ final class Codebook implements AutoCloseable {
                 || effective.changesInTraining();
     }
 
+    /** Whether a training pass changes what the host has to know of: that k-means is done, that moments have started. */
+    boolean startsInTraining() {
+        return awaitsKmeans || effective.startsInTraining();
+    }
+
+    /** Whether a training pass depends on whether the last one has succeeded. */
+    boolean dependsOnLastPass() {
+        return inner != null && inner.countsSteps();
+    }
+
     boolean learnsByGradient() {
         return averages == null;
     }
@@ -332,14 +342,10 @@ final class Codebook implements AutoCloseable {
         }
     }
 
-    /**
-     * Takes over what a training pass has prepared.
-     *
-     * @return how many codes were replaced
-     */
-    int commit(State state) {
+    /** Takes over what a training pass has prepared, unless its batch has failed. */
+    void commit(State state) {
         if (state.next != parameter.values()) {
-            kernels.copy(parameter.values(), state.next, bytes());
+            kernels.commit(parameter.values(), state.next, bytes());
         }
         effective.commit(state.transform);
         if (inner != null) {
@@ -349,7 +355,16 @@ final class Codebook implements AutoCloseable {
             averages.commit(state.averaged);
         }
         awaitsKmeans = false;
-        return replacement == null ? 0 : replacement.commit(parameter);
+        if (replacement != null) {
+            replacement.commit(parameter);
+        }
+    }
+
+    /** Takes back what the host has noted in {@link #commit}, of a pass whose batch has failed after it. */
+    void undo() {
+        if (inner != null) {
+            inner.undo();
+        }
     }
 
     // ---- backward ------------------------------------------------------------------------------------------------

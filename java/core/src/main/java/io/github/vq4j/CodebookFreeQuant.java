@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
@@ -7,8 +8,10 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +29,8 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
 
     private boolean training = true;
     private @Nullable CodebookFreePass saved;
+    private @Nullable Batch savedBatch;
+    private final UnfinishedBatches unfinished = new UnfinishedBatches();
     private volatile boolean closed;
 
     CodebookFreeQuant(Kernels kernels, int featureSize, long numCodes, int dim, Norm norm) {
@@ -49,7 +54,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     abstract void look(IntPointer codes, Rows rows, FloatPointer output);
 
     /** What forward gives; computes the losses of a quantizer that has some, which are 0 without rows. */
-    abstract Q result(CodebookFreePass pass, Tensor output, Tensor codes, double perplexity, long activeCodes);
+    abstract Q result(CodebookFreePass pass, Batch batch, Tensor output, Tensor codes, CodeUsage usage);
 
     /** Gradient of the normalised rows; a null gradient of the output counts as zero. */
     abstract void differentiate(
@@ -62,6 +67,9 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
 
     /**
      * Quantizes. The input is kept, not copied, until the backward: do not change it in between.
+     *
+     * <p>On a CUDA device the host waits for neither the forward nor the backward of a device tensor without a mask. The
+     * exception then comes from the first of these that waits: the numbers of the result, or one of the layer's next passes.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -132,18 +140,25 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     private Tensor assigned(Tensor z, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
+        Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
         CodebookFreePass pass = takePass();
-        try {
+        boolean done = false;
+        try (Batch batch = kernels.beginBatch()) {
             start(pass, z, axis, mask);
             if (!pass.isEmpty()) {
                 assign(pass, null);
             }
-            Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
             codes.copyFrom(kernels, wholeCodes(pass));
+            batch.submit();
+            batch.await();
+            done = true;
             return codes;
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
         } finally {
+            if (!done) {
+                codes.close();
+            }
             giveBack(pass);
         }
     }
@@ -168,12 +183,14 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         long[] shape = FeatureAxis.with(codes.shape(), axis, featureSize);
         CodebookFreePass pass = takePass();
         Tensor values = null;
-        try {
+        try (Batch batch = kernels.beginBatch()) {
             pass.rows = Rows.of(shape, axis);
             codes.copyTo(kernels, pass.codes());
             values = resultLike(codes, DataType.FLOAT32, shape);
             look(pass.codes(), pass.rows, pass.output.room(values));
             pass.output.deliver(values);
+            batch.submit();
+            batch.await();
             return values;
         } catch (RuntimeException | Error failure) {
             if (values != null) {
@@ -253,7 +270,9 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     private Q quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
+        unfinished.leave(UnfinishedBatches.MOST);
         CodebookFreePass pass = takePass();
+        Batch batch = kernels.beginBatch();
         List<Tensor> results = new ArrayList<>(2);
         boolean done = false;
         try {
@@ -271,32 +290,36 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
             results.add(codes);
             codes.copyFrom(kernels, wholeCodes(pass));
-            double[] entropy = new double[1];
-            long[] used = new long[1];
-            if (!pass.isEmpty()) {
-                kernels.codeUsage(
-                        pass.codes(),
-                        pass.rows.count(),
-                        numCodes,
-                        pass.codeEntropy.atLeast(1),
-                        pass.usedCodes.atLeast(1));
-                kernels.read(pass.codeEntropy.atLeast(1), entropy);
-                kernels.read(pass.usedCodes.atLeast(1), used);
+            Q result = result(pass, batch, out, codes, usage(pass, batch));
+            batch.submit();
+            if (z.device() == Device.HOST || pass.isMasked) {
+                batch.await();
             }
-            // StrictMath has the same bits on every machine.
-            Q result = result(pass, out, codes, StrictMath.exp(entropy[0]), used[0]);
+            unfinished.add(batch);
             forgetSaved();
             saved = pass;
+            savedBatch = batch;
             done = true;
             return result;
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
         } finally {
             if (!done) {
+                batch.close();
                 results.forEach(Tensor::close);
                 giveBack(pass);
             }
         }
+    }
+
+    private CodeUsage usage(CodebookFreePass pass, Batch batch) {
+        if (pass.isEmpty()) {
+            return new CodeUsage(batch, null, null);
+        }
+        DoublePointer entropy = pass.codeEntropy.atLeast(1);
+        LongPointer used = pass.usedCodes.atLeast(1);
+        kernels.codeUsage(pass.codes(), pass.rows.count(), numCodes, entropy, used);
+        return new CodeUsage(batch, entropy, used);
     }
 
     private void start(CodebookFreePass pass, Tensor z, int axis, @Nullable RowMask mask) {
@@ -326,6 +349,21 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     }
 
     private void differentiate(CodebookFreePass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
+        boolean onHost =
+                gradInput.device() == Device.HOST || (gradOutput != null && gradOutput.device() == Device.HOST);
+        Batch batch = onHost || pass.isMasked ? null : kernels.beginBatch(savedBatch);
+        try (batch) {
+            addDifferentiation(pass, gradOutput, alpha, gradInput);
+            if (batch != null) {
+                batch.submit();
+                unfinished.add(batch);
+            }
+        }
+        forgetSaved();
+    }
+
+    private void addDifferentiation(
+            CodebookFreePass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
         FloatPointer out = pass.inputGradient.room(gradInput);
         try {
@@ -342,7 +380,6 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             pass.mask.spreadInputGradient(gradient, out);
         }
         pass.inputGradient.deliver(gradInput);
-        forgetSaved();
     }
 
     /** The gradient of the rows that take part. */
@@ -378,6 +415,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         if (saved != null) {
             CodebookFreePass pass = saved;
             saved = null;
+            savedBatch = null;
             giveBack(pass);
         }
     }

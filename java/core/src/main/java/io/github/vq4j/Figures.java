@@ -13,6 +13,7 @@ final class Figures {
     private final List<Batch.Fetched<double[]>> losses = new ArrayList<>();
     private final List<Batch.Fetched<double[]>> sampleLosses = new ArrayList<>();
     private final List<Batch.Fetched<long[]>> counts = new ArrayList<>();
+    private final List<Batch.Fetched<long[]>> replaced = new ArrayList<>();
 
     Figures(Batch batch, int samples) {
         this.batch = batch;
@@ -28,6 +29,11 @@ final class Figures {
     /** Adds the histogram of a codebook that has rows. */
     void addCounts(LongPointer ofCodes, int codes) {
         counts.add(batch.fetch(ofCodes, codes));
+    }
+
+    /** Adds how many codes of a codebook have been replaced. */
+    void addReplaced(LongPointer ofCodebook) {
+        replaced.add(batch.fetch(ofCodebook, 1));
     }
 
     /** The mean of the terms; 0 without any. */
@@ -59,6 +65,12 @@ final class Figures {
                 .mapToDouble(histogram -> Quantizer.perplexity(histogram.get()))
                 .sum();
         return counts.isEmpty() ? 1 : sum / counts.size();
+    }
+
+    /** Codes that have been replaced, in all codebooks. */
+    int replacedCodes() {
+        batch.await();
+        return (int) replaced.stream().mapToLong(number -> number.get()[0]).sum();
     }
 
     /** Codes that occur, in all codebooks. */

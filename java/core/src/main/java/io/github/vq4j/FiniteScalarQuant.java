@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
@@ -110,9 +111,8 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
     }
 
     @Override
-    FiniteScalarQuantized result(
-            CodebookFreePass pass, Tensor output, Tensor codes, double perplexity, long activeCodes) {
-        return new FiniteScalarQuantized(output, codes, perplexity, activeCodes);
+    FiniteScalarQuantized result(CodebookFreePass pass, Batch batch, Tensor output, Tensor codes, CodeUsage usage) {
+        return new FiniteScalarQuantized(output, codes, usage);
     }
 
     @Override

@@ -49,16 +49,24 @@ public final class GroupVectorQuant extends Quantizer {
             if (!share) {
                 kernels.takeFeatures(pass.normalised, pass.rows, firstFeature(g), part.rows.features(), part.z);
             }
-            try {
-                assign(pass, g, training);
-                if (share) {
-                    kernels.synchronize(); // a failure must come here, where its row is known
-                }
-            } catch (NotFiniteException failure) {
-                boolean ofVector = share && failure.tensor().equals("z");
-                throw ofVector ? new NotFiniteException("z", pass.rows.rowOf(failure.row(), part.rows)) : failure;
-            }
+            int number = g;
+            withVectors(pass, "z", () -> assign(pass, number, training));
         }
+    }
+
+    /** Runs operations on the vectors of a shared codebook, of which a tensor's failures name the row. */
+    private void withVectors(Pass pass, String tensor, Runnable operations) {
+        if (!share) {
+            operations.run();
+            return;
+        }
+        Rows rows = pass.rows;
+        Rows vectors = replacedVectors(pass);
+        kernels.withFailures(
+                failure -> failure.tensor().equals(tensor)
+                        ? new NotFiniteException(tensor, rows.rowOf(failure.row(), vectors))
+                        : failure,
+                operations);
     }
 
     @Override
@@ -138,7 +146,7 @@ public final class GroupVectorQuant extends Quantizer {
     @Override
     void differentiate(Pass pass, TaskGradient task, double mean, FloatPointer out) {
         if (share) {
-            differentiateAssignment(pass, 0, task.ofRows, task.ofCodes, mean, out);
+            withVectors(pass, "gradient", () -> differentiateAssignment(pass, 0, task.ofRows, task.ofCodes, mean, out));
             return;
         }
         for (int g = 0; g < groups; g++) {

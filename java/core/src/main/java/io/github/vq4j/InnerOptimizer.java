@@ -50,8 +50,19 @@ final class InnerOptimizer implements AutoCloseable {
         options.optimizer.update(kernels, codebook, gradient, next);
     }
 
+    /** Takes the steps of a forward over, unless its batch has failed. */
     void commit() {
-        state.copyFrom(next);
+        state.commit(next);
+    }
+
+    /** Takes the number of the steps of a forward that has failed after it back. */
+    void undo() {
+        state.takeBack(options.steps);
+    }
+
+    /** Whether the next forward's steps depend on a number that is known only when the last forward is done. */
+    boolean countsSteps() {
+        return options.optimizer.countsSteps();
     }
 
     void visitState(StateVisitor visitor, String prefix) {

@@ -1,8 +1,11 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
+import java.util.ArrayList;
+import java.util.List;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
@@ -31,6 +34,9 @@ public final class KMeans {
 
     /** How many rows for each code k-means++ draws from at most. */
     private static final int SEEDING_ROWS = 64;
+
+    /** The most mini-batches that a CUDA device computes before the host looks at their objectives. */
+    private static final int MOVES_OF_A_WAIT = 64;
 
     private final int numCodes;
     private final long seed;
@@ -115,8 +121,7 @@ public final class KMeans {
             kernels.seedCodebook(z, rows, numCodes, seed, codebook);
             return;
         }
-        // Before rows are sampled, so that the failure has the number of the row.
-        columnMoments(z, rows);
+        checkFinite(z, rows);
         try (Memory<FloatPointer> drawn = Memory.floats(kernels, sample.elements())) {
             kernels.sampleRows(z, rows, sample.count(), seed, 0, drawn.pointer());
             kernels.seedCodebook(drawn.pointer(), sample, numCodes, seed, codebook);
@@ -160,29 +165,38 @@ public final class KMeans {
                 Memory<LongPointer> totals = Memory.longs(kernels, numCodes);
                 Memory<FloatPointer> sums = Memory.floats(kernels, numCodes * features)) {
             kernels.clear(totals.pointer(), (long) numCodes * Long.BYTES);
-            double[] objective = new double[1];
             double epoch = 0;
             double previous = Double.POSITIVE_INFINITY;
             while (moves < maxIterations) {
-                kernels.sampleRows(z, rows, batchSize, seed, moves + 1L, drawn.pointer());
-                kernels.packCodebook(codebook, numCodes, features, packed.pointer());
-                kernels.assign(drawn.pointer(), batch, packed.pointer(), numCodes, codes.pointer());
-                kernels.commitmentLoss(
-                        drawn.pointer(),
-                        batch,
-                        codebook,
-                        codes.pointer(),
-                        1,
-                        distances.pointer(),
-                        means.pointer(),
-                        mean.pointer());
-                kernels.read(mean.pointer(), objective);
-                kernels.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());
-                kernels.countCodes(codes.pointer(), batchSize, numCodes, counts.pointer());
-                kernels.miniBatchUpdate(
-                        sums.pointer(), counts.pointer(), numCodes, features, totals.pointer(), codebook);
-                moves++;
-                epoch += objective[0];
+                int ofEpoch = batchesInEpoch - moves % batchesInEpoch;
+                int end = moves + Math.min(MOVES_OF_A_WAIT, Math.min(ofEpoch, maxIterations - moves));
+                List<Batch.Fetched<double[]>> objectives = new ArrayList<>();
+                try (Batch together = kernels.beginBatch()) {
+                    for (; moves < end; moves++) {
+                        kernels.sampleRows(z, rows, batchSize, seed, moves + 1L, drawn.pointer());
+                        kernels.packCodebook(codebook, numCodes, features, packed.pointer());
+                        kernels.assign(drawn.pointer(), batch, packed.pointer(), numCodes, codes.pointer());
+                        kernels.commitmentLoss(
+                                drawn.pointer(),
+                                batch,
+                                codebook,
+                                codes.pointer(),
+                                1,
+                                distances.pointer(),
+                                means.pointer(),
+                                mean.pointer());
+                        objectives.add(together.fetch(mean.pointer(), 1));
+                        kernels.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());
+                        kernels.countCodes(codes.pointer(), batchSize, numCodes, counts.pointer());
+                        kernels.miniBatchUpdate(
+                                sums.pointer(), counts.pointer(), numCodes, features, totals.pointer(), codebook);
+                    }
+                    together.submit();
+                    together.await();
+                }
+                for (Batch.Fetched<double[]> objective : objectives) {
+                    epoch += objective.get()[0];
+                }
                 if (moves % batchesInEpoch == 0) {
                     if (moves > batchesInEpoch && previous - epoch <= tolerance * previous) {
                         break;
@@ -206,6 +220,14 @@ public final class KMeans {
         }
         double square = varianceSum > 0 ? varianceSum : squareSum;
         return square > 0 ? Math.sqrt(square / moments.mean.length) : 1;
+    }
+
+    /** Before rows are sampled, so that the failure has the number of the row. */
+    private void checkFinite(FloatPointer z, Rows rows) {
+        try (Memory<FloatPointer> means = Memory.floats(kernels, rows.features());
+                Memory<FloatPointer> variances = Memory.floats(kernels, rows.features())) {
+            kernels.moments("z", z, rows, 1, rows.features(), means.pointer(), variances.pointer());
+        }
     }
 
     private record Moments(float[] mean, float[] variance) {}

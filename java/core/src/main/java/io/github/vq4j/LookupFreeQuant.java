@@ -1,8 +1,10 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.Objects;
+import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
@@ -135,22 +137,16 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
     }
 
     @Override
-    LookupFreeQuantized result(
-            CodebookFreePass pass, Tensor output, Tensor codes, double perplexity, long activeCodes) {
+    LookupFreeQuantized result(CodebookFreePass pass, Batch batch, Tensor output, Tensor codes, CodeUsage usage) {
+        LookupFreeQuantized.Weights weights =
+                new LookupFreeQuantized.Weights(commitmentWeight, entropyWeight, diversityGamma);
         if (pass.isEmpty()) {
-            return new LookupFreeQuantized(output, codes, 0, 0, 0, 0, perplexity, activeCodes);
+            return new LookupFreeQuantized(output, codes, weights, null, usage);
         }
+        DoublePointer losses = pass.losses.atLeast(3);
         kernels.signLosses(
-                pass.normalised,
-                pass.rows,
-                scale,
-                sharpness,
-                pass.losses.atLeast(3),
-                pass.meanLogits.atLeast(featureSize()));
-        double[] losses = new double[3];
-        kernels.read(pass.losses.atLeast(3), losses);
-        double loss = commitmentWeight * losses[0] + entropyWeight * (losses[1] - diversityGamma * losses[2]);
-        return new LookupFreeQuantized(output, codes, loss, losses[0], losses[1], losses[2], perplexity, activeCodes);
+                pass.normalised, pass.rows, scale, sharpness, losses, pass.meanLogits.atLeast(featureSize()));
+        return new LookupFreeQuantized(output, codes, weights, batch.fetch(losses, 3), usage);
     }
 
     @Override

@@ -159,8 +159,8 @@ final class MovingAverages implements AutoCloseable {
 
     /** Takes a training pass over. */
     void commit(State state) {
-        kernels.copy(sizes(), state.nextSizes.atLeast(codes), (long) codes * Float.BYTES);
-        kernels.copy(sums(), state.nextSums.atLeast(size()), size() * Float.BYTES);
+        kernels.commit(sizes(), state.nextSizes.atLeast(codes), (long) codes * Float.BYTES);
+        kernels.commit(sums(), state.nextSums.atLeast(size()), size() * Float.BYTES);
     }
 
     void visitState(StateVisitor state, String prefix) {

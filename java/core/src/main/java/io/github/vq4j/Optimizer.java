@@ -50,6 +50,19 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
             steps = other.steps;
         }
 
+        /** As {@link #copyFrom}, unless the open batch has failed. */
+        void commit(State other) {
+            for (int i = 0; i < tensors.size(); i++) {
+                parameter.kernels().commit(tensor(i), other.tensor(i), count() * Float.BYTES);
+            }
+            steps = other.steps;
+        }
+
+        /** Forgets as many steps. */
+        void takeBack(int number) {
+            steps -= number;
+        }
+
         void visitState(StateVisitor state, String prefix, List<String> names) {
             state.number(prefix + "steps", 0, Long.MAX_VALUE - 1, () -> steps, value -> steps = value);
             for (int i = 0; i < names.size(); i++) {
@@ -186,6 +199,11 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
             case Adam.KIND -> Adam.read(options, name);
             default -> throw options.unusable(name, "none, " + Sgd.KIND + " or " + Adam.KIND, kind);
         };
+    }
+
+    /** Whether a step depends on how many there have been, a number that the host keeps. */
+    boolean countsSteps() {
+        return false;
     }
 
     /** The step itself, on as many values as the state has been made for. */

@@ -124,6 +124,10 @@ public final class Parameter {
         followers.remove(state);
     }
 
+    boolean hasFollowers() {
+        return !followers.isEmpty();
+    }
+
     void clearFollowers(IntPointer mask) {
         for (Memory<FloatPointer> state : followers) {
             kernels.clearRows(state.pointer(), value.size(0), value.size(1), mask);

@@ -12,14 +12,12 @@ public final class Quantized implements AutoCloseable {
     private final Tensor codes;
     private final Tensor distances;
     private final Figures figures;
-    private final int replacedCodes;
 
-    Quantized(Tensor output, Tensor codes, Tensor distances, Figures figures, int replacedCodes) {
+    Quantized(Tensor output, Tensor codes, Tensor distances, Figures figures) {
         this.output = output;
         this.codes = codes;
         this.distances = distances;
         this.figures = figures;
-        this.replacedCodes = replacedCodes;
     }
 
     /** Shape of z: the effective code of every row, bit for bit; with a lookupSize, projected back. */
@@ -63,7 +61,7 @@ public final class Quantized implements AutoCloseable {
 
     /** Codes that this forward has replaced. */
     public int replacedCodes() {
-        return replacedCodes;
+        return figures.replacedCodes();
     }
 
     /** Gives the memory of the three tensors back, but for an output that the caller brought. */

@@ -39,9 +39,6 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
-    /** Passes whose failures nobody has asked for yet: enough that none of them is waited for in vain. */
-    private static final int MOST_UNFINISHED = 8;
-
     final Kernels kernels;
     final RowSums sums;
     final double beta;
@@ -220,12 +217,13 @@ public abstract sealed class Quantizer implements AutoCloseable
      * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
      * change it in between.
      *
-     * <p>On a CUDA device the host does not wait for the forward of a device tensor by a layer of the options that are plain:
-     * not with a mask, where a training pass changes more than what an optimiser steps (k-means, replacement, moving
-     * averages, running moments, random draws), nor with a codebookNorm, a lookupSize, groups that share a codebook, or a
-     * beam search. The exception then comes from the first of these that waits: the numbers of the result,
-     * {@link Optimizer#step} or {@link Parameter#gradient} after the backward, or one of the layer's next passes. The layer
-     * has not been changed then, either.
+     * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask, with workers, with
+     * replacementPolicy KMEANS_INPUT, and in the first training pass where that initialises by k-means or starts running
+     * moments; alternated optimisation by {@link Adam} waits for the pass before. The exception then comes from the first
+     * of these that waits: the numbers of the result, {@link Optimizer#step} or {@link Parameter#gradient} after the
+     * backward, or one of the layer's next passes. The layer has not been changed by the pass then, either; passes between
+     * the two are what they would have been without it, but that it has had a number of the training steps, which random
+     * draws depend on.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -599,6 +597,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** All that training has changed. Gradients, and what a pending backward needs, are not among it. */
     void visitState(StateVisitor state) {
         checkOpen();
+        unfinished.finish();
         codebooks.forEach(codebook -> codebook.visitState(state));
         inputNorm.visitState(state);
         if (projection != null) {
@@ -692,7 +691,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
-        unfinished.leave(MOST_UNFINISHED);
+        boolean dependsOnLast = training && codebooks.stream().anyMatch(Codebook::dependsOnLastPass);
+        unfinished.leave(dependsOnLast ? 0 : UnfinishedBatches.MOST);
         Pass pass = takePass();
         Batch batch = kernels.beginBatch();
         List<Tensor> results = new ArrayList<>(3);
@@ -721,13 +721,20 @@ public abstract sealed class Quantizer implements AutoCloseable
             Figures figures = figures(pass, batch);
 
             boolean commits = training && !pass.isEmpty();
+            boolean isAwaited = z.device() == Device.HOST || pass.isMasked;
             if (commits && changesItself()) {
                 prepareNext(pass);
-                batch.catchUp();
+                if (isAwaited || startsInTraining()) {
+                    batch.catchUp();
+                }
+                commit(pass, figures);
             }
-            int replaced = commits ? commit(pass) : 0;
-            batch.submit();
-            if (z.device() == Device.HOST || pass.isMasked) {
+            int inUse = commits ? inUse(pass) : 0;
+            batch.submit(commits ? () -> undo(inUse) : () -> {});
+            if (commits) {
+                trainingSteps++;
+            }
+            if (isAwaited) {
                 batch.await();
             }
             unfinished.add(batch);
@@ -735,7 +742,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             saved = pass;
             savedBatch = batch;
             done = true;
-            return new Quantized(out, codes, distances, figures, replaced);
+            return new Quantized(out, codes, distances, figures);
         } catch (NotFiniteException failure) {
             throw located(pass, failure);
         } finally {
@@ -797,7 +804,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private void decode(Tensor codes, int axis, int used, Tensor rows) {
         Pass pass = takePass();
-        try {
+        try (Batch batch = kernels.beginBatch()) {
             pass.givenRows = Rows.of(rows.shape(), axis);
             pass.rows = projection == null ? pass.givenRows : projection.lookupRows(pass.givenRows);
             pass.used = used;
@@ -805,6 +812,8 @@ public abstract sealed class Quantizer implements AutoCloseable
             takeCodes(pass, codes, axis);
             writeGivenOutput(pass, this::writeDecoded, pass.output.room(rows));
             pass.output.deliver(rows);
+            batch.submit();
+            batch.await();
         } finally {
             giveBack(pass);
         }
@@ -976,17 +985,16 @@ public abstract sealed class Quantizer implements AutoCloseable
         return figures;
     }
 
-    /** Whether training passes change more than what an optimiser steps: all that can fail has to be known before. */
+    /** Whether training passes change more than what an optimiser steps. */
     private boolean changesItself() {
-        return samplingTemperature > 0
-                || drawsByStep()
-                || inputNorm.changesInTraining()
-                || codebooks.stream().anyMatch(Codebook::changesInTraining);
+        return inputNorm.changesInTraining() || codebooks.stream().anyMatch(Codebook::changesInTraining);
     }
 
-    /** Whether what training passes draw at random depends on how many there have been. */
-    boolean drawsByStep() {
-        return false;
+    /** Whether a training pass changes what the host has to know of: all that can fail has to be known before. */
+    private boolean startsInTraining() {
+        return sums.hasWorkers()
+                || inputNorm.startsInTraining()
+                || codebooks.stream().anyMatch(Codebook::startsInTraining);
     }
 
     /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */
@@ -1006,18 +1014,24 @@ public abstract sealed class Quantizer implements AutoCloseable
         return (int) pass.assignments().stream().filter(each -> !each.isEmpty()).count();
     }
 
-    /** Takes over what a training pass has changed, once all that can fail has been computed. */
-    private int commit(Pass pass) {
-        trainingSteps++;
-        if (!changesItself()) {
-            return 0;
-        }
+    /** Takes over what a training pass has changed, after all that can fail. */
+    private void commit(Pass pass, Figures figures) {
         inputNorm.commit(pass.norm);
-        int replaced = 0;
         for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
-            replaced += codebooks.get(i).commit(pass.codebook(i));
+            codebooks.get(i).commit(pass.codebook(i));
         }
-        return replaced;
+        for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
+            CodeReplacement replacement = codebooks.get(i).replacement();
+            if (replacement != null) {
+                figures.addReplaced(replacement.marked());
+            }
+        }
+    }
+
+    /** Takes back what the host has noted of a training pass that has failed after it. */
+    private void undo(int inUse) {
+        trainingSteps--;
+        codebooks.stream().limit(inUse).forEach(Codebook::undo);
     }
 
     /** Training passes so far. */

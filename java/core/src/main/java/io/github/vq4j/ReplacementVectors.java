@@ -3,7 +3,6 @@ package io.github.vq4j;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
-import java.util.stream.IntStream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
@@ -20,9 +19,17 @@ final class ReplacementVectors implements AutoCloseable {
     private final Scratch<FloatPointer> vectors;
     private final Scratch<LongPointer> order;
 
-    /** The codes to replace, {@code marked} of {@code codes}, and the affine that maps them, at a training step. */
+    /**
+     * The codes to replace, {@code marked} of {@code codes}, a number where the kernels run, and the affine that maps them,
+     * at a training step.
+     */
     record Target(
-            IntPointer mask, long marked, int codes, EffectiveCodebook.State effective, long affineGroups, long step) {}
+            IntPointer mask,
+            LongPointer marked,
+            int codes,
+            EffectiveCodebook.State effective,
+            long affineGroups,
+            long step) {}
 
     ReplacementVectors(RowSums sums, ReplacementPolicy policy, long seed) {
         this.sums = sums;
@@ -33,18 +40,25 @@ final class ReplacementVectors implements AutoCloseable {
         order = Scratch.longs(kernels);
     }
 
+    /** Whether the host has to know how many codes are replaced: as the number of clusters, or to ask other workers. */
+    boolean needNumber() {
+        return policy == ReplacementPolicy.KMEANS_INPUT || sums.hasWorkers();
+    }
+
     /**
-     * Overwrites the marked codes.
+     * Overwrites the marked codes, where there are any.
      *
      * @param counts how often the batch uses each code
      * @param batch the rows to take vectors from, measured
      */
     void place(Target target, LongPointer counts, Assignment batch, FloatPointer codebook) {
         long features = batch.rows.features();
-        long count = Math.min(target.marked, batch.rows.count());
         switch (policy) {
             case RANDOM_INPUT -> sums.replaceCodes(batch.z, batch.rows, target, NOISE, seed, codebook);
             case KMEANS_INPUT -> {
+                long[] marked = new long[1];
+                kernels.read(target.marked, marked);
+                long count = Math.min(marked[0], batch.rows.count());
                 FloatPointer centroids = vectors.atLeast(count * features);
                 KMeans.builder(Math.toIntExact(count))
                         .seed(seed + 0xD1B54A32D192ED03L * (target.step + 1))
@@ -54,19 +68,20 @@ final class ReplacementVectors implements AutoCloseable {
                 place(target, centroids, count, count, features, codebook);
             }
             case SPLIT_BUSIEST -> {
-                long[] busiest = busiest(counts, target);
-                LongPointer numbers = order.atLeast(busiest.length);
-                kernels.write(busiest, numbers);
-                FloatPointer copies = vectors.atLeast(busiest.length * features);
+                LongPointer busiest = order.atLeast(target.codes);
+                kernels.busiestCodes(counts, target.codes, target.marked, busiest);
+                FloatPointer copies = vectors.atLeast(target.codes * features);
                 Rows codes = Rows.matrix(target.codes, features);
-                kernels.takeRows(target.effective.effective(), codes, numbers, busiest.length, copies);
-                place(target, copies, busiest.length, 0, features, codebook);
+                kernels.takeRows(target.effective.effective(), codes, busiest, target.codes, copies);
+                place(target, copies, target.codes, 0, features, codebook);
             }
             case FARTHEST_INPUT -> {
-                LongPointer numbers = order.atLeast(count);
-                kernels.farthestRows(batch.distances(), batch.rows.count(), count, numbers);
+                // As many as there can be marked codes: which of them are used does not depend on it.
+                long count = Math.min(target.codes, batch.rows.count());
+                LongPointer farthest = order.atLeast(count);
+                kernels.farthestRows(batch.distances(), batch.rows.count(), count, target.marked, farthest);
                 FloatPointer rows = vectors.atLeast(count * features);
-                kernels.takeRows(batch.z, batch.rows, numbers, count, rows);
+                kernels.takeRows(batch.z, batch.rows, farthest, count, rows);
                 place(target, rows, count, count, features, codebook);
             }
         }
@@ -88,19 +103,6 @@ final class ReplacementVectors implements AutoCloseable {
                 seed,
                 target.step,
                 codebook);
-    }
-
-    /** The used codes, at most as many as are to be replaced: the busiest first, of equally busy ones the lowest. */
-    private long[] busiest(LongPointer counts, Target target) {
-        long[] uses = new long[target.codes];
-        kernels.read(counts, uses);
-        return IntStream.range(0, uses.length)
-                .filter(k -> uses[k] > 0)
-                .boxed()
-                .sorted((a, b) -> uses[a] == uses[b] ? Integer.compare(a, b) : Long.compare(uses[b], uses[a]))
-                .limit(target.marked)
-                .mapToLong(Integer::longValue)
-                .toArray();
     }
 
     @Override

@@ -85,18 +85,18 @@ public final class ResidualVectorQuant extends Quantizer {
 
     @Override
     void assign(Pass pass, boolean training) {
-        IntPointer stagesOfRows = training && minStages < stages ? drawStages(pass) : null;
-        BeamSearch beams = beamWidth > 1 ? search(pass, stagesOfRows, training) : null;
+        StageDraw draw = training && minStages < stages ? drawStages(pass) : null;
+        BeamSearch beams = beamWidth > 1 ? search(pass, draw, training) : null;
         IntPointer codes = pass.codes(pass.rows.count() * stages);
         FloatPointer left = pass.normalised;
         long begin = 0;
         for (int i = 0; i < pass.used; i++) {
             Assignment stage = pass.assignment(i);
             IntPointer own = codes.getPointer(IntPointer.class, begin);
-            if (stagesOfRows == null) {
+            if (draw == null) {
                 stage.of(left, pass.rows, own);
             } else {
-                stage.ofAbove(stagesOfRows, i, left, pass.rows, own);
+                stage.ofStage(draw, i, left, pass.rows, own);
             }
             if (stage.isEmpty()) {
                 continue;
@@ -113,39 +113,21 @@ public final class ResidualVectorQuant extends Quantizer {
         }
     }
 
-    /** How many stages each row uses. */
-    @Override
-    boolean drawsByStep() {
-        return minStages < stages;
-    }
-
-    private IntPointer drawStages(Pass pass) {
-        IntPointer drawn = pass.stagesOfRows.atLeast(pass.rows.count());
-        RowSelection masked = pass.isMasked ? pass.mask.selection() : null;
-        kernels.drawStages(
-                seed,
-                trainingSteps(),
-                masked == null ? null : masked.order(),
-                pass.rows.count(),
-                masked == null ? pass.rows.count() : masked.whole().count(),
-                dropsBySample ? pass.samples : 1,
-                minStages,
-                stages,
-                drawn);
-        return drawn;
+    private StageDraw drawStages(Pass pass) {
+        return new StageDraw(kernels, pass, seed, trainingSteps(), dropsBySample, minStages, stages);
     }
 
     /** A codebook that is initialised, or whose statistics are taken, sees what greedy search has left. */
-    private BeamSearch search(Pass pass, @Nullable IntPointer stagesOfRows, boolean training) {
+    private BeamSearch search(Pass pass, @Nullable StageDraw draw, boolean training) {
         BeamSearch beams = pass.beams(beamWidth, stages);
-        beams.begin(pass.normalised, pass.rows, stagesOfRows);
+        beams.begin(pass.normalised, pass.rows, draw);
         for (int i = 0; i < pass.used; i++) {
-            if (stagesOfRows != null && i >= minStages && !beams.keepRowsOf(i, stagesOfRows)) {
+            if (draw != null && i >= minStages && !beams.keepRowsOf(i, draw)) {
                 break;
             }
             prepare(pass, i, beams.leftByGreedy(), beams.leftRows(), training);
             beams.extend(i, codebookOf(i), stateOf(pass, i));
-            if (i == pass.used - 1 || (stagesOfRows != null && i >= minStages - 1)) {
+            if (i == pass.used - 1 || (draw != null && i >= minStages - 1)) {
                 beams.choose();
             }
         }

@@ -24,12 +24,21 @@ final class RowSelection implements AutoCloseable {
         counted = Scratch.longs(kernels);
     }
 
-    /** Selects the rows whose value is above a bound. */
+    /** Selects the rows whose value is above a bound. Waits to know how many they are. */
     void select(IntPointer values, int bound, Rows rows) {
         whole = rows;
         LongPointer number = counted.atLeast(1);
         kernels.rowsAbove(values, rows.count(), bound, order.atLeast(rows.count()), number);
         kernels.read(number, count);
+    }
+
+    /** As {@link #select(IntPointer, int, Rows)}, of rows whose number is known. */
+    void select(IntPointer values, int bound, Rows rows, long known) {
+        whole = rows;
+        count[0] = known;
+        if (!isEmpty() && !isAll()) {
+            kernels.rowsAbove(values, rows.count(), bound, order.atLeast(rows.count()), counted.atLeast(1));
+        }
     }
 
     /** Selects no row. */

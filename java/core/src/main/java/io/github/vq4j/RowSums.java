@@ -15,6 +15,11 @@ class RowSums {
         this.kernels = kernels;
     }
 
+    /** Whether other workers have rows of the batch, too. */
+    boolean hasWorkers() {
+        return false;
+    }
+
     /** The number of rows of the batch, given those of the layer. */
     long count(Rows rows) {
         return rows.count();

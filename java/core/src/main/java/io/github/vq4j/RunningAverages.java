@@ -86,8 +86,8 @@ final class RunningAverages implements AutoCloseable {
     }
 
     void commit(Next next) {
-        kernels.copy(mean.pointer(), next.nextMean, count * Float.BYTES);
-        kernels.copy(variance.pointer(), next.nextVariance, count * Float.BYTES);
+        kernels.commit(mean.pointer(), next.nextMean, count * Float.BYTES);
+        kernels.commit(variance.pointer(), next.nextVariance, count * Float.BYTES);
         started = true;
     }
 

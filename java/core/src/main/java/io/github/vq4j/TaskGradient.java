@@ -50,14 +50,12 @@ final class TaskGradient implements AutoCloseable {
     void estimate(GradientEstimator estimator, FloatPointer z, Rows rows, Rows vectors, FloatPointer gradient) {
         ofRows = estimatedOfRows.atLeast(rows.elements());
         ofCodes = estimator == GradientEstimator.DIVEQ ? estimatedOfCodes.atLeast(rows.elements()) : gradient;
-        try {
-            kernels.estimateGradient(z, output(rows), gradient, vectors, estimator.kind(), ofRows, ofCodes);
-            if (vectors.count() != rows.count()) {
-                kernels.synchronize(); // a failure must come here, where its row is known
-            }
-        } catch (NotFiniteException failure) {
-            throw new NotFiniteException(failure.tensor(), rows.rowOf(failure.row(), vectors));
-        }
+        FloatPointer replaced = output(rows);
+        FloatPointer toRows = ofRows;
+        FloatPointer toCodes = ofCodes;
+        kernels.withFailures(
+                failure -> new NotFiniteException(failure.tensor(), rows.rowOf(failure.row(), vectors)),
+                () -> kernels.estimateGradient(z, replaced, gradient, vectors, estimator.kind(), toRows, toCodes));
     }
 
     @Override

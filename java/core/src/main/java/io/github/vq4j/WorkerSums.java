@@ -29,6 +29,11 @@ final class WorkerSums extends RowSums {
     }
 
     @Override
+    boolean hasWorkers() {
+        return true;
+    }
+
+    @Override
     long count(Rows rows) {
         long[] value = {rows.count()};
         workers.sum(value);
@@ -99,7 +104,7 @@ final class WorkerSums extends RowSums {
             kernels.write(drawn, vectors.pointer());
             kernels.placeCodes(
                     vectors.pointer(),
-                    target.marked(),
+                    drawn.length / rows.features(),
                     target.mask(),
                     target.codes(),
                     rows.features(),

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.vq4j.internal.CudaKernels;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.LongPointer;
@@ -18,6 +20,7 @@ class AsynchronousPassTest {
     private static final int FEATURES = 16;
     private static final int CODES = 40;
     private static final int ROWS = 300;
+    private static final int[] LEVELS = {4, 3, 5, 2, 2, 2, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
 
     /** What batches have done in this process. */
     private record Counts(long graphsMade, long graphsLaunched, long waits) {
@@ -83,6 +86,30 @@ class AsynchronousPassTest {
                 Tensor z = onDevice(numbers(1));
                 Tensor gradient = onDevice(numbers(2))) {
             for (int step = 0; step < 2; step++) {
+                layer.forward(z).close();
+                layer.backward(gradient, 1).close();
+            }
+            Counts before = Counts.now();
+            for (int step = 0; step < 3; step++) {
+                layer.forward(z).close();
+                layer.backward(gradient, 1).close();
+            }
+            assertEquals(before.graphsMade(), Counts.now().graphsMade());
+            assertEquals(before.graphsLaunched() + 6, Counts.now().graphsLaunched());
+        }
+    }
+
+    @Test
+    void passesThatReplaceCodesAndMoveAveragesAreAGraphEachToo() {
+        UnaryOperator<VectorQuant.Builder> options = b -> b.ema(0.9)
+                .emaExpiry(1)
+                .replaceFreq(1)
+                .replacementPolicy(ReplacementPolicy.FARTHEST_INPUT)
+                .norm(Norm.BATCH);
+        try (VectorQuant layer = layer(Backend.cuda(0), options);
+                Tensor z = onDevice(numbers(1));
+                Tensor gradient = onDevice(numbers(2))) {
+            for (int step = 0; step < 4; step++) {
                 layer.forward(z).close();
                 layer.backward(gradient, 1).close();
             }
@@ -175,6 +202,56 @@ class AsynchronousPassTest {
         }
     }
 
+    /** Shared groups and estimators compute on the vectors of the rows. */
+    @Test
+    void aBadGradientOfAGroupIsOfTheRowThatItBelongsTo() {
+        float[] gradient = numbers(2);
+        gradient[9 * FEATURES + FEATURES - 1] = Float.NaN;
+        List<UnaryOperator<GroupVectorQuant.Builder>> options =
+                List.of(b -> b.share(true), b -> b.gradientEstimator(GradientEstimator.ROTATION), b -> b);
+        for (UnaryOperator<GroupVectorQuant.Builder> each : options) {
+            for (Backend backend : List.of(Backend.cpu(), Backend.cuda(0))) {
+                try (GroupVectorQuant layer = each.apply(GroupVectorQuant.builder(FEATURES, CODES, 4)
+                                        .dim(-1)
+                                        .backend(backend))
+                                .build();
+                        Optimizer optimizer = Optimizer.sgd(0.1);
+                        Tensor z = onDevice(numbers(1));
+                        Tensor bad = onDevice(gradient)) {
+                    boolean onCpu = backend.equals(Backend.cpu());
+                    layer.forward(onCpu ? Tensor.of(numbers(1), ROWS, FEATURES) : z)
+                            .close();
+                    NotFiniteException failure = assertThrows(NotFiniteException.class, () -> {
+                        layer.backward(onCpu ? Tensor.of(gradient, ROWS, FEATURES) : bad, 1)
+                                .close();
+                        optimizer.step(layer);
+                    });
+                    assertEquals("gradient", failure.tensor());
+                    assertEquals(9, failure.row());
+                }
+            }
+        }
+    }
+
+    @Test
+    void miniBatchesOfKMeansAreWaitedForOnceAnEpoch() {
+        KMeans.Builder fit = KMeans.builder(5).batchSize(50).maxIterations(24).tolerance(0);
+        try (Tensor z = onDevice(numbers(1))) {
+            fit.backend(Backend.cuda(0)).build().fit(z, -1).codebook().close();
+            long waits = Counts.now().waits();
+            KMeansResult result = fit.build().fit(z, -1);
+            long ofFit = Counts.now().waits() - waits;
+            KMeansResult expected = fit.backend(Backend.cpu()).build().fit(Tensor.of(numbers(1), ROWS, FEATURES), -1);
+            assertEquals(expected.iterations(), result.iterations());
+            assertEquals(expected.objective(), result.objective());
+            assertArrayEquals(
+                    expected.codebook().toFloatArray(), result.codebook().toFloatArray());
+            assertTrue(ofFit <= 4 + 6, "epochs of 6 mini-batches, and what comes before and after: " + ofFit);
+            result.codebook().close();
+            expected.codebook().close();
+        }
+    }
+
     @Test
     void aFailureThatNobodyAsksForIsThrownByALaterPassOnce() {
         float[] rows = numbers(1);
@@ -201,16 +278,163 @@ class AsynchronousPassTest {
     }
 
     @Test
-    void layersThatChangeThemselvesThrowAtOnceAndHaveNotChanged() {
+    void layersWithoutACodebookWaitForNothing() {
+        Backend cuda = Backend.cuda(0);
+        try (FiniteScalarQuant levels =
+                        FiniteScalarQuant.builder(LEVELS).dim(-1).backend(cuda).build();
+                LookupFreeQuant signs = LookupFreeQuant.builder(FEATURES)
+                        .dim(-1)
+                        .spherical(true)
+                        .backend(cuda)
+                        .build();
+                FiniteScalarQuant levelsOnCpu = levels.copy(Backend.cpu());
+                LookupFreeQuant signsOnCpu = signs.copy(Backend.cpu());
+                Tensor z = onDevice(numbers(1));
+                Tensor gradient = onDevice(numbers(2))) {
+            Tensor hostZ = Tensor.of(numbers(1), ROWS, FEATURES);
+            Tensor hostGradient = Tensor.of(numbers(2), ROWS, FEATURES);
+            for (int step = 0; step < 4; step++) {
+                long waits = Counts.now().waits();
+                FiniteScalarQuantized ofLevels = levels.forward(z);
+                Gradients gradientsOfLevels = levels.backward(gradient);
+                LookupFreeQuantized ofSigns = signs.forward(z);
+                Gradients gradientsOfSigns = signs.backward(gradient, 2);
+                assertEquals(waits, Counts.now().waits());
+                assertTrue(ofLevels.perplexity() > 1);
+                assertTrue(ofSigns.loss() != 0);
+                assertEquals(waits + 2, Counts.now().waits());
+                try (FiniteScalarQuantized expected = levelsOnCpu.forward(hostZ);
+                        Gradients expectedGradients = levelsOnCpu.backward(hostGradient)) {
+                    assertEquals(expected.perplexity(), ofLevels.perplexity());
+                    assertEquals(expected.activeCodes(), ofLevels.activeCodes());
+                    assertArrayEquals(
+                            expected.output().toFloatArray(), ofLevels.output().toFloatArray());
+                    assertArrayEquals(
+                            expectedGradients.input().toFloatArray(),
+                            gradientsOfLevels.input().toFloatArray());
+                }
+                try (LookupFreeQuantized expected = signsOnCpu.forward(hostZ);
+                        Gradients expectedGradients = signsOnCpu.backward(hostGradient, 2)) {
+                    assertEquals(expected.loss(), ofSigns.loss());
+                    assertEquals(expected.commitmentLoss(), ofSigns.commitmentLoss());
+                    assertEquals(expected.sampleEntropy(), ofSigns.sampleEntropy());
+                    assertEquals(expected.batchEntropy(), ofSigns.batchEntropy());
+                    assertEquals(expected.perplexity(), ofSigns.perplexity());
+                    assertEquals(expected.activeCodes(), ofSigns.activeCodes());
+                    assertArrayEquals(
+                            expected.output().toFloatArray(), ofSigns.output().toFloatArray());
+                    assertArrayEquals(
+                            expectedGradients.input().toFloatArray(),
+                            gradientsOfSigns.input().toFloatArray());
+                }
+                ofLevels.close();
+                gradientsOfLevels.close();
+                ofSigns.close();
+                gradientsOfSigns.close();
+            }
+        }
+    }
+
+    @Test
+    void aLayerWithoutACodebookThrowsWhenItsNumbersAreAskedForOrLater() {
+        float[] rows = numbers(1);
+        rows[7 * FEATURES + 3] = Float.NaN;
+        float[] bad = numbers(2);
+        bad[9 * FEATURES] = Float.POSITIVE_INFINITY;
+        try (LookupFreeQuant layer = LookupFreeQuant.builder(FEATURES)
+                        .dim(-1)
+                        .backend(Backend.cuda(0))
+                        .build();
+                Tensor z = onDevice(numbers(1));
+                Tensor badZ = onDevice(rows);
+                Tensor badGradient = onDevice(bad)) {
+            try (LookupFreeQuantized result = layer.forward(badZ)) {
+                NotFiniteException failure = assertThrows(NotFiniteException.class, result::loss);
+                assertEquals("z", failure.tensor());
+                assertEquals(7, failure.row());
+                assertThrows(NotFiniteException.class, result::activeCodes);
+            }
+            assertThrows(NotFiniteException.class, () -> layer.encode(badZ));
+
+            layer.forward(z).close();
+            layer.backward(badGradient, 1).close();
+            List<NotFiniteException> thrown = new ArrayList<>();
+            for (int pass = 0; pass < 20; pass++) {
+                try {
+                    layer.forward(z).close();
+                } catch (NotFiniteException failure) {
+                    thrown.add(failure);
+                }
+            }
+            assertEquals(1, thrown.size());
+            assertEquals("gradient", thrown.get(0).tensor());
+            assertEquals(9, thrown.get(0).row());
+        }
+    }
+
+    @Test
+    void encodeAndDecodeWaitOnce() {
+        try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, CODES, 4)
+                        .dim(-1)
+                        .backend(Backend.cuda(0))
+                        .build();
+                Tensor z = onDevice(numbers(1))) {
+            long before = Counts.now().waits();
+            Tensor codes = layer.encode(z);
+            assertEquals(before + 1, Counts.now().waits());
+            Tensor decoded = layer.decode(codes);
+            assertEquals(before + 2, Counts.now().waits());
+            int[] wrong = codes.toIntArray();
+            wrong[4 * 7 + 2] = CODES;
+            IllegalArgumentException failure =
+                    assertThrows(IllegalArgumentException.class, () -> layer.decode(Tensor.of(wrong, ROWS, 4)));
+            assertTrue(failure.getMessage().contains("code"), failure.getMessage());
+            codes.close();
+            decoded.close();
+        }
+    }
+
+    @Test
+    void averagesThatOverflowAreNotTakenOver() {
+        float[] rows = numbers(1);
+        for (int d = 0; d < 40 * FEATURES; d++) {
+            rows[d] = 3e38f; // of rows that have the same code, whose sum is infinite
+        }
+        try (VectorQuant layer = layer(Backend.cuda(0), b -> b.ema(0.9));
+                VectorQuant onCpu = layer(Backend.cpu(), b -> b.ema(0.9));
+                Tensor z = onDevice(numbers(1));
+                Tensor large = onDevice(rows)) {
+            layer.forward(z).close();
+            onCpu.forward(Tensor.of(numbers(1), ROWS, FEATURES)).close();
+            float[] before = layer.codebook().toFloatArray();
+            NotFiniteException expected =
+                    assertThrows(NotFiniteException.class, () -> onCpu.forward(Tensor.of(rows, ROWS, FEATURES)));
+            try (Quantized result = layer.forward(large)) {
+                NotFiniteException failure = assertThrows(NotFiniteException.class, result::loss);
+                assertEquals("moving average of the codebook", failure.tensor());
+                assertEquals(expected.getMessage(), failure.getMessage());
+            }
+            assertArrayEquals(before, layer.codebook().toFloatArray());
+            assertEquals(onCpu.state().numbers(), layer.state().numbers());
+        }
+    }
+
+    @Test
+    void aPassAfterOneThatFailedUnseenIsWhatItIsWithoutThatOne() {
         float[] rows = numbers(1);
         rows[5 * FEATURES] = Float.NaN;
-        try (VectorQuant layer = layer(Backend.cuda(0), b -> b.ema(0.9));
+        try (VectorQuant layer = layer(Backend.cuda(0), b -> b.ema(0.9).norm(Norm.BATCH));
+                VectorQuant onCpu = layer(Backend.cpu(), b -> b.ema(0.9).norm(Norm.BATCH));
                 Tensor z = onDevice(numbers(1));
                 Tensor badZ = onDevice(rows)) {
             layer.forward(z).close();
-            float[] before = layer.codebook().toFloatArray();
-            assertThrows(NotFiniteException.class, () -> layer.forward(badZ));
-            assertArrayEquals(before, layer.codebook().toFloatArray());
+            layer.forward(badZ).close();
+            layer.forward(z).close();
+            Tensor hostZ = Tensor.of(numbers(1), ROWS, FEATURES);
+            onCpu.forward(hostZ).close();
+            onCpu.forward(hostZ).close();
+            assertArrayEquals(onCpu.codebook().toFloatArray(), layer.codebook().toFloatArray());
+            assertEquals(onCpu.state().numbers(), layer.state().numbers());
         }
     }
 }

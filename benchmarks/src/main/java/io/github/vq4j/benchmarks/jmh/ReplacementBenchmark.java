@@ -12,6 +12,7 @@ public class ReplacementBenchmark extends OperationData {
     private LongPointer replaced;
     private FloatPointer distances;
     private LongPointer farthest;
+    private LongPointer busiest;
     private LongPointer tickets;
     private LongPointer chosen;
 
@@ -23,6 +24,7 @@ public class ReplacementBenchmark extends OperationData {
         distances = floats(rows);
         kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, doubles(1), doubles(1));
         farthest = longs(rows);
+        busiest = longs(codes);
         tickets = longs(codes);
         chosen = longs(codes);
     }
@@ -48,7 +50,13 @@ public class ReplacementBenchmark extends OperationData {
     /** A tenth of the rows, farthest first. */
     @Benchmark
     public void farthestRows() {
-        kernels.farthestRows(distances, rows, Math.max(1, rows / 10), farthest);
+        kernels.farthestRows(distances, rows, Math.max(1, rows / 10), null, farthest);
+    }
+
+    /** The codes by their uses. */
+    @Benchmark
+    public void busiestCodes() {
+        kernels.busiestCodes(counts, codes, null, busiest);
     }
 
     /** Candidates of a worker. */

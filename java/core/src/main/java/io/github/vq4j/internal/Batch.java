@@ -5,6 +5,7 @@ import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 public final class Batch implements AutoCloseable {
     private static final Cleaner CLEANER = Cleaner.create();
 
+    /** The calling thread's open batch of a device. */
+    private static final ThreadLocal<@Nullable Batch> OPEN = new ThreadLocal<>();
+
     private final Kernels kernels;
     private final long number;
     private final State state;
@@ -26,6 +30,24 @@ public final class Batch implements AutoCloseable {
     private boolean isFinished;
     private boolean isSeen;
     private @Nullable RuntimeException failure;
+    private final List<Meaning> meanings = new ArrayList<>();
+    private Runnable undo = () -> {};
+
+    /** What failures of the checks from one number to before another mean to the caller. */
+    private static final class Meaning {
+        private final long begin;
+        private final UnaryOperator<NotFiniteException> meaning;
+        private long end = Long.MAX_VALUE;
+
+        Meaning(long begin, UnaryOperator<NotFiniteException> meaning) {
+            this.begin = begin;
+            this.meaning = meaning;
+        }
+
+        boolean covers(long check) {
+            return begin <= check && check < end;
+        }
+    }
 
     /** What a batch that nobody waits for leaves behind: where its results would go has to stay until then. */
     private static final class State implements Runnable {
@@ -54,6 +76,33 @@ public final class Batch implements AutoCloseable {
         this.before = before;
         state = new State(kernels);
         forget = kernels.onCuda() ? CLEANER.register(this, state) : null;
+        if (kernels.onCuda()) {
+            OPEN.set(this);
+        }
+    }
+
+    static @Nullable Batch openOn(Kernels kernels) {
+        Batch open = OPEN.get();
+        return open != null && open.kernels.haveStreamOf(kernels) ? open : null;
+    }
+
+    /** As {@link Kernels#withFailures}, of this batch, which is open. */
+    void withFailures(UnaryOperator<NotFiniteException> meaning, Runnable operations) {
+        Meaning ofThese = new Meaning(Kernels.checks(), meaning);
+        meanings.add(ofThese);
+        operations.run();
+        ofThese.end = Kernels.checks();
+    }
+
+    /** What the failure of a check means; inner meanings are in the terms of outer ones. */
+    NotFiniteException meaningOf(NotFiniteException found, long check) {
+        NotFiniteException failure = found;
+        for (int i = meanings.size() - 1; i >= 0; i--) {
+            if (meanings.get(i).covers(check)) {
+                failure = meanings.get(i).meaning.apply(failure);
+            }
+        }
+        return failure;
     }
 
     /**
@@ -116,7 +165,17 @@ public final class Batch implements AutoCloseable {
 
     /** Runs the batch, without waiting. */
     public void submit() {
-        isOpen = false;
+        submit(() -> {});
+    }
+
+    /**
+     * Runs the batch, without waiting.
+     *
+     * @param undo called once if the batch turns out to have failed
+     */
+    public void submit(Runnable undo) {
+        this.undo = undo;
+        leaveOpen();
         if (kernels.onCuda()) {
             kernels.submitBatch(number);
             state.submitted = number;
@@ -147,7 +206,15 @@ public final class Batch implements AutoCloseable {
         }
     }
 
-    private void finish() {
+    private void leaveOpen() {
+        isOpen = false;
+        if (OPEN.get() == this) {
+            OPEN.remove();
+        }
+    }
+
+    /** Waits until the batch is done, and throws nothing. */
+    public void finish() {
         if (isOpen) {
             throw new IllegalStateException("the batch has not been submitted");
         }
@@ -157,9 +224,10 @@ public final class Batch implements AutoCloseable {
         isFinished = true;
         try {
             state.submitted = 0;
-            kernels.finishBatch(number);
+            kernels.finishBatch(number, this);
         } catch (RuntimeException own) {
             failure = own;
+            undo.run();
         }
         if (before != null) {
             before.finish();
@@ -171,7 +239,7 @@ public final class Batch implements AutoCloseable {
     @Override
     public void close() {
         if (isOpen) {
-            isOpen = false;
+            leaveOpen();
             isFinished = true;
             failure = new IllegalStateException("the batch was dropped");
             if (kernels.onCuda()) {

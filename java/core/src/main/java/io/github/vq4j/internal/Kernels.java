@@ -2,6 +2,7 @@ package io.github.vq4j.internal;
 
 import io.github.vq4j.DataType;
 import io.github.vq4j.NotFiniteException;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.bytedeco.javacpp.DoublePointer;
@@ -65,6 +66,10 @@ public final class Kernels {
         return stream == null ? 0 : stream.address();
     }
 
+    boolean haveStreamOf(Kernels others) {
+        return device == others.device && streamAddress() == others.streamAddress();
+    }
+
     // ---- batches ----------------------------------------------------------------------------------------------
 
     /** Opens a batch of the calling thread: what it calls from now on runs when the batch is submitted. */
@@ -96,8 +101,38 @@ public final class Kernels {
         check(CudaKernels.submitBatch(number));
     }
 
-    void finishBatch(long number) {
-        check(CudaKernels.finishBatch(number));
+    /** @param batch whose number it is */
+    void finishBatch(long number, Batch batch) {
+        int status = CudaKernels.finishBatch(number);
+        if (status != CpuKernels.VQ4J_OK) {
+            throw failure(status, batch);
+        }
+    }
+
+    /** How many checks of data the calling thread's open batch has. */
+    static long checks() {
+        return CudaKernels.checks();
+    }
+
+    /**
+     * Runs operations whose failures mean something else to the caller, as rows of another tensor: in a batch also those
+     * that are thrown when it is finished.
+     */
+    public void withFailures(UnaryOperator<NotFiniteException> meaning, Runnable operations) {
+        Batch batch = openBatch();
+        if (batch != null) {
+            batch.withFailures(meaning, operations);
+            return;
+        }
+        try {
+            operations.run();
+        } catch (NotFiniteException failure) {
+            throw meaning.apply(failure);
+        }
+    }
+
+    private @Nullable Batch openBatch() {
+        return onCuda() ? Batch.openOn(this) : null;
     }
 
     /** Finishes a batch whose results nobody wants. */
@@ -146,6 +181,11 @@ public final class Kernels {
     /** Copies between any two places that this implementation reaches; complete when it returns. */
     public void copy(Pointer to, Pointer from, long bytes) {
         check(onCuda() ? CudaKernels.copy(stream(), to, from, bytes) : CpuKernels.copy(to, from, bytes));
+    }
+
+    /** Copies within this implementation's memory, unless the open batch has found bad data before: nothing changes then. */
+    public void commit(Pointer to, Pointer from, long bytes) {
+        check(onCuda() ? CudaKernels.commit(stream(), to, from, bytes) : CpuKernels.commit(to, from, bytes));
     }
 
     /** Sets bytes to zero. */
@@ -1019,22 +1059,29 @@ public final class Kernels {
             long groups,
             FloatPointer mean,
             FloatPointer variance) {
-        beforeNaming(tensor);
-        check(
-                onCuda()
-                        ? CudaKernels.moments(
-                                stream(),
-                                values,
-                                rows.outer(),
-                                rows.inner(),
-                                rows.features(),
-                                samples,
-                                groups,
-                                mean,
-                                variance)
-                        : CpuKernels.moments(
-                                values, rows.outer(), rows.inner(), rows.features(), samples, groups, mean, variance),
-                tensor);
+        named(
+                tensor,
+                () -> check(
+                        onCuda()
+                                ? CudaKernels.moments(
+                                        stream(),
+                                        values,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        samples,
+                                        groups,
+                                        mean,
+                                        variance)
+                                : CpuKernels.moments(
+                                        values,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        samples,
+                                        groups,
+                                        mean,
+                                        variance)));
     }
 
     /** (z - mean) / sqrt(variance + epsilon) * scale + shift. */
@@ -1140,13 +1187,14 @@ public final class Kernels {
      * @param unit rows of length 1, otherwise rows of length 10 at most
      */
     public void rowNorm(String tensor, FloatPointer values, Rows rows, boolean unit, FloatPointer out) {
-        beforeNaming(tensor);
         int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
-        check(
-                onCuda()
-                        ? CudaKernels.rowNorm(stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
-                        : CpuKernels.rowNorm(values, rows.outer(), rows.inner(), rows.features(), kind, out),
-                tensor);
+        named(
+                tensor,
+                () -> check(
+                        onCuda()
+                                ? CudaKernels.rowNorm(
+                                        stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
+                                : CpuKernels.rowNorm(values, rows.outer(), rows.inner(), rows.features(), kind, out)));
     }
 
     /** Gradient through {@link #rowNorm}. */
@@ -1348,24 +1396,32 @@ public final class Kernels {
             long outFeatures,
             boolean transposed,
             FloatPointer out) {
-        beforeNaming(tensor);
         int turned = transposed ? 1 : 0;
-        check(
-                onCuda()
-                        ? CudaKernels.linear(
-                                stream(),
-                                z,
-                                rows.outer(),
-                                rows.inner(),
-                                rows.features(),
-                                weight,
-                                bias,
-                                outFeatures,
-                                turned,
-                                out)
-                        : CpuKernels.linear(
-                                z, rows.outer(), rows.inner(), rows.features(), weight, bias, outFeatures, turned, out),
-                tensor);
+        named(
+                tensor,
+                () -> check(
+                        onCuda()
+                                ? CudaKernels.linear(
+                                        stream(),
+                                        z,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        weight,
+                                        bias,
+                                        outFeatures,
+                                        turned,
+                                        out)
+                                : CpuKernels.linear(
+                                        z,
+                                        rows.outer(),
+                                        rows.inner(),
+                                        rows.features(),
+                                        weight,
+                                        bias,
+                                        outFeatures,
+                                        turned,
+                                        out)));
     }
 
     /** Gradients of the weight and, unless null, the bias of {@link #linear}. */
@@ -1670,12 +1726,25 @@ public final class Kernels {
                                 codebook));
     }
 
-    /** The numbers of the rows with the largest distances, the farthest first. */
-    public void farthestRows(FloatPointer distances, long rows, long count, LongPointer order) {
+    /**
+     * The numbers of the rows with the largest distances, the farthest first.
+     *
+     * @param wanted how many of them are used, one number; where that is 0 they are all 0; null for all
+     */
+    public void farthestRows(
+            FloatPointer distances, long rows, long count, @Nullable LongPointer wanted, LongPointer order) {
         check(
                 onCuda()
-                        ? CudaKernels.farthestRows(stream(), distances, rows, count, order)
-                        : CpuKernels.farthestRows(distances, rows, count, order));
+                        ? CudaKernels.farthestRows(stream(), distances, rows, count, wanted, order)
+                        : CpuKernels.farthestRows(distances, rows, count, wanted, order));
+    }
+
+    /** The codes that are used, the busiest first, in turn; {@code wanted} as in {@link #farthestRows}. */
+    public void busiestCodes(LongPointer counts, long codes, @Nullable LongPointer wanted, LongPointer order) {
+        check(
+                onCuda()
+                        ? CudaKernels.busiestCodes(stream(), counts, codes, wanted, order)
+                        : CpuKernels.busiestCodes(counts, codes, wanted, order));
     }
 
     // ---- codebooks of moving averages -------------------------------------------------------------------------
@@ -1895,44 +1964,37 @@ public final class Kernels {
     }
 
     private void check(int status) {
-        check(status, null);
+        if (status != CpuKernels.VQ4J_OK) {
+            throw failure(status, openBatch());
+        }
     }
 
-    /**
-     * Throws what a status means; {@code tensor} is what the kernel's "z" is called here, null where it is z. Such a name is
-     * known here and now only: an open batch catches up before and after.
-     */
-    private void check(int status, @Nullable String tensor) {
-        if (status == CpuKernels.VQ4J_OK && onCuda() && tensor != null && !tensor.equals("z")) {
-            throwFailure(CudaKernels.synchronize(stream()), tensor);
+    /** Calls an operation whose "z" is another tensor. */
+    private void named(String tensor, Runnable operation) {
+        if (tensor.equals("z")) {
+            operation.run();
             return;
         }
-        throwFailure(status, tensor);
+        withFailures(
+                failure -> failure.tensor().equals("z") ? new NotFiniteException(tensor, failure.row()) : failure,
+                operation);
     }
 
-    private void beforeNaming(String tensor) {
-        if (onCuda() && !tensor.equals("z")) {
-            check(CudaKernels.synchronize(stream()));
-        }
-    }
-
-    private void throwFailure(int status, @Nullable String tensor) {
-        if (status == CpuKernels.VQ4J_OK) {
-            return;
-        }
+    /** @param batch that it may come from */
+    private RuntimeException failure(int status, @Nullable Batch batch) {
         String message = lastError();
-        switch (status) {
+        return switch (status) {
             case CpuKernels.VQ4J_NOT_FINITE -> {
                 Matcher badRow = BAD_ROW.matcher(message);
                 if (!badRow.matches()) {
-                    throw new IllegalArgumentException(message);
+                    yield new IllegalArgumentException(message);
                 }
-                boolean isRenamed = tensor != null && badRow.group(1).equals("z");
-                throw new NotFiniteException(isRenamed ? tensor : badRow.group(1), Long.parseLong(badRow.group(2)));
+                NotFiniteException failure = new NotFiniteException(badRow.group(1), Long.parseLong(badRow.group(2)));
+                yield batch == null ? failure : batch.meaningOf(failure, CudaKernels.failedCheck());
             }
-            case CpuKernels.VQ4J_INVALID_ARGUMENT -> throw new IllegalArgumentException(message);
+            case CpuKernels.VQ4J_INVALID_ARGUMENT -> new IllegalArgumentException(message);
             case CpuKernels.VQ4J_OUT_OF_MEMORY -> throw new OutOfMemoryError(message);
-            default -> throw new IllegalStateException(message);
-        }
+            default -> new IllegalStateException(message);
+        };
     }
 }
