@@ -1,10 +1,11 @@
 // The filter's sums by wgmma, on Hopper.
 //
-// A block takes 256 rows, 64 for each of its four warpgroups, and runs through the panels of 128 codes. One more warp fills a
-// ring of four stages with the codes, up to 64 features a stage, by bulk copies; the warpgroups wait for a stage, multiply, and
-// give it back, each at its own pace, so that while one compares (filter_scores.cuh) the others keep the tensor cores busy. The
-// rows stay in shared memory for all panels up to 256 features; beyond they come with the codes. 2 N K D operations; L2 gives
-// 2 bytes of code for each 256 multiply-adds, beyond 256 features 6 bytes. Sums are in registers, 64 of them a thread.
+// A block takes 256 rows, 64 for each of its four warpgroups, and runs through the panels of 128 codes. One more warp
+// fills a ring of four stages with the codes, up to 64 features a stage, by bulk copies; the warpgroups wait for a
+// stage, multiply, and give it back, each at its own pace, so that while one compares (filter_scores.cuh) the others
+// keep the tensor cores busy. The rows stay in shared memory for all panels up to 256 features; beyond they come with
+// the codes. 2 N K D operations; L2 gives 2 bytes of code for each 256 multiply-adds, beyond 256 features 6 bytes. Sums
+// are in registers, 64 of them a thread.
 #include "cuda/filter_scores.cuh"
 #include "cuda/hopper.cuh"
 
@@ -33,8 +34,8 @@ struct BlockState {
 // What one block can have on Hopper.
 constexpr int most_shared_bytes = 227 << 10;
 
-// How the tiles lie in shared memory: the rows where they stay, then the stages, each of codes and, where they do not stay,
-// rows.
+// How the tiles lie in shared memory: the rows where they stay, then the stages, each of codes and, where they do not
+// stay, rows.
 struct SharedTiles {
     bool rows_stay;
     int steps;

@@ -1,7 +1,8 @@
 // Rounds rows and codes to fp16 for the filter of the tensor cores (half_tiles.cuh) and measures what that loses.
 //
-// A block takes 32 vectors, a warp 4 of them, and passes over their features twice, 32 at a time through shared memory: once
-// for the lengths, which give the scales, once to round. Bound by memory: 4 bytes read twice and 2 written for each number.
+// A block takes 32 vectors, a warp 4 of them, and passes over their features twice, 32 at a time through shared memory:
+// once for the lengths, which give the scales, once to round. Bound by memory: 4 bytes read twice and 2 written for
+// each number.
 #include "cuda/half_tiles.cuh"
 
 namespace vq4j::tensor_assignment {

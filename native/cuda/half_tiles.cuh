@@ -1,9 +1,10 @@
-// Rows and codes in fp16 as the kernels of the filter read them: tiles of 128 vectors by 32 features, and what the bound needs
-// of each vector (core/tensor_filter.hpp).
+// Rows and codes in fp16 as the kernels of the filter read them: tiles of 128 vectors by 32 features, and what the
+// bound needs of each vector (core/tensor_filter.hpp).
 //
-// A tile is 8 KiB without gaps, a vector a line of 64 bytes. It lies in device memory as it does in shared memory: the four
-// 16-byte parts of a line are exchanged by the line's second and third bit, so that the same part of 8 lines lies in different
-// banks. That is what the PTX manual calls a 64-byte swizzle, which wgmma reads as it is: tiles are copied as plain bytes.
+// A tile is 8 KiB without gaps, a vector a line of 64 bytes. It lies in device memory as it does in shared memory: the
+// four 16-byte parts of a line are exchanged by the line's second and third bit, so that the same part of 8 lines lies
+// in different banks. That is what the PTX manual calls a 64-byte swizzle, which wgmma reads as it is: tiles are copied
+// as plain bytes.
 #ifndef VQ4J_CUDA_HALF_TILES_CUH
 #define VQ4J_CUDA_HALF_TILES_CUH
 

@@ -1,9 +1,9 @@
-// What Hopper (sm_90a) feeds its tensor cores with: barriers in shared memory that count bytes, bulk copies that report to
-// them, and wgmma, a function an instruction, with the contracts of the PTX manual. For a host run (VQ4J_HOST_RUN)
+// What Hopper (sm_90a) feeds its tensor cores with: barriers in shared memory that count bytes, bulk copies that report
+// to them, and wgmma, a function an instruction, with the contracts of the PTX manual. For a host run (VQ4J_HOST_RUN)
 // tests/host_run/hopper.cpp has their bodies and reports what breaks a contract.
 //
-// Copies are plain bytes (cp.async.bulk), without a tensor map: the tiles of half_tiles.cuh lie in device memory as wgmma reads
-// them in shared memory. So nothing has to be made on the host for a shape or an address.
+// Copies are plain bytes (cp.async.bulk), without a tensor map: the tiles of half_tiles.cuh lie in device memory as
+// wgmma reads them in shared memory. So nothing has to be made on the host for a shape or an address.
 #ifndef VQ4J_CUDA_HOPPER_CUH
 #define VQ4J_CUDA_HOPPER_CUH
 
@@ -13,14 +13,14 @@
 
 namespace vq4j {
 
-// In shared memory. It goes from phase to phase, numbered from 0: a phase ends when so many threads have arrived as it was
-// made for and all bytes have come that were announced in it.
+// In shared memory. It goes from phase to phase, numbered from 0: a phase ends when so many threads have arrived as it
+// was made for and all bytes have come that were announced in it.
 struct alignas(8) ByteBarrier {
     uint64_t state;
 };
 
-// 64 rows by 128 columns of sums, as a thread of a warpgroup (128 threads, of which the first's number is a multiple of 128)
-// has them: warp w has rows 16 w on, each 8 columns of them as mma.m16n8 has its sums.
+// 64 rows by 128 columns of sums, as a thread of a warpgroup (128 threads, of which the first's number is a multiple of
+// 128) has them: warp w has rows 16 w on, each 8 columns of them as mma.m16n8 has its sums.
 using GroupSums = float[16][4];
 
 #ifdef VQ4J_HOST_RUN
@@ -107,8 +107,8 @@ __device__ __forceinline__ void arrive_and_expect(ByteBarrier& barrier, unsigned
         : "memory");
 }
 
-// Waits for the end of the phase of that parity: of the one in progress, or the one before it, which has ended. So before
-// the first phase has ended, a wait for an odd one does not wait.
+// Waits for the end of the phase of that parity: of the one in progress, or the one before it, which has ended. So
+// before the first phase has ended, a wait for an odd one does not wait.
 __device__ __forceinline__ void wait_for_phase(ByteBarrier& barrier, unsigned parity) {
     asm volatile("{\n"
         ".reg .pred is_over;\n"
@@ -119,18 +119,19 @@ __device__ __forceinline__ void wait_for_phase(ByteBarrier& barrier, unsigned pa
         : : "r"(shared_address(&barrier)), "r"(parity) : "memory");
 }
 
-// Copies bytes, a multiple of 16, from device memory to shared memory; both addresses are multiples of 16. By one thread. They
-// are there, and count as come, for whoever waits for the barrier's phase.
+// Copies bytes, a multiple of 16, from device memory to shared memory; both addresses are multiples of 16. By one
+// thread. They are there, and count as come, for whoever waits for the barrier's phase.
 __device__ __forceinline__ void copy_bulk(void* to, const void* from, unsigned bytes, ByteBarrier& barrier) {
     asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];"
         : : "r"(shared_address(to)), "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(shared_address(&barrier))
         : "memory");
 }
 
-// The descriptor of the matrix of 64 or 128 lines by 16 features that begins at a line whose number is a multiple of 8, and
-// at part 0 or 2, of a tile; the tile is at a multiple of 512. Bits 0 to 13: the address, 32 to 45: from 8 lines to the next
-// 8, both in units of 16 bytes; 62 and 63: 2, a swizzle of 64 bytes, which exchanges the parts of a line by bits 7 and 8 of the
-// address. Bits 16 to 29 count only where a matrix is wider than the swizzle, 49 to 51 where 512 bytes do not begin one anew.
+// The descriptor of the matrix of 64 or 128 lines by 16 features that begins at a line whose number is a multiple of 8,
+// and at part 0 or 2, of a tile; the tile is at a multiple of 512. Bits 0 to 13: the address, 32 to 45: from 8 lines to
+// the next 8, both in units of 16 bytes; 62 and 63: 2, a swizzle of 64 bytes, which exchanges the parts of a line by
+// bits 7 and 8 of the address. Bits 16 to 29 count only where a matrix is wider than the swizzle, 49 to 51 where 512
+// bytes do not begin one anew.
 __device__ __forceinline__ uint64_t matrix_in_tile(const void* begin) {
     return (shared_address(begin) & 0x3ffffu) >> 4 | uint64_t{512 >> 4} << 32 | uint64_t{2} << 62;
 }
@@ -138,14 +139,22 @@ __device__ __forceinline__ uint64_t matrix_in_tile(const void* begin) {
 // No instruction: keeps the compiler from moving what is done with the sums to the other side.
 __device__ __forceinline__ void tie_sums(GroupSums& sums) {
     asm volatile(""
-        : "+f"(sums[0][0]), "+f"(sums[0][1]), "+f"(sums[0][2]), "+f"(sums[0][3]), "+f"(sums[1][0]), "+f"(sums[1][1]), "+f"(sums[1][2]), "+f"(sums[1][3]),
-          "+f"(sums[2][0]), "+f"(sums[2][1]), "+f"(sums[2][2]), "+f"(sums[2][3]), "+f"(sums[3][0]), "+f"(sums[3][1]), "+f"(sums[3][2]), "+f"(sums[3][3]),
-          "+f"(sums[4][0]), "+f"(sums[4][1]), "+f"(sums[4][2]), "+f"(sums[4][3]), "+f"(sums[5][0]), "+f"(sums[5][1]), "+f"(sums[5][2]), "+f"(sums[5][3]),
-          "+f"(sums[6][0]), "+f"(sums[6][1]), "+f"(sums[6][2]), "+f"(sums[6][3]), "+f"(sums[7][0]), "+f"(sums[7][1]), "+f"(sums[7][2]), "+f"(sums[7][3]),
-          "+f"(sums[8][0]), "+f"(sums[8][1]), "+f"(sums[8][2]), "+f"(sums[8][3]), "+f"(sums[9][0]), "+f"(sums[9][1]), "+f"(sums[9][2]), "+f"(sums[9][3]),
-          "+f"(sums[10][0]), "+f"(sums[10][1]), "+f"(sums[10][2]), "+f"(sums[10][3]), "+f"(sums[11][0]), "+f"(sums[11][1]), "+f"(sums[11][2]), "+f"(sums[11][3]),
-          "+f"(sums[12][0]), "+f"(sums[12][1]), "+f"(sums[12][2]), "+f"(sums[12][3]), "+f"(sums[13][0]), "+f"(sums[13][1]), "+f"(sums[13][2]), "+f"(sums[13][3]),
-          "+f"(sums[14][0]), "+f"(sums[14][1]), "+f"(sums[14][2]), "+f"(sums[14][3]), "+f"(sums[15][0]), "+f"(sums[15][1]), "+f"(sums[15][2]), "+f"(sums[15][3])
+        : "+f"(sums[0][0]), "+f"(sums[0][1]), "+f"(sums[0][2]), "+f"(sums[0][3]),
+          "+f"(sums[1][0]), "+f"(sums[1][1]), "+f"(sums[1][2]), "+f"(sums[1][3]),
+          "+f"(sums[2][0]), "+f"(sums[2][1]), "+f"(sums[2][2]), "+f"(sums[2][3]),
+          "+f"(sums[3][0]), "+f"(sums[3][1]), "+f"(sums[3][2]), "+f"(sums[3][3]),
+          "+f"(sums[4][0]), "+f"(sums[4][1]), "+f"(sums[4][2]), "+f"(sums[4][3]),
+          "+f"(sums[5][0]), "+f"(sums[5][1]), "+f"(sums[5][2]), "+f"(sums[5][3]),
+          "+f"(sums[6][0]), "+f"(sums[6][1]), "+f"(sums[6][2]), "+f"(sums[6][3]),
+          "+f"(sums[7][0]), "+f"(sums[7][1]), "+f"(sums[7][2]), "+f"(sums[7][3]),
+          "+f"(sums[8][0]), "+f"(sums[8][1]), "+f"(sums[8][2]), "+f"(sums[8][3]),
+          "+f"(sums[9][0]), "+f"(sums[9][1]), "+f"(sums[9][2]), "+f"(sums[9][3]),
+          "+f"(sums[10][0]), "+f"(sums[10][1]), "+f"(sums[10][2]), "+f"(sums[10][3]),
+          "+f"(sums[11][0]), "+f"(sums[11][1]), "+f"(sums[11][2]), "+f"(sums[11][3]),
+          "+f"(sums[12][0]), "+f"(sums[12][1]), "+f"(sums[12][2]), "+f"(sums[12][3]),
+          "+f"(sums[13][0]), "+f"(sums[13][1]), "+f"(sums[13][2]), "+f"(sums[13][3]),
+          "+f"(sums[14][0]), "+f"(sums[14][1]), "+f"(sums[14][2]), "+f"(sums[14][3]),
+          "+f"(sums[15][0]), "+f"(sums[15][1]), "+f"(sums[15][2]), "+f"(sums[15][3])
         : : "memory");
 }
 
@@ -157,9 +166,9 @@ __device__ __forceinline__ void fence_sums(GroupSums& sums) {
     asm volatile("wgmma.fence.sync.aligned;" : : : "memory");
 }
 
-// sums (64 x 128) += a (64 x 16, fp16) b (16 x 128, fp16): rows of a and columns of b are lines. Both stay as they are, and
-// the sums must not be touched, until the wait; the products of one thread come after another. The sums may be wrong by
-// tensor_core_error(16) (core/tensor_filter.hpp): order and rounding are not specified.
+// sums (64 x 128) += a (64 x 16, fp16) b (16 x 128, fp16): rows of a and columns of b are lines. Both stay as they are,
+// and the sums must not be touched, until the wait; the products of one thread come after another. The sums may be
+// wrong by tensor_core_error(16) (core/tensor_filter.hpp): order and rounding are not specified.
 __device__ __forceinline__ void multiply_accumulate_group(GroupSums& sums, uint64_t a, uint64_t b) {
     asm volatile("{\n"
         ".reg .pred adds;\n"
@@ -171,14 +180,22 @@ __device__ __forceinline__ void multiply_accumulate_group(GroupSums& sums, uint6
         "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
         "%64, %65, adds, 1, 1, 0, 0;\n"
         "}"
-        : "+f"(sums[0][0]), "+f"(sums[0][1]), "+f"(sums[0][2]), "+f"(sums[0][3]), "+f"(sums[1][0]), "+f"(sums[1][1]), "+f"(sums[1][2]), "+f"(sums[1][3]),
-          "+f"(sums[2][0]), "+f"(sums[2][1]), "+f"(sums[2][2]), "+f"(sums[2][3]), "+f"(sums[3][0]), "+f"(sums[3][1]), "+f"(sums[3][2]), "+f"(sums[3][3]),
-          "+f"(sums[4][0]), "+f"(sums[4][1]), "+f"(sums[4][2]), "+f"(sums[4][3]), "+f"(sums[5][0]), "+f"(sums[5][1]), "+f"(sums[5][2]), "+f"(sums[5][3]),
-          "+f"(sums[6][0]), "+f"(sums[6][1]), "+f"(sums[6][2]), "+f"(sums[6][3]), "+f"(sums[7][0]), "+f"(sums[7][1]), "+f"(sums[7][2]), "+f"(sums[7][3]),
-          "+f"(sums[8][0]), "+f"(sums[8][1]), "+f"(sums[8][2]), "+f"(sums[8][3]), "+f"(sums[9][0]), "+f"(sums[9][1]), "+f"(sums[9][2]), "+f"(sums[9][3]),
-          "+f"(sums[10][0]), "+f"(sums[10][1]), "+f"(sums[10][2]), "+f"(sums[10][3]), "+f"(sums[11][0]), "+f"(sums[11][1]), "+f"(sums[11][2]), "+f"(sums[11][3]),
-          "+f"(sums[12][0]), "+f"(sums[12][1]), "+f"(sums[12][2]), "+f"(sums[12][3]), "+f"(sums[13][0]), "+f"(sums[13][1]), "+f"(sums[13][2]), "+f"(sums[13][3]),
-          "+f"(sums[14][0]), "+f"(sums[14][1]), "+f"(sums[14][2]), "+f"(sums[14][3]), "+f"(sums[15][0]), "+f"(sums[15][1]), "+f"(sums[15][2]), "+f"(sums[15][3])
+        : "+f"(sums[0][0]), "+f"(sums[0][1]), "+f"(sums[0][2]), "+f"(sums[0][3]),
+          "+f"(sums[1][0]), "+f"(sums[1][1]), "+f"(sums[1][2]), "+f"(sums[1][3]),
+          "+f"(sums[2][0]), "+f"(sums[2][1]), "+f"(sums[2][2]), "+f"(sums[2][3]),
+          "+f"(sums[3][0]), "+f"(sums[3][1]), "+f"(sums[3][2]), "+f"(sums[3][3]),
+          "+f"(sums[4][0]), "+f"(sums[4][1]), "+f"(sums[4][2]), "+f"(sums[4][3]),
+          "+f"(sums[5][0]), "+f"(sums[5][1]), "+f"(sums[5][2]), "+f"(sums[5][3]),
+          "+f"(sums[6][0]), "+f"(sums[6][1]), "+f"(sums[6][2]), "+f"(sums[6][3]),
+          "+f"(sums[7][0]), "+f"(sums[7][1]), "+f"(sums[7][2]), "+f"(sums[7][3]),
+          "+f"(sums[8][0]), "+f"(sums[8][1]), "+f"(sums[8][2]), "+f"(sums[8][3]),
+          "+f"(sums[9][0]), "+f"(sums[9][1]), "+f"(sums[9][2]), "+f"(sums[9][3]),
+          "+f"(sums[10][0]), "+f"(sums[10][1]), "+f"(sums[10][2]), "+f"(sums[10][3]),
+          "+f"(sums[11][0]), "+f"(sums[11][1]), "+f"(sums[11][2]), "+f"(sums[11][3]),
+          "+f"(sums[12][0]), "+f"(sums[12][1]), "+f"(sums[12][2]), "+f"(sums[12][3]),
+          "+f"(sums[13][0]), "+f"(sums[13][1]), "+f"(sums[13][2]), "+f"(sums[13][3]),
+          "+f"(sums[14][0]), "+f"(sums[14][1]), "+f"(sums[14][2]), "+f"(sums[14][3]),
+          "+f"(sums[15][0]), "+f"(sums[15][1]), "+f"(sums[15][2]), "+f"(sums[15][3])
         : "l"(a), "l"(b), "r"(1)
         : "memory");
 }
@@ -188,7 +205,8 @@ __device__ __forceinline__ void commit_products() {
     asm volatile("wgmma.commit_group.sync.aligned;" : : : "memory");
 }
 
-// Waits for all groups: then the calling thread may use its sums, and this warp's share of the products has read a and b.
+// Waits for all groups: then the calling thread may use its sums, and this warp's share of the products has read a and
+// b.
 __device__ __forceinline__ void wait_for_products(GroupSums& sums) {
     asm volatile("wgmma.wait_group.sync.aligned 0;" : : : "memory");
     tie_sums(sums);

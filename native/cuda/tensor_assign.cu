@@ -1,7 +1,8 @@
-// The nearest code of every row, found by tensor cores and proven by fp32: rows and codes are rounded to fp16 (half_tiles.cu),
-// whose products tensor cores sum (filter_mma.cu, filter_wgmma.cu); a bound on what that loses (core/tensor_filter.hpp,
-// docs/tensor-core-filter.md) says which codes may have the largest canonical score. One such code is the row's code. Several
-// are scored by the canonical chain (filter_scores.cuh). A row with too many is left to the kernel of assign.cu.
+// The nearest code of every row, found by tensor cores and proven by fp32: rows and codes are rounded to fp16
+// (half_tiles.cu), whose products tensor cores sum (filter_mma.cu, filter_wgmma.cu); a bound on what that loses
+// (core/tensor_filter.hpp, docs/tensor-core-filter.md) says which codes may have the largest canonical score. One such
+// code is the row's code. Several are scored by the canonical chain (filter_scores.cuh). A row with too many is left to
+// the kernel of assign.cu.
 //
 // Here: when that is done, by which instruction, and what is put on the stream.
 #include "cuda/tensor_assign.cuh"
@@ -38,9 +39,10 @@ bool tensor_cores_serve(int64_t features) {
     return features <= most_filtered_features;
 }
 
-// By analysis, not by measurement. A score costs about three instructions beside its products, against one for each feature
-// without tensor cores: from 16 features on that pays. Rounding a row moves 10 bytes a feature, as much time as some 20
-// codes. Four more launches take about 10 microseconds, in which 2^29 multiply-adds are done without tensor cores.
+// By analysis, not by measurement. A score costs about three instructions beside its products, against one for each
+// feature without tensor cores: from 16 features on that pays. Rounding a row moves 10 bytes a feature, as much time as
+// some 20 codes. Four more launches take about 10 microseconds, in which 2^29 multiply-adds are done without tensor
+// cores.
 bool tensor_cores_pay(int64_t rows, int64_t codes_count, int64_t features) {
     const double multiply_adds = static_cast<double>(rows) * static_cast<double>(codes_count) * static_cast<double>(features);
     return tensor_cores_serve(features) && features >= 16 && codes_count >= 256 && multiply_adds >= 0x1p30;
@@ -56,8 +58,8 @@ bool wgmma_serves() {
 #endif
 }
 
-// By analysis, not by measurement. mma.sync reaches little more than half of what wgmma does on Hopper, but its blocks have
-// half as many rows: with fewer rows than it has blocks for every multiprocessor, it uses twice as many of them.
+// By analysis, not by measurement. mma.sync reaches little more than half of what wgmma does on Hopper, but its blocks
+// have half as many rows: with fewer rows than it has blocks for every multiprocessor, it uses twice as many of them.
 bool wgmma_pays(int64_t rows) {
     return rows > int64_t{tensor_assignment::tile_lines}
         * tensor_assignment::of_current_device(cudaDevAttrMultiProcessorCount);

@@ -1,5 +1,5 @@
-// The host run of what only Hopper has (cuda/hopper.cuh): that barriers, bulk copies and wgmma do what the PTX manual says, and
-// that breaking their contracts shows.
+// The host run of what only Hopper has (cuda/hopper.cuh): that barriers, bulk copies and wgmma do what the PTX manual
+// says, and that breaking their contracts shows.
 #include <cmath>
 #include <cstring>
 #include <random>

@@ -165,12 +165,14 @@ Matrix read_matrix(Place place, uint64_t descriptor, int lines) {
         for (int term = 0; term < terms; ++term) {
             const auto byte = static_cast<uint64_t>(term) * 2;
             const auto of_eight = static_cast<uint64_t>(line % 8);
-            uint64_t at = begin + static_cast<uint64_t>(line / 8) * down + of_eight * width + byte % width + byte / width * along;
+            uint64_t at = begin + static_cast<uint64_t>(line / 8) * down + of_eight * width + byte % width
+                + byte / width * along;
             at ^= at >> 3 & (width - 1) & ~uint64_t{15};
             if (at + 2 > dynamic_shared_bytes()) {
                 fail(place, "a matrix lies outside of shared memory");
             }
-            std::memcpy(&matrix[static_cast<size_t>(line * terms + term)], static_cast<unsigned char*>(dynamic_shared()) + at, 2);
+            const auto* const memory = static_cast<const unsigned char*>(dynamic_shared());
+            std::memcpy(&matrix[static_cast<size_t>(line * terms + term)], memory + at, 2);
         }
     }
     return matrix;

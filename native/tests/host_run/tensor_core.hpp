@@ -16,7 +16,8 @@ struct TensorCores {
 // As set_tensor_cores has set them.
 TensorCores in_use();
 
-// c + the products, one step of tensor cores; count is a multiple of 4. `place` decides whether a sum errs upwards or downwards.
+// c + the products, one step of tensor cores; count is a multiple of 4. `place` decides whether a sum errs upwards or
+// downwards.
 float sum_of_products(TensorCores cores, float c, const double* products, int count, uint64_t place);
 
 }  // namespace host_run
