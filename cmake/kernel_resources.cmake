@@ -1,7 +1,8 @@
 # cmake -DOBJECTS=file -DFOLDER=folder [-DLIMITS=file] -P kernel_resources.cmake
 #
 # Prints what ptxas said of the kernels in the object files that OBJECTS lists, a line a kernel and GPU; paths count from
-# FOLDER. With LIMITS only what is beyond them, which is then an error.
+# FOLDER. With LIMITS only what is beyond them, which is then an error, as are spills and wgmma products that wait for
+# one another.
 cmake_minimum_required(VERSION 3.22)
 
 file(STRINGS "${OBJECTS}" objects)
@@ -47,6 +48,8 @@ foreach(line IN LISTS lines)
             string(SUBSTRING "${name}" 0 97 name)
             string(APPEND name "...")
         endif()
+    elseif(line MATCHES "wgmma.* are serialized (.*)$")
+        list(APPEND beyond "ptxas has serialized wgmma products ${CMAKE_MATCH_1}")
     elseif(line MATCHES "([0-9]+) bytes stack frame, ([0-9]+) bytes spill stores, ([0-9]+) bytes spill loads")
         set(stack "${CMAKE_MATCH_1}")
         math(EXPR spilled "${CMAKE_MATCH_2} + ${CMAKE_MATCH_3}")

@@ -60,6 +60,12 @@ def differences(cpu, device_library, device, shapes):
             for name, tensor in expected.items():
                 if not torch.equal(tensor.view(torch.uint8), got[name].cpu().view(torch.uint8)):
                     found.append(f"{kind}, {rows_count} x {codes_count} x {features}: other bits in the {name}")
+            for kernel in device_library.assignments(features):
+                device_library.assign_by(kernel)
+                codes = assigned(device_library, *to(device, rows, codebook), device)
+                device_library.assign_by("automatic")
+                if not torch.equal(codes.cpu(), expected["codes"]):
+                    found.append(f"{kind}, {rows_count} x {codes_count} x {features}: other codes by {kernel}")
     rows, codebook = data.make("normal", 300, 40, 7)
     rows[123, 5] = float("nan")
     for library, place in ((cpu, "cpu"), (device_library, device)):

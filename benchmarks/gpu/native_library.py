@@ -16,6 +16,9 @@ C_TYPES = {
 OPERATION = re.compile(r"^VQ4J_API ([\w ]+\*?) ?VQ4J_OPERATION\((\w+)\)\(([^;]*)\);", re.MULTILINE | re.DOTALL)
 
 
+ASSIGNMENTS = ("simt", "mma", "wgmma")
+
+
 class NativeError(RuntimeError):
     """A failed call, with the library's own message."""
 
@@ -37,6 +40,27 @@ class Library:
         for result, name, parameters in OPERATION.findall((HEADERS / "operations.h").read_text()):
             if name != "last_error":
                 setattr(self, name, self._operation(prefix + name, result, parameters))
+
+    def assign_by(self, kernel):
+        """Chooses how codes are found, on a device: "automatic", "simt", "mma" or "wgmma"."""
+        if self.library.vq4j_cuda_set_assignment(kernel.encode(), ctypes.c_int64(0)) != 0:
+            raise NativeError(self.last_error().decode())
+
+    def assignment(self, rows_count, codes_count, features):
+        """How they are found, with what was chosen, for a shape; what a device lacks is not used."""
+        function = self.library.vq4j_cuda_assignment
+        function.restype = ctypes.c_char_p
+        return function(*(ctypes.c_int64(each) for each in (rows_count, codes_count, features))).decode()
+
+    def assignments(self, features):
+        """All ways to find codes of so many features on this device."""
+        found = []
+        for kernel in ASSIGNMENTS:
+            self.assign_by(kernel)
+            if self.assignment(1, 1, features) == kernel:
+                found.append(kernel)
+        self.assign_by("automatic")
+        return found
 
     def _operation(self, symbol, result, parameters):
         function = getattr(self.library, symbol)

@@ -23,6 +23,7 @@ class Row:
     flops: float
     bytes: float
     results: list
+    chosen: str = ""  # how vq4j found codes: "simt", "mma" or "wgmma"
 
 
 class Timings:
@@ -77,18 +78,32 @@ class Timings:
             self.library.pack_codebook(codebook, codes_count, features, packed)
             self.library.assign(inputs[i % len(inputs)], rows_count, 1, features, packed, codes_count, codes)
 
-        contenders = {VQ4J: ours} | assignment_peers(inputs, codebook, self.device)
+        def ours_by(kernel):
+            def work(i):
+                self.library.assign_by(kernel)
+                try:
+                    ours(i)
+                finally:
+                    self.library.assign_by("automatic")
+                return codes
+
+            return work
+
+        peers = {f"{VQ4J}, {each}": ours_by(each) for each in self.library.assignments(features)}
+        peers |= assignment_peers(inputs, codebook, self.device)
+        contenders = {VQ4J: ours} | peers
         ours(0)
         canonical = codes.clone()
         shares = {VQ4J: self.share_of_canonical(rows, codebook, canonical)}
-        for name, peer in contenders.items():
-            if name != VQ4J:
-                try:
-                    shares[name] = (peer(0).reshape(-1).int() == canonical).double().mean().item()
-                except Exception:  # reported by the timing
-                    pass
-        return self.row("assignment", (rows_count, codes_count, features), kind, contenders, shares,
-                        flops=2.0 * rows_count * codes_count * features, moved=4.0 * rows_count * (features + 1))
+        for name, peer in peers.items():
+            try:
+                shares[name] = (peer(0).reshape(-1).int() == canonical).double().mean().item()
+            except Exception:  # reported by the timing
+                pass
+        row = self.row("assignment", (rows_count, codes_count, features), kind, contenders, shares,
+                       flops=2.0 * rows_count * codes_count * features, moved=4.0 * rows_count * (features + 1))
+        row.chosen = self.library.assignment(rows_count, codes_count, features)
+        return row
 
     def share_of_canonical(self, rows, codebook, codes):
         """The share of codes that are the CPU's, of at most 65,536 rows."""

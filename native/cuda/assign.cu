@@ -194,16 +194,22 @@ __global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout
     }
 }
 
-enum class Choice { automatic, simt, tensor_cores };
-constexpr const char* choice_names[] = {"automatic", "simt", "tensor_cores"};
+enum class Assignment { automatic, simt, mma, wgmma };
+constexpr const char* assignment_names[] = {"automatic", "simt", "mma", "wgmma"};
 
-std::atomic<Choice> choice{Choice::automatic};
+std::atomic<Assignment> wanted{Assignment::automatic};
 std::atomic<int64_t> rows_at_once{0};
 
-bool uses_tensor_cores(int64_t rows, int64_t codes_count, int64_t features) {
-    const Choice chosen = choice.load();
-    return chosen == Choice::automatic ? tensor_cores_pay(rows, codes_count, features)
-                                       : chosen == Choice::tensor_cores && tensor_cores_serve(features);
+// What is wanted, as far as the device and the shape allow it.
+Assignment chosen(int64_t rows, int64_t codes_count, int64_t features) {
+    const Assignment by = wanted.load();
+    const bool use_tensor_cores =
+        by == Assignment::automatic ? tensor_cores_pay(rows, codes_count, features) : by != Assignment::simt;
+    if (!use_tensor_cores || !tensor_cores_serve(features)) {
+        return Assignment::simt;
+    }
+    const bool use_wgmma = by == Assignment::wgmma || (by == Assignment::automatic && wgmma_pays(rows));
+    return use_wgmma && wgmma_serves() ? Assignment::wgmma : Assignment::mma;
 }
 
 // Into how many parts the panels are cut: as many as give every multiprocessor of a large device two blocks, by analysis.
@@ -225,10 +231,12 @@ void assign(Numbers rows, Layout layout, const void* packed, int64_t codes_count
     };
     const PanelParts whole{1, panels_of(codes_count), nullptr, nullptr};
     const unsigned tiles = blocks_for(layout.rows(), tile_rows);
-    if (uses_tensor_cores(layout.rows(), codes_count, layout.features)) {
+    const Assignment by = chosen(layout.rows(), codes_count, layout.features);
+    if (by != Assignment::simt) {
         const DeviceScratch<int64_t> open_rows(layout.rows(), stream);
         const DeviceScratch<unsigned long long> open_count(1, stream);
-        assign_by_tensor_cores(rows, layout, view, codes_count, rows_at_once.load(), codes, bad.rows(),
+        assign_by_tensor_cores(rows, layout, view, codes_count,
+            by == Assignment::wgmma ? TensorCores::wgmma : TensorCores::mma, rows_at_once.load(), codes, bad.rows(),
             {open_rows.get(), open_count.get()}, stream);
         // How many rows are open only the device knows: as many blocks as run at once share them.
         constexpr unsigned blocks = 512;
@@ -279,21 +287,24 @@ int32_t vq4j_cuda_assign_half(void* stream, const uint16_t* rows, int32_t type, 
 int32_t vq4j_cuda_set_assignment(const char* kernel, int64_t rows_at_once) {
     return guarded([&] {
         check_present({kernel});
-        int chosen = 0;
-        while (chosen < 3 && std::strcmp(kernel, assignment::choice_names[chosen]) != 0) {
-            ++chosen;
+        constexpr int names = 4;
+        int named = 0;
+        while (named < names && std::strcmp(kernel, assignment::assignment_names[named]) != 0) {
+            ++named;
         }
-        if (chosen == 3) {
-            invalid(std::string("need an assignment of automatic, simt or tensor_cores, got ") + kernel);
+        if (named == names) {
+            invalid(std::string("need an assignment of automatic, simt, mma or wgmma, got ") + kernel);
         }
         if (rows_at_once < 0) {
             invalid("need rows_at_once >= 0, got " + std::to_string(rows_at_once));
         }
-        assignment::choice = static_cast<assignment::Choice>(chosen);
+        assignment::wanted = static_cast<assignment::Assignment>(named);
         assignment::rows_at_once = rows_at_once;
     });
 }
 
 const char* vq4j_cuda_assignment(int64_t rows, int64_t codes_count, int64_t features) {
-    return assignment::choice_names[assignment::uses_tensor_cores(rows, codes_count, features) ? 2 : 1];
+    assignment::Assignment by = assignment::Assignment::simt;
+    const int32_t status = guarded([&] { by = assignment::chosen(rows, codes_count, features); });
+    return status == VQ4J_OK ? assignment::assignment_names[static_cast<int>(by)] : nullptr;
 }

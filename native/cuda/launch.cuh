@@ -25,6 +25,13 @@ inline void check(cudaError_t error, const char* what) {
     throw Failure(VQ4J_DEVICE_ERROR, std::string(what) + ": " + cudaGetErrorString(error));
 }
 
+// Lets launches of the kernel on the current device have more dynamic shared memory than the 48 KiB that all kernels may.
+template <typename... Parameters>
+void allow_shared_memory(void (*kernel)(Parameters...), int bytes) {
+    check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+        "shared memory");
+}
+
 // Starts kernel(arguments...) on the stream, or adds it to the stream's open batch.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
@@ -45,7 +52,8 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, size_t shared_
     count_steps(1);
 #ifdef VQ4J_HOST_RUN
     const std::tuple<Parameters...> parameters(arguments...);
-    const bool launched = host_run::launch(grid, block, shared_bytes, [&] { std::apply(kernel, parameters); });
+    const bool launched = host_run::launch(grid, block, shared_bytes, [&] { std::apply(kernel, parameters); },
+        host_run::shared_limit(reinterpret_cast<const void*>(kernel)));
     check(launched ? cudaSuccess : cudaErrorInvalidConfiguration, "launch");
 #else
     cudaLaunchConfig_t config = {};

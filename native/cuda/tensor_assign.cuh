@@ -15,14 +15,21 @@ struct OpenRows {
     unsigned long long* count;
 };
 
+// The instruction that multiplies: mma.sync, which every GPU from Turing on has, or wgmma, which Hopper alone has.
+enum class TensorCores { mma, wgmma };
+
 // Whether the filter can be used, and whether it is likely to be faster than scoring everything.
 bool tensor_cores_serve(int64_t features);
 bool tensor_cores_pay(int64_t rows, int64_t codes_count, int64_t features);
 
+// Whether the current device has wgmma, and the library its kernel; and whether it is likely to be faster than mma there.
+bool wgmma_serves();
+bool wgmma_pays(int64_t rows);
+
 // Puts all on the stream and waits for nothing. At most rows_at_once rows are in scratch memory, in fp16, at a time;
 // 0: as many as 256 MiB hold.
 void assign_by_tensor_cores(AnyNumbers numbers, Layout layout, PackedCodebook<const float> packed, int64_t codes_count,
-    int64_t rows_at_once, int32_t* codes, BadRows bad, OpenRows open, cudaStream_t stream);
+    TensorCores by, int64_t rows_at_once, int32_t* codes, BadRows bad, OpenRows open, cudaStream_t stream);
 
 }  // namespace vq4j
 

@@ -1,7 +1,4 @@
 // The host run of CUDA kernels itself: that it computes what a GPU computes, and that it shows the mistakes it is for.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -15,47 +12,10 @@
 
 #include "core/tensor_filter.hpp"
 #include "cuda/tensor_core.cuh"
+#include "host_run_checks.hpp"
 
+namespace host_run_tests {
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const char* what) {
-    if (!holds) {
-        std::printf("FAILED: %s\n", what);
-        ++failures;
-    }
-}
-
-const char* const orders[] = {"forward", "reverse", "random:1", "random:2"};
-
-// What a child process wrote to stderr before it aborted; empty where it ended well.
-std::string report_of(const std::function<void()>& body) {
-    int ends[2];
-    if (pipe(ends) != 0) {
-        return "";
-    }
-    const pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], 2);
-        body();
-        _exit(0);
-    }
-    close(ends[1]);
-    std::string text;
-    char buffer[512];
-    for (ssize_t size; (size = read(ends[0], buffer, sizeof buffer)) > 0;) {
-        text.append(buffer, static_cast<size_t>(size));
-    }
-    close(ends[0]);
-    int status = 0;
-    waitpid(child, &status, 0);
-    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT ? text : "";
-}
-
-bool contains(const std::string& text, const std::string& part) {
-    return text.find(part) != std::string::npos;
-}
 
 // ---- kernels ---------------------------------------------------------------------------------------------------
 
@@ -527,15 +487,7 @@ void launches_beyond_the_limits_are_refused() {
 void mistakes_are_reported() {
     std::vector<int> out(32);
     const auto expect = [](const char* what, const std::function<void()>& kernel, unsigned threads,
-                            const std::vector<std::string>& parts) {
-        const std::string report = report_of([&] { host_run::launch(1, threads, 0, kernel); });
-        for (const std::string& part : parts) {
-            if (!contains(report, part)) {
-                std::printf("FAILED: %s: no \"%s\" in the report: %s\n", what, part.c_str(), report.c_str());
-                ++failures;
-            }
-        }
-    };
+                            const std::vector<std::string>& parts) { expect_report(what, kernel, threads, 0, parts); };
     expect("a thread that ends before a barrier", [] { early_exit_kernel(); }, 64,
         {"block (0, 0, 0)", "deadlock", "__syncthreads at ", "thread (5, 0, 0) never reaches it", "it has ended"});
     expect("two barriers at once", [] { divergent_barriers_kernel(); }, 64, {"divergent barriers"});
@@ -554,8 +506,10 @@ void mistakes_are_reported() {
 }
 
 }  // namespace
+}  // namespace host_run_tests
 
 int main() {
+    using namespace host_run_tests;
     barriers_separate_writes_from_reads_in_every_order();
     a_missing_barrier_shows();
     shared_memory_is_poisoned_in_every_block();

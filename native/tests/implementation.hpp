@@ -140,11 +140,12 @@ inline Implementation cuda(bool in_batches = false) {
     return on;
 }
 
-// With all codes found the same way: "simt" or "tensor_cores".
-inline Implementation cuda(const char* assignment) {
-    Implementation on = cuda();
-    on.name = "cuda, " + std::string(assignment);
-    on.select = [=] {
+// With all codes found the same way: "simt", "mma" or "wgmma".
+inline Implementation cuda(const char* assignment, bool in_batches = false) {
+    Implementation on = cuda(in_batches);
+    on.name += ", " + std::string(assignment);
+    on.select = [=, select = on.select] {
+        select();
         if (vq4j_cuda_set_assignment(assignment, 0) != VQ4J_OK) {
             std::printf("%s\n", vq4j_cuda_last_error());
             std::abort();

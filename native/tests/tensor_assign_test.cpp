@@ -11,7 +11,7 @@ void check_canonical(Implementation& on, const Floats& rows, Shape shape, const 
 }
 
 void rows_in_any_layout(Implementation& on) {
-    for (const Shape shape : {Shape{131, 1, 33}, Shape{2, 65, 17}}) {
+    for (const Shape shape : {Shape{131, 1, 33}, Shape{2, 65, 17}, Shape{20, 1, 290}}) {
         check_canonical(on, random_floats(shape.size(), 1), shape, random_floats(130 * shape.features, 2));
     }
 }
@@ -108,16 +108,19 @@ void the_choice_is_by_shape_or_by_name(Implementation& on) {
     const auto chosen = [](int64_t rows, int64_t codes_count, int64_t features) {
         return std::string(vq4j_cuda_assignment(rows, codes_count, features));
     };
-    CHECK(vq4j_cuda_set_assignment("automatic", 0) == VQ4J_OK);
-    CHECK(chosen(1 << 20, 8192, 128) == "tensor_cores" && chosen(1 << 20, 8192, 5000) == "simt");
-    CHECK(chosen(1 << 20, 8192, 8) == "simt" && chosen(1 << 20, 64, 128) == "simt" && chosen(100, 1024, 64) == "simt");
     CHECK(vq4j_cuda_set_assignment("simt", 0) == VQ4J_OK && chosen(1 << 20, 8192, 128) == "simt");
-    CHECK(vq4j_cuda_set_assignment("tensor_cores", 7) == VQ4J_OK && chosen(1, 1, 1) == "tensor_cores");
-    CHECK(chosen(1, 1, 5000) == "simt");
+    CHECK(vq4j_cuda_set_assignment("mma", 7) == VQ4J_OK && chosen(1, 1, 1) == "mma" && chosen(1, 1, 5000) == "simt");
+    CHECK(vq4j_cuda_set_assignment("wgmma", 7) == VQ4J_OK && chosen(1, 1, 5000) == "simt");
+    const std::string fastest = chosen(1, 1, 1);  // wgmma where the device has it
+    CHECK(fastest == "wgmma" || fastest == "mma");
+    CHECK(vq4j_cuda_set_assignment("automatic", 0) == VQ4J_OK);
+    CHECK(chosen(1 << 20, 8192, 128) == fastest && chosen(1 << 20, 8192, 5000) == "simt");
+    CHECK(chosen(128, 65536, 1024) == "mma");  // a block for wgmma, and two for mma
+    CHECK(chosen(1 << 20, 8192, 8) == "simt" && chosen(1 << 20, 64, 128) == "simt" && chosen(100, 1024, 64) == "simt");
     CHECK(vq4j_cuda_set_assignment("fastest", 0) == VQ4J_INVALID_ARGUMENT);
     CHECK(std::string(vq4j_cuda_last_error()).find("fastest") != std::string::npos);
     CHECK(vq4j_cuda_set_assignment("simt", -1) == VQ4J_INVALID_ARGUMENT);
-    CHECK(chosen(1, 1, 1) == "tensor_cores");  // as before the errors
+    CHECK(chosen(1 << 20, 8192, 128) == fastest);  // as before the errors
     on.select();
 }
 
@@ -139,6 +142,8 @@ int main() {
     using namespace vq4j::testing;
     std::vector<Implementation> all = implementations();
     all.back() = cuda("simt");
-    all.push_back(cuda("tensor_cores"));
+    all.push_back(cuda("mma"));
+    all.push_back(cuda("wgmma"));
+    all.push_back(cuda("wgmma", true));
     return run(tests, all);
 }

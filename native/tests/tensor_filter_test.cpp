@@ -187,7 +187,7 @@ struct Filtered {
     std::vector<int64_t> open;  // ascending
 };
 
-Filtered filter(const Floats& rows, Shape shape, const Floats& codebook, int64_t rows_at_once) {
+Filtered filter(const Floats& rows, Shape shape, const Floats& codebook, TensorCores by, int64_t rows_at_once) {
     const int64_t codes_count = static_cast<int64_t>(codebook.size()) / shape.features;
     void* packed = nullptr;
     const int64_t bytes = vq4j_cuda_packed_codebook_bytes(codes_count, shape.features);
@@ -198,7 +198,7 @@ Filtered filter(const Floats& rows, Shape shape, const Floats& codebook, int64_t
     unsigned long long open_count = 12345;
     const DeviceFirstBad bad(nullptr);
     assign_by_tensor_cores(vq4j::Floats{rows.data()}, {shape.outer, shape.inner, shape.features},
-        packed_view(static_cast<const float*>(packed), codes_count, shape.features), codes_count, rows_at_once,
+        packed_view(static_cast<const float*>(packed), codes_count, shape.features), codes_count, by, rows_at_once,
         result.codes.data(), bad.rows(), {result.open.data(), &open_count}, nullptr);
     result.open.resize(open_count);
     std::sort(result.open.begin(), result.open.end());
@@ -206,8 +206,8 @@ Filtered filter(const Floats& rows, Shape shape, const Floats& codebook, int64_t
     return result;
 }
 
-// Filters with all the roundings that tensor cores may have, and checks every row that is decided. The largest number of
-// open rows.
+// Filters by both instructions with all the roundings that tensor cores may have, and checks every row that is decided. The
+// largest number of open rows.
 size_t check_filter(const char* what, const Floats& rows, Shape shape, const Floats& codebook,
     int64_t rows_at_once = 0) {
     context = what;
@@ -215,9 +215,14 @@ size_t check_filter(const char* what, const Floats& rows, Shape shape, const Flo
     size_t most_open = 0;
     const std::vector<const char*> short_run = {"bound:1"};
     const std::vector<const char*> full_run = {"bound:1", "bound:2", "truncated"};
+    std::vector<std::pair<TensorCores, const char*>> runs;
     for (const char* const rounding : is_short_run ? short_run : full_run) {
+        runs.push_back({TensorCores::mma, rounding});
+        runs.push_back({TensorCores::wgmma, rounding});
+    }
+    for (const auto& [by, rounding] : runs) {
         host_run::set_tensor_cores(rounding);
-        const Filtered filtered = filter(rows, shape, codebook, rows_at_once);
+        const Filtered filtered = filter(rows, shape, codebook, by, rows_at_once);
         size_t next_open = 0;
         bool right = true;
         for (int64_t n = 0; n < shape.rows(); ++n) {
@@ -246,7 +251,7 @@ Floats rows_near_codes(const Floats& codebook, Shape shape, unsigned seed, float
 
 void normal_rows_are_decided() {
     for (const auto& [shape, codes_count] : {std::pair{Shape{200, 1, 32}, 300}, {Shape{3, 50, 33}, 129},
-             {Shape{130, 1, 5}, 128}, {Shape{1, 1, 1}, 1}, {Shape{90, 1, 130}, 257}}) {
+             {Shape{130, 1, 5}, 128}, {Shape{1, 1, 1}, 1}, {Shape{90, 1, 130}, 257}, {Shape{70, 1, 270}, 129}}) {
         const Floats codebook = random_floats(codes_count * shape.features, 2);
         CHECK(check_filter("normal rows", random_floats(shape.size(), 3), shape, codebook) * 50
             <= static_cast<size_t>(shape.rows()));
@@ -297,8 +302,9 @@ void rows_without_a_bound_are_left_open() {
     const Floats codebook = random_floats(200 * shape.features, 11);
     host_run::set_tensor_cores("bound:3");
     context = "rows without a bound";
-    const Filtered filtered = filter(rows, shape, codebook, 0);
-    CHECK((filtered.open == std::vector<int64_t>{7, 8, 149}));
+    for (const TensorCores by : {TensorCores::mma, TensorCores::wgmma}) {
+        CHECK((filter(rows, shape, codebook, by, 0).open == std::vector<int64_t>{7, 8, 149}));
+    }
     Floats huge = codebook;
     huge[5] = 1e30f;
     CHECK(check_filter("a code without a bound", random_floats(shape.size(), 12), shape, huge) == 150);

@@ -196,11 +196,38 @@ inline cudaError_t cudaGetDevice(int* device) {
     return cudaSuccess;
 }
 
+enum cudaDeviceAttr {
+    cudaDevAttrMultiProcessorCount = 16,
+    cudaDevAttrComputeCapabilityMajor = 75,
+    cudaDevAttrComputeCapabilityMinor = 76
+};
+
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     if (device != 0) {
         return cudaErrorInvalidDevice;
     }
     *properties = cudaDeviceProp{"host run of the CUDA kernels", 9, 0, 1};
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
+    cudaDeviceProp properties;
+    const cudaError_t error = cudaGetDeviceProperties(&properties, device);
+    if (error == cudaSuccess) {
+        *value = attribute == cudaDevAttrMultiProcessorCount ? properties.multiProcessorCount
+            : attribute == cudaDevAttrComputeCapabilityMajor ? properties.major
+                                                             : properties.minor;
+    }
+    return error;
+}
+
+enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
+
+inline cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute, int bytes) {
+    if (bytes < 0 || static_cast<size_t>(bytes) > host_run::most_shared_bytes) {
+        return cudaErrorInvalidValue;
+    }
+    host_run::set_shared_limit(kernel, static_cast<size_t>(bytes));
     return cudaSuccess;
 }
 

@@ -40,7 +40,8 @@ void know(void (*kernel)(Parameters...)) {
 inline cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** arguments, size_t shared_bytes,
     cudaStream_t) {
     const host_run::Kernel& known = host_run::kernel_at(kernel);
-    const bool launched = host_run::launch(grid, block, shared_bytes, [&] { known.run(arguments); });
+    const bool launched = host_run::launch(grid, block, shared_bytes, [&] { known.run(arguments); },
+        host_run::shared_limit(kernel));
     return launched ? cudaSuccess : cudaErrorInvalidConfiguration;
 }
 
@@ -98,7 +99,8 @@ inline std::function<void()> kernel_node(const cudaKernelNodeParams& parameters)
         for (std::vector<unsigned char>& each : own) {
             arguments.push_back(each.data());
         }
-        if (!launch(parameters.gridDim, parameters.blockDim, parameters.sharedMemBytes, [&] { known.run(arguments.data()); })) {
+        if (!launch(parameters.gridDim, parameters.blockDim, parameters.sharedMemBytes, [&] { known.run(arguments.data()); },
+                shared_limit(parameters.func))) {
             std::abort();
         }
     };

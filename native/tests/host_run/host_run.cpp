@@ -80,6 +80,8 @@ struct Thread {
     unsigned mask;              // of the warp collective at which it waits; 0 at a barrier
     LaneExchange exchange;
     uint64_t result;
+    const void* event;          // for which it waits; null at a barrier or a collective
+    const std::function<std::string()>* event_state;
     std::vector<Copy> copies;   // in their order
     unsigned copy_group;        // of the next copy
 };
@@ -94,7 +96,8 @@ size_t done_count;
 size_t ran_in_pass;
 size_t at_barrier;              // how many wait there
 Place barrier_place;
-std::unique_ptr<unsigned char[]> dynamic_memory;
+unsigned char* dynamic_memory;  // of exactly the bytes asked for
+size_t dynamic_bytes;
 Thread* current;
 
 Fiber host_fiber;               // the host thread that launched
@@ -179,11 +182,14 @@ void make_current(Thread& thread) {
     const auto waits = [](const Thread& t) { return t.state == State::waiting; };
     const Thread& stuck = *std::find_if(threads.begin(), threads.end(), waits);
     std::string what = "deadlock: waits for " + text_of(stuck.place);
+    if (stuck.event != nullptr) {
+        fail(stuck, what + ": " + (*stuck.event_state)());
+    }
     what += stuck.mask != 0 ? " with mask " + text_of(stuck.mask) : "";
     for (const Thread& other : threads) {
         const bool same_warp = other.number / warp_lanes == stuck.number / warp_lanes;
         const bool awaited = stuck.mask == 0 || (same_warp && (stuck.mask >> (other.number % warp_lanes) & 1u) != 0);
-        const bool arrived = waits(other) && other.mask == stuck.mask;
+        const bool arrived = waits(other) && other.mask == stuck.mask && other.event == nullptr;
         if (awaited && !arrived) {
             what += "; thread (" + std::to_string(other.index.x) + ", " + std::to_string(other.index.y) + ", "
                 + std::to_string(other.index.z) + ") never reaches it: "
@@ -309,13 +315,15 @@ void run_block(dim3 block) {
     thread_order.resize(threads.size());
     for (unsigned i = 0; i < threads.size(); ++i) {
         threads[i] = Thread{{i % block.x, i / block.x % block.y, i / block.x / block.y}, i, State::runnable, nullptr, {}, 0,
-            {}, 0, {}, 0};
+            {}, 0, nullptr, nullptr, {}, 0};
         thread_order[i] = order == Order::reverse ? static_cast<unsigned>(threads.size()) - 1 - i : i;
     }
     done_count = 0;
     at_barrier = 0;
+    begin_asynchronous_work();
     begin_pass();
     run(*pick());
+    end_asynchronous_work();
 }
 
 }  // namespace
@@ -332,11 +340,11 @@ void set_order(const std::string& text) {
     parse_order(text);
 }
 
-bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()>& kernel) {
+bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()>& kernel, size_t shared_limit) {
     const uint64_t blocks = uint64_t{grid.x} * grid.y * grid.z;
     const uint64_t block_threads = uint64_t{block.x} * block.y * block.z;
     if (blocks == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 || block_threads == 0
-        || block_threads > 1024 || block.z > 64 || dynamic_shared_bytes > (size_t{48} << 10)) {
+        || block_threads > 1024 || block.z > 64 || dynamic_shared_bytes > shared_limit) {
         return false;
     }
     catch_up();
@@ -350,7 +358,13 @@ bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
     blockDim = block;
     host_fiber.started = true;
     current_fiber = &host_fiber;
-    dynamic_memory.reset(new unsigned char[dynamic_shared_bytes]);
+    void* memory = nullptr;
+    if (posix_memalign(&memory, 1024, std::max<size_t>(dynamic_shared_bytes, 1)) != 0) {
+        throw std::bad_alloc();
+    }
+    const std::unique_ptr<void, void (*)(void*)> owner(memory, std::free);
+    dynamic_memory = static_cast<unsigned char*>(memory);
+    dynamic_bytes = dynamic_shared_bytes;
     std::vector<uint64_t> block_order(order == Order::random ? blocks : 0);
     for (uint64_t i = 0; i < block_order.size(); ++i) {
         block_order[i] = i;
@@ -361,7 +375,7 @@ bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::funct
         blockIdx = {static_cast<unsigned>(b % grid.x), static_cast<unsigned>(b / grid.x % grid.y),
             static_cast<unsigned>(b / grid.x / grid.y)};
         poison_static_shared();
-        poison(dynamic_memory.get(), dynamic_shared_bytes);
+        poison(dynamic_memory, dynamic_shared_bytes);
         run_block(block);
     }
     return true;
@@ -373,6 +387,7 @@ namespace {
 
 std::mutex device_mutex;
 std::unordered_map<const void*, Kernel> kernels;
+std::unordered_map<const void*, size_t> shared_limits;
 std::map<uintptr_t, size_t> device_memory;  // bytes at their begin
 
 std::recursive_mutex later_mutex;  // held while the work runs, so that it stays in order
@@ -394,6 +409,17 @@ bool is_known(const void* kernel) {
 const Kernel& kernel_at(const void* address) {
     const std::lock_guard<std::mutex> lock(device_mutex);
     return kernels.at(address);
+}
+
+void set_shared_limit(const void* kernel, size_t bytes) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    shared_limits[kernel] = bytes;
+}
+
+size_t shared_limit(const void* kernel) {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    const auto found = shared_limits.find(kernel);
+    return found != shared_limits.end() ? found->second : usual_shared_limit;
 }
 
 void note_device_memory(const void* memory, size_t bytes) {
@@ -439,7 +465,42 @@ void catch_up() {
 // ---- the running thread ----------------------------------------------------------------------------------------
 
 void* dynamic_shared() {
-    return dynamic_memory.get();
+    return dynamic_memory;
+}
+
+size_t dynamic_shared_bytes() {
+    return dynamic_bytes;
+}
+
+unsigned thread_number() {
+    return current->number;
+}
+
+unsigned thread_count() {
+    return static_cast<unsigned>(threads.size());
+}
+
+void fail(Place place, const std::string& what) {
+    fail(*current, text_of(place) + ": " + what);
+}
+
+void wait_for_event(Place place, const void* event, const std::function<std::string()>& state) {
+    Thread& self = *current;
+    self.place = place;
+    self.mask = 0;
+    self.event = event;
+    self.event_state = &state;
+    self.state = State::waiting;
+    give_way();
+}
+
+void wake(const void* event) {
+    for (Thread& thread : threads) {
+        if (thread.state == State::waiting && thread.event == event) {
+            thread.event = nullptr;
+            thread.state = State::runnable;
+        }
+    }
 }
 
 int lane() {

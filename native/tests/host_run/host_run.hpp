@@ -6,6 +6,7 @@
 //     mask reaches, and a lane outside its own mask end the process with a report;
 //   - an asynchronous copy leaves NaNs behind and copies at the wait for it, and not before;
 //   - tensor cores err by as much as they are assumed to (tensor_core.cpp);
+//   - what Hopper does asynchronously happens as late as it may, and leaves NaNs until it is waited for (hopper.cpp);
 //   - under AddressSanitizer an access out of bounds is reported at its line in the .cu file.
 //
 // `__shared__` variables are static and found by their linker section. GCC 12 drops that section inside function
@@ -35,9 +36,13 @@ void set_order(const std::string& order);
 // the environment variable VQ4J_HOST_RUN_TENSOR_CORES, else bound:1. Throws std::invalid_argument for any other text.
 void set_tensor_cores(const std::string& rounding);
 
+constexpr size_t usual_shared_limit = size_t{48} << 10;
+constexpr size_t most_shared_bytes = size_t{227} << 10;
+
 // Runs body once as every thread of the grid. Launches from several host threads run one after the other.
 // Returns false, having run nothing, where a device would reject the shape of the launch.
-bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()>& body);
+bool launch(dim3 grid, dim3 block, size_t dynamic_shared_bytes, const std::function<void()>& body,
+    size_t shared_limit = usual_shared_limit);
 
 // Fills memory with a pattern that is a NaN at every width and far out of range as an index.
 void poison(void* memory, size_t bytes);
@@ -54,6 +59,10 @@ void know(const void* kernel, std::vector<size_t> argument_bytes, std::function<
 bool is_known(const void* kernel);
 const Kernel& kernel_at(const void* address);
 
+// How much dynamic shared memory launches of a kernel may have.
+void set_shared_limit(const void* kernel, size_t bytes);
+size_t shared_limit(const void* kernel);
+
 // Memory of the device, by which addresses are told apart.
 void note_device_memory(const void* memory, size_t bytes);
 void forget_device_memory(const void* memory);
@@ -65,7 +74,7 @@ void catch_up();
 
 // ---- called by the running thread ------------------------------------------------------------------------------
 
-void* dynamic_shared();
+void* dynamic_shared();  // at a multiple of 1024
 
 // Where in the sources a thread waits.
 struct Place {
@@ -101,8 +110,45 @@ void copy_async(Place place, void* to, const void* from);
 void commit_copies();
 void wait_for_copies(int groups_left);
 
+// ---- Hopper's barriers, bulk copies and wgmma, by the contracts of cuda/hopper.cuh -------------------------------
+
+void make_barrier(Place place, void* barrier, unsigned arrivals);
+void publish_barriers(Place place);
+void arrive(Place place, void* barrier, unsigned bytes);
+void wait_for_phase(Place place, void* barrier, unsigned parity);
+void copy_bulk(Place place, void* to, const void* from, unsigned bytes, void* barrier);
+
+// Where in the block's shared memory, which begins at 0, an address lies.
+uint64_t shared_address(Place place, const void* memory);
+
+// 64 sums of the running thread.
+void fence_sums(Place place, float* sums);
+void multiply_accumulate_group(Place place, float* sums, uint64_t a, uint64_t b);
+void commit_products(Place place);
+void wait_for_products(Place place, float* sums);
+
+// What hopper.cpp keeps of a block: forgotten before it, and held to be done with after it.
+void begin_asynchronous_work();
+void end_asynchronous_work();
+
+// ---- for the parts of the host run ------------------------------------------------------------------------------
+
 // The lane of the running thread, 0 to 31.
 int lane();
+
+// Its number in the block, and how many those are.
+unsigned thread_number();
+unsigned thread_count();
+
+size_t dynamic_shared_bytes();
+
+// Ends the process with a report on the running thread.
+[[noreturn]] void fail(Place place, const std::string& what);
+
+// Lets the running thread wait until another one wakes all that wait for the same thing. state: what is to be said of it
+// in the report of a deadlock.
+void wait_for_event(Place place, const void* event, const std::function<std::string()>& state);
+void wake(const void* event);
 
 // Ends the process with a report unless the address is a multiple of 16.
 void require_aligned(Place place, const void* address);

@@ -3,10 +3,12 @@
 #include <cmath>
 #include <cstdlib>
 #include <mutex>
+#include <numeric>
 #include <stdexcept>
 
 #include "core/tensor_filter.hpp"
 #include "cuda_runtime.h"
+#include "tensor_core.hpp"
 
 namespace host_run {
 namespace {
@@ -14,13 +16,6 @@ namespace {
 constexpr int rows = 16;
 constexpr int columns = 8;
 constexpr int lanes = 32;
-
-enum class Rounding { nearest, truncated, bound };
-
-struct TensorCores {
-    Rounding rounding;
-    uint64_t seed;
-};
 
 TensorCores tensor_cores;
 bool is_set;
@@ -39,15 +34,6 @@ void parse(const std::string& text) {
         throw std::invalid_argument("need a rounding of nearest, truncated or bound:SEED, got " + text);
     }
     is_set = true;
-}
-
-TensorCores in_use() {
-    const std::lock_guard<std::mutex> lock(setting);
-    if (!is_set) {
-        const char* text = std::getenv("VQ4J_HOST_RUN_TENSOR_CORES");
-        parse(text != nullptr ? text : "bound:1");
-    }
-    return tensor_cores;
 }
 
 uint64_t mixed(uint64_t x) {
@@ -94,6 +80,29 @@ float truncated(double c, const double* products, int count) {
     return static_cast<float>(c);
 }
 
+}  // namespace
+
+TensorCores in_use() {
+    const std::lock_guard<std::mutex> lock(setting);
+    if (!is_set) {
+        const char* text = std::getenv("VQ4J_HOST_RUN_TENSOR_CORES");
+        parse(text != nullptr ? text : "bound:1");
+    }
+    return tensor_cores;
+}
+
+float sum_of_products(TensorCores cores, float c, const double* products, int count, uint64_t place) {
+    const double start = static_cast<double>(c);
+    switch (cores.rounding) {
+        case Rounding::truncated: return truncated(start, products, count);
+        case Rounding::bound: return off_by_the_bound(start, products, count, cores.seed << 44 ^ place);
+        case Rounding::nearest: break;
+    }
+    return static_cast<float>(std::accumulate(products, products + count, start));
+}
+
+namespace {
+
 struct Operands {
     int k;
     float* sums;
@@ -132,21 +141,10 @@ void multiply(void* const* of_lanes) {
                 products[d] = a[row][d] * b[d][column];
             }
             float& sum = lane(i).sums[place];
-            const double c = static_cast<double>(sum);
-            if (cores.rounding == Rounding::truncated) {
-                sum = truncated(c, products, k);
-            } else if (cores.rounding == Rounding::bound) {
-                // A thread's sums have the same places in its stack in every block.
-                const uint64_t in_stack = reinterpret_cast<uintptr_t>(&sum) & 0xfffu;
-                sum = off_by_the_bound(c, products, k,
-                    cores.seed << 44 ^ uint64_t{blockIdx.x} << 20 ^ in_stack << 8 ^ static_cast<uint64_t>(i));
-            } else {
-                double exact = c;
-                for (int d = 0; d < k; ++d) {
-                    exact += products[d];
-                }
-                sum = static_cast<float>(exact);
-            }
+            // A thread's sums have the same places in its stack in every block.
+            const uint64_t in_stack = reinterpret_cast<uintptr_t>(&sum) & 0xfffu;
+            sum = sum_of_products(cores, sum, products, k,
+                uint64_t{blockIdx.x} << 20 ^ in_stack << 8 ^ static_cast<uint64_t>(i));
         }
     }
 }
