@@ -296,6 +296,11 @@ VQ4J_SHARED void add_products(__m512i& sum, __m512i rows, const int8_t* code) {
     __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(rows), "m"(*reinterpret_cast<const int32_t*>(code)));
 }
 
+// Minus the square of a distance; product is I + p q.
+VQ4J_SHARED Floats nearness_of(Floats product, float scale_of_codes, Floats scale_of_row, Floats square_of_row) {
+    return multiply_add(all(2.0f), product * all(scale_of_codes) * scale_of_row, -square_of_row);
+}
+
 // How near the rows of a tile are to the groups begin ... end: [groups][16], minus the square of the smallest distance.
 __attribute__((noinline)) void measure_tile(const CodebookFilter& filter, int64_t quads, const FilteredBlock& block,
     int64_t tile, int64_t begin, int64_t end, float* nearness) {
@@ -329,8 +334,8 @@ __attribute__((noinline)) void measure_tile(const CodebookFilter& filter, int64_
                 largest[i] = larger(largest[i], largest[i + apart]);
             }
         }
-        const Floats score = largest[0] * all(filter.groups[group].scale) * load(block.scale + row);
-        store(nearness + (group - begin) * lanes, multiply_add(all(2.0f), score, -load(block.square + row)));
+        store(nearness + (group - begin) * lanes,
+            nearness_of(largest[0], filter.groups[group].scale, load(block.scale + row), load(block.square + row)));
     }
 }
 
@@ -589,9 +594,9 @@ VQ4J_SHARED void name_codes_of_groups(PackedCodebook<const float> packed, const 
             }
             const Floats product = multiply_add(
                 load(filter.half_squares + group * group_codes), all(block.inverse[r]), Floats{_mm512_cvtepi32_ps(sum[i])});
-            const Floats score = product * all(filter.groups[group].scale) * all(block.scale[r]);
+            const GroupTerms terms = filter.groups[group];
             const uint32_t near = Limits{all(block.reach[r]), all(block.least[r])}.admit(
-                multiply_add(all(2.0f), score, -all(block.square[r])), filter.groups[group].residual);
+                nearness_of(product, terms.scale, all(block.scale[r]), all(block.square[r])), terms.residual);
             if (near != 0 && (near & (near - 1)) == 0) {
                 block.code[r] = group * static_cast<int32_t>(group_codes) + __builtin_ctz(near);
             } else {

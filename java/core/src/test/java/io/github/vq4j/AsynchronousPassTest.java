@@ -85,17 +85,7 @@ class AsynchronousPassTest {
         try (VectorQuant layer = layer(Backend.cuda(0), b -> b);
                 Tensor z = onDevice(numbers(1));
                 Tensor gradient = onDevice(numbers(2))) {
-            for (int step = 0; step < 2; step++) {
-                layer.forward(z).close();
-                layer.backward(gradient, 1).close();
-            }
-            Counts before = Counts.now();
-            for (int step = 0; step < 3; step++) {
-                layer.forward(z).close();
-                layer.backward(gradient, 1).close();
-            }
-            assertEquals(before.graphsMade(), Counts.now().graphsMade());
-            assertEquals(before.graphsLaunched() + 6, Counts.now().graphsLaunched());
+            assertAGraphForEachPassAfter(2, layer, z, gradient);
         }
     }
 
@@ -109,17 +99,22 @@ class AsynchronousPassTest {
         try (VectorQuant layer = layer(Backend.cuda(0), options);
                 Tensor z = onDevice(numbers(1));
                 Tensor gradient = onDevice(numbers(2))) {
-            for (int step = 0; step < 4; step++) {
-                layer.forward(z).close();
-                layer.backward(gradient, 1).close();
-            }
-            Counts before = Counts.now();
-            for (int step = 0; step < 3; step++) {
-                layer.forward(z).close();
-                layer.backward(gradient, 1).close();
-            }
-            assertEquals(before.graphsMade(), Counts.now().graphsMade());
-            assertEquals(before.graphsLaunched() + 6, Counts.now().graphsLaunched());
+            assertAGraphForEachPassAfter(4, layer, z, gradient);
+        }
+    }
+
+    private static void assertAGraphForEachPassAfter(int steps, VectorQuant layer, Tensor z, Tensor gradient) {
+        train(layer, z, gradient, steps);
+        Counts before = Counts.now();
+        train(layer, z, gradient, 3);
+        assertEquals(before.graphsMade(), Counts.now().graphsMade());
+        assertEquals(before.graphsLaunched() + 6, Counts.now().graphsLaunched());
+    }
+
+    private static void train(VectorQuant layer, Tensor z, Tensor gradient, int steps) {
+        for (int step = 0; step < steps; step++) {
+            layer.forward(z).close();
+            layer.backward(gradient, 1).close();
         }
     }
 
