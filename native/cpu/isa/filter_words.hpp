@@ -19,7 +19,12 @@ constexpr int32_t added_to_rows = 128;
 constexpr int words_at_once = 1;
 constexpr int codes_at_once = 16;
 constexpr int tiles_at_once = 1;
-constexpr int candidates_at_once = 4;  // chains of multiply-adds that hide their latency
+constexpr int64_t least_filtered_features = 4;
+constexpr int64_t least_filtered_codes = 64;
+constexpr int64_t pairs_for_an_open_one = 5;
+
+VQ4J_SHARED int64_t products_saved(int64_t features) { return 3 * features / 4 - 1; }
+VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return features + 12; }
 
 VQ4J_SHARED Ints all(int32_t x) { return {_mm512_set1_epi32(x)}; }
 VQ4J_SHARED Ints operator+(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
@@ -42,9 +47,12 @@ VQ4J_SHARED void store_lanes(uint32_t which, int32_t* p, Ints a) {
     _mm512_mask_storeu_epi32(p, static_cast<__mmask16>(which), a.v);
 }
 
-VQ4J_SHARED Ints with_number(Ints word, Ints number, int64_t i) {
-    const __m512i byte = _mm512_and_si512(number.v, _mm512_set1_epi32(0xff));
-    return {_mm512_or_si512(word.v, _mm512_sllv_epi32(byte, _mm512_set1_epi32(static_cast<int>(8 * i))))};
+VQ4J_SHARED Ints word_of(const Ints (&numbers)[word_numbers]) {
+    const __m512i byte = _mm512_set1_epi32(0xff);
+    const __m512i low = _mm512_or_si512(_mm512_and_si512(numbers[0].v, byte),
+        _mm512_slli_epi32(_mm512_and_si512(numbers[1].v, byte), 8));
+    const __m512i high = _mm512_or_si512(_mm512_and_si512(numbers[2].v, byte), _mm512_slli_epi32(numbers[3].v, 8));
+    return {_mm512_or_si512(low, _mm512_slli_epi32(high, 16))};
 }
 VQ4J_SHARED Ints word_of_rows(Ints word) { return {_mm512_add_epi8(word.v, _mm512_set1_epi8(-128))}; }
 
@@ -63,7 +71,12 @@ constexpr int32_t added_to_rows = 63;
 constexpr int words_at_once = 2;
 constexpr int codes_at_once = 4;
 constexpr int tiles_at_once = 2;
-constexpr int candidates_at_once = 8;
+constexpr int64_t least_filtered_features = 16;
+constexpr int64_t least_filtered_codes = 192;
+constexpr int64_t pairs_for_an_open_one = 3;
+
+VQ4J_SHARED int64_t products_saved(int64_t features) { return features / 2; }
+VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return 5 * features / 2 + 200; }
 
 VQ4J_SHARED Ints all(int32_t x) { return {_mm256_set1_epi32(x)}; }
 VQ4J_SHARED Ints operator+(Ints a, Ints b) { return {_mm256_add_epi32(a.v, b.v)}; }
@@ -86,9 +99,12 @@ VQ4J_SHARED __m256i mask_of(uint32_t which) {
 VQ4J_SHARED void store_lanes(uint32_t which, float* p, Floats a) { _mm256_maskstore_ps(p, mask_of(which), a.v); }
 VQ4J_SHARED void store_lanes(uint32_t which, int32_t* p, Ints a) { _mm256_maskstore_epi32(p, mask_of(which), a.v); }
 
-VQ4J_SHARED Ints with_number(Ints word, Ints number, int64_t i) {
-    const __m256i byte = _mm256_and_si256(number.v, _mm256_set1_epi32(0xff));
-    return {_mm256_or_si256(word.v, _mm256_sllv_epi32(byte, _mm256_set1_epi32(static_cast<int>(8 * i))))};
+VQ4J_SHARED Ints word_of(const Ints (&numbers)[word_numbers]) {
+    const __m256i byte = _mm256_set1_epi32(0xff);
+    const __m256i low = _mm256_or_si256(_mm256_and_si256(numbers[0].v, byte),
+        _mm256_slli_epi32(_mm256_and_si256(numbers[1].v, byte), 8));
+    const __m256i high = _mm256_or_si256(_mm256_and_si256(numbers[2].v, byte), _mm256_slli_epi32(numbers[3].v, 8));
+    return {_mm256_or_si256(low, _mm256_slli_epi32(high, 16))};
 }
 VQ4J_SHARED Ints word_of_rows(Ints word) { return {_mm256_add_epi8(word.v, _mm256_set1_epi8(added_to_rows))}; }
 
@@ -111,7 +127,7 @@ VQ4J_SHARED void add_products(const Ints (&rows)[words_at_once], const int32_t* 
 // ---- of both ---------------------------------------------------------------------------------------------------------
 //
 // where_at_most: `then` in the lanes where a <= bound; elsewhere, and for NaN, `otherwise`. store_lanes: those whose bit
-// is set. with_number: a word that is zero from its i-th number on gets that number. word_of_rows: what the products take
+// is set. word_of: the bytes of four numbers. word_of_rows: what the products take
 // for a word of rows. add_products: the products of the words of each lane; `code` is a word for all lanes, the words of
 // a code are `next` apart.
 

@@ -1,7 +1,7 @@
-// The nearest code of every row, with a filter before the canonical scores: rows and codes are rounded to 8 bits, whose
-// products one instruction sums four a lane (VNNI). The filter never judges: it names groups of 16 codes, one of which may
-// have the largest canonical score, and those are scored as in assign.hpp. On trained codebooks that is one or two groups
-// a row.
+// The nearest code of every row, with a filter before the canonical scores: rows and codes are rounded to bytes, whose
+// products are summed four a lane (filter_words.hpp). The filter never judges: it names groups of codes, a vector each, one
+// of which may have the largest canonical score, and those are scored as in assign.hpp. On trained codebooks that is one
+// or two groups a row, or none.
 //
 // The bound. z and c are a centred row and code, a and b what they are rounded to, scale * (whole numbers of at most 127);
 // e = 2^-24, f = score_slack(D) = (2 D + 34) e, Z >= |z|, r >= |z - a|, E >= |c - b| for the codes of a group, s* the
@@ -29,9 +29,10 @@
 // the scale of a row is at least 2^-40 of the longest code. Where lengths or scores might, Z is infinite and every group
 // is scored.
 //
-// A tile is 16 rows, a row a lane, x 16 codes in 16 accumulators, one load of rows and 16 broadcasts of codes for 16
-// products; then a conversion, a multiply-add and a maximum each, and what is left is one number for a row and a group.
-// Bound by the integer products and those two: D / 4 + 2 instructions in the place of D + 3.
+// A tile is a vector of rows, a row a lane. AVX-512 takes one tile x 16 codes, 16 accumulators, with one load of rows and
+// 16 broadcasts of codes for 16 products; AVX2 two tiles x 4 codes. Then a conversion, a multiply-add and a maximum for each
+// sum, and what is left is one number for a row and a group. Bound by the integer products and those three: D / 4 + 3
+// instructions in the place of D + 3, on AVX2 5 D / 8 + 3.
 #ifndef VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 #define VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 
@@ -48,11 +49,12 @@ constexpr int64_t group_codes = lanes;
 constexpr int64_t groups_of_panel = tile_codes / group_codes;
 constexpr int64_t filter_piece = 64;  // groups
 constexpr int64_t most_filtered_features = 1024;
+constexpr int candidates_at_once = 4;  // chains of multiply-adds that hide their latency
 
 // Whether the filter is faster than scoring everything; measured on normal data, which has the most candidates. With
 // fewer codes the rounding of the rows costs what it saves.
 bool filter_pays(int64_t codes_count, int64_t features) {
-    return features >= 4 && features <= most_filtered_features && codes_count >= 64;
+    return features >= least_filtered_features && features <= most_filtered_features && codes_count >= least_filtered_codes;
 }
 
 // Of a group of codes.
@@ -104,11 +106,11 @@ public:
     // A word of vectors; value_of(i) for the features that there are.
     template <typename ValueOf>
     Ints round_word(int64_t count, ValueOf value_of) {
-        Ints word = all(0);
-        for (int64_t i = 0; i < count; ++i) {
-            word = with_number(word, round(value_of(i)), i);
+        Ints numbers[word_numbers];
+        for (int64_t i = 0; i < word_numbers; ++i) {
+            numbers[i] = i < count ? round(value_of(i)) : all(0);
         }
-        return word;
+        return word_of(numbers);
     }
 
     Floats inverse() const { return inverse_; }
@@ -436,10 +438,15 @@ struct Limits {
     Floats reach;  // g + r
     Floats least;  // of nearness, by step 4
 
+    // The least nearness of a group of this residual that may have a row's code.
+    VQ4J_SHARED_MEMBER Floats least_of(float residual) const {
+        const Floats distance = reach + all(residual);
+        return larger(least, -(distance * distance));
+    }
+
     // A bit for each row that a group of this nearness and residual may have a code for.
     VQ4J_SHARED_MEMBER uint32_t admit(Floats nearness, float residual) const {
-        const Floats distance = reach + all(residual);
-        return lanes_not_below(nearness, larger(least, -(distance * distance)));
+        return lanes_not_below(nearness, least_of(residual));
     }
 };
 
@@ -529,7 +536,7 @@ VQ4J_SHARED uint32_t note_groups_alone(const PieceOfTile& piece, const NearestGr
 
 // Scores the groups that may have a row's code: of each row first the nearest one, whose score rules out most others.
 // Returns how many were scored.
-VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nearness, FilteredBlock& block) {
+VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, float* nearness, FilteredBlock& block) {
     const int64_t row = piece.tile * lanes;
     const auto limits = [&] {
         const Limits by_score =
@@ -547,7 +554,6 @@ VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nea
     }
     alignas(64) int32_t nearest_group[lanes];
     store(nearest_group, of_piece.group);
-    uint16_t scored_rows[filter_piece] = {};
     CandidateQueue queue(piece.packed, piece.features, piece.columns, block.score + row, block.code + row);
     for (uint32_t rest = left; rest != 0; rest &= rest - 1) {
         const int lane = __builtin_ctz(rest);
@@ -555,14 +561,18 @@ VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nea
             queue.add(block.group[row + lane], lane);
             block.group[row + lane] = -1;
         }
-        scored_rows[nearest_group[lane]] |= static_cast<uint16_t>(1u << lane);
         queue.add(piece.first + nearest_group[lane], lane);
+        nearness[nearest_group[lane] * lanes + lane] = nothing;  // is scored
     }
     queue.score();
     const Limits now = limits();
+    const Floats least = now.least_of(piece.codes.residual);
     for (int64_t group = 0; group < piece.groups; ++group) {
-        const float residual = piece.filter.groups[piece.first + group].residual;
-        uint32_t rest = now.admit(load(nearness + group * lanes), residual) & left & ~scored_rows[group];
+        const Floats of_group = load(nearness + group * lanes);
+        uint32_t rest = lanes_not_below(of_group, least) & left;
+        if (rest != 0) {
+            rest &= now.admit(of_group, piece.filter.groups[piece.first + group].residual);
+        }
         for (; rest != 0; rest &= rest - 1) {
             queue.add(piece.first + group, __builtin_ctz(rest));
         }
@@ -621,8 +631,8 @@ VQ4J_SHARED void name_codes_of_groups(PackedCodebook<const float> packed, const 
 
 // Whether scoring `scored` groups took most of what the filter saved on `rows` rows.
 VQ4J_SHARED bool costs_too_much(int64_t scored, int64_t rows, int64_t groups, int64_t features) {
-    const int64_t saved = rows * (groups * (3 * features / 4 - 1) + 2 * features);
-    return scored * (features + 12) > saved;
+    const int64_t saved = rows * (groups * products_saved(features) + 2 * features);
+    return scored * products_of_candidate(features) > saved;
 }
 
 // As assign.
