@@ -100,7 +100,7 @@ VQ4J_SHARED float largest_lane(Floats a) {
     return _mm_cvtss_f32(_mm_max_ss(of_2, _mm_movehdup_ps(of_2)));
 }
 
-// Where score > best: best becomes score, and code the new one. False for NaN.
+// Where score > best: best becomes score, and code the new one, which is above all before it. False for NaN.
 VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
     const __mmask16 better = _mm512_cmp_ps_mask(score.v, best.v, _CMP_GT_OQ);
     best.v = _mm512_mask_mov_ps(best.v, better, score.v);
@@ -190,10 +190,10 @@ VQ4J_SHARED float largest_lane(Floats a) {
 }
 
 VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
-    const __m256 better = _mm256_cmp_ps(score.v, best.v, _CMP_GT_OQ);
-    best.v = _mm256_blendv_ps(best.v, score.v, better);
-    code.v = _mm256_castps_si256(
-        _mm256_blendv_ps(_mm256_castsi256_ps(code.v), _mm256_castsi256_ps(new_code.v), better));
+    const __m256i better = _mm256_castps_si256(_mm256_cmp_ps(score.v, best.v, _CMP_GT_OQ));
+    best.v = _mm256_max_ps(score.v, best.v);
+    // Integer maxima and ands run beside the units of the multiply-adds, blends do not.
+    code.v = _mm256_max_epi32(code.v, _mm256_and_si256(better, new_code.v));
 }
 
 VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
