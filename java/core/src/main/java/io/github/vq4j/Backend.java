@@ -24,6 +24,8 @@ public final class Backend {
     /** System property with the number of CPU threads to start with. */
     public static final String THREADS_PROPERTY = "vq4j.threads";
 
+    private static final String CUDA_PLATFORM = "linux-x86_64";
+
     private static final Logger LOGGER = LoggerFactory.getLogger(Backend.class);
 
     private static volatile @Nullable Backend loadedCpu;
@@ -228,6 +230,15 @@ public final class Backend {
         }
     }
 
+    /** Why the CUDA kernels do not load, and what would help on the platform. */
+    static String withoutCudaKernels(String platform, String failure) {
+        if (!platform.equals(CUDA_PLATFORM)) {
+            return "there are CUDA kernels for " + CUDA_PLATFORM + " only, and this is " + platform;
+        }
+        return "the CUDA kernels are not on the class path or do not load (" + failure
+                + "); add vq4j-core with classifier " + platform + "-gpu";
+    }
+
     /** Looks for CUDA at first use. */
     private static final class Cuda {
         static final int DEVICES;
@@ -244,8 +255,7 @@ public final class Backend {
                         reason = CudaKernels.lastError().getString() + "; it needs an NVIDIA GPU and its driver";
                     }
                 } catch (LinkageError missing) {
-                    reason = "the CUDA kernels are not on the class path or do not load (" + missing.getMessage()
-                            + "); add vq4j-core with classifier " + Loader.getPlatform() + "-gpu";
+                    reason = withoutCudaKernels(Loader.getPlatform(), missing.getMessage());
                 }
             }
             DEVICES = devices;

@@ -128,6 +128,17 @@ class BackendTest {
         assertThrows(IllegalArgumentException.class, () -> Backend.cuda(1000));
     }
 
+    @Test
+    void withoutCudaKernelsTheReasonNamesOnlyWhatExists() {
+        assertEquals(
+                "the CUDA kernels are not on the class path or do not load (no jnivq4j_cuda);"
+                        + " add vq4j-core with classifier linux-x86_64-gpu",
+                Backend.withoutCudaKernels("linux-x86_64", "no jnivq4j_cuda"));
+        assertEquals(
+                "there are CUDA kernels for linux-x86_64 only, and this is linux-arm64",
+                Backend.withoutCudaKernels("linux-arm64", "no jnivq4j_cuda"));
+    }
+
     private static List<String> child(String... options) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
