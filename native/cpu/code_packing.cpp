@@ -28,15 +28,27 @@ int32_t vq4j_cpu_unpack_codes(const int32_t* words, int64_t words_count, int64_t
         const PackedCodes packed = checked_packed_codes(outer, stages, inner, codes_count, words_count);
         check_present({words, codes});
         FirstBad bad;
-        parallel_ranges(packed.count, 1, [&](int64_t begin, int64_t end) {
-            CodeReader reader(reinterpret_cast<const uint32_t*>(words), packed, begin);
+        const auto* const stream = reinterpret_cast<const uint32_t*>(words);
+        const auto unpack = [&](int64_t begin, int64_t end, auto code_of) {
+            uint32_t largest = 0;
             for_each_stage_code(packed, begin, end, [&](int64_t i, int64_t first_code) {
-                const int64_t code = reader.next();
-                if (code >= packed.codes_count) {
-                    bad.note(i);
-                }
+                const uint32_t code = code_of(i);
+                largest = std::max(largest, code);
                 codes[i] = static_cast<int32_t>(code + first_code);
             });
+            for (int64_t i = begin; i < end && largest >= packed.codes_count; ++i) {
+                if (unpacked_code(stream, packed, i) >= packed.codes_count) {
+                    bad.note(i);
+                }
+            }
+        };
+        // The reader may read bytes behind a code's, but not behind the last word.
+        const int64_t with_bytes_behind = std::max<int64_t>(0, packed.count - 2 * word_bits);
+        parallel_ranges(packed.count, 1, [&](int64_t begin, int64_t end) {
+            const int64_t middle = std::min(std::max(begin, with_bytes_behind), end);
+            CodeReader reader(stream, packed, begin);
+            unpack(begin, middle, [&](int64_t) { return reader.next(); });
+            unpack(middle, end, [&](int64_t i) { return unpacked_code(stream, packed, i); });
         });
         bad.require_none([&](int64_t i) { code_out_of_stage(codes[i], i, packed); });
     });

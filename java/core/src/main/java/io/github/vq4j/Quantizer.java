@@ -953,15 +953,24 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Makes the codes that are to be decoded those of the pass. */
     void takeCodes(Pass pass, Tensor codes, int axis) {
+        IntPointer all = reached(pass, codes);
         if (assignmentCount == 1) {
-            codes.copyTo(kernels, pass.assignment(0).codes);
+            pass.assignment(0).codes = all;
             return;
         }
-        IntPointer all = pass.allCodes(codes.size());
-        codes.copyTo(kernels, all);
         for (int i = 0; i < pass.used; i++) {
             kernels.takeCodes(all, pass.rows, codes.size(axis), i, offsetOf(i), pass.assignment(i).codes);
         }
+    }
+
+    /** Codes where the kernels reach them: in the tensor, or in a copy. */
+    final IntPointer reached(Pass pass, Tensor codes) {
+        if (codes.isReachedBy(kernels)) {
+            return codes.ints();
+        }
+        IntPointer copy = pass.allCodes(codes.size());
+        codes.copyTo(kernels, copy);
+        return copy;
     }
 
     private FloatPointer collectDistances(Pass pass) {
