@@ -75,6 +75,36 @@ private:
     uint32_t mask_;
 };
 
+// Writes codes of the stream one after the other, from one on that begins a word: 32 codes end with one.
+class CodeWriter {
+public:
+    CodeWriter(uint32_t* words, const PackedCodes& packed, int64_t first)
+        : next_(words + first / word_bits * packed.bits), bits_(packed.bits) {}
+
+    void put(uint32_t code) {
+        held_ |= static_cast<uint64_t>(code) << count_;
+        count_ += bits_;
+        if (count_ >= word_bits) {
+            *next_++ = static_cast<uint32_t>(held_);
+            held_ >>= word_bits;
+            count_ -= word_bits;
+        }
+    }
+
+    // What does not fill a word.
+    void end() {
+        if (count_ > 0) {
+            *next_ = static_cast<uint32_t>(held_);
+        }
+    }
+
+private:
+    uint32_t* next_;
+    uint64_t held_ = 0;
+    int count_ = 0;  // of the bits held
+    int bits_;
+};
+
 inline PackedCodes checked_packed_codes(int64_t outer, int64_t stages, int64_t inner, int64_t codes_count,
     int64_t words_count) {
     check_sizes({{"outer", outer}, {"stages", stages}, {"inner", inner}});

@@ -1,5 +1,4 @@
-// Codes into a stream of bits and back: words, or codes, in parallel. Reads or writes 4 bytes a code; bound by the
-// shifts.
+// Codes into a stream of bits and back, 32 codes or more a task. Reads or writes 4 bytes a code; bound by the shifts.
 #include "core/code_packing.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/thread_pool.hpp"
@@ -13,9 +12,22 @@ int32_t vq4j_cpu_pack_codes(const int32_t* codes, int64_t outer, int64_t stages,
         const PackedCodes packed = checked_packed_codes(outer, stages, inner, codes_count, words_count);
         check_present({codes, words});
         FirstBad bad;
-        parallel_ranges(packed.words(), word_bits / packed.bits + 1, [&](int64_t begin, int64_t end) {
-            for (int64_t w = begin; w < end; ++w) {
-                words[w] = static_cast<int32_t>(packed_word(codes, packed, w, [&](int64_t i) { bad.note(i); }));
+        parallel_ranges((packed.count + word_bits - 1) / word_bits, word_bits, [&](int64_t begin, int64_t end) {
+            const int64_t first = begin * word_bits;
+            const int64_t last = std::min(packed.count, end * word_bits);
+            CodeWriter writer(reinterpret_cast<uint32_t*>(words), packed, first);
+            bool all_in_range = true;
+            for_each_stage_code(packed, first, last, [&](int64_t i, int64_t first_code) {
+                const int64_t own = codes[i] - first_code;
+                const bool in_range = 0 <= own && own < packed.codes_count;
+                all_in_range &= in_range;
+                writer.put(in_range ? static_cast<uint32_t>(own) : 0);
+            });
+            writer.end();
+            for (int64_t i = first; i < last && !all_in_range; ++i) {
+                if (!packed.has(codes[i], i)) {
+                    bad.note(i);
+                }
             }
         });
         bad.require_none([&](int64_t i) { code_out_of_stage(codes[i], i, packed); });
