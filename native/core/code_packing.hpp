@@ -51,35 +51,57 @@ VQ4J_SHARED uint32_t unpacked_code(const uint32_t* words, const PackedCodes& pac
     return value & ((uint32_t{1} << packed.bits) - 1);
 }
 
-// The codes of the stream one after the other, from one on: faster than each by itself.
+// The codes of the stream one after the other, from one on: faster than each by itself. Reads up to 7 bytes behind a code's.
 class CodeReader {
 public:
     CodeReader(const uint32_t* words, const PackedCodes& packed, int64_t first)
-        : mask_((uint64_t{1} << packed.bits) - 1), bits_(packed.bits) {
-        const int bit = static_cast<int>(first % word_bits) * packed.bits;
-        next_ = words + first / word_bits * packed.bits + bit / word_bits;
-        if (bit % word_bits != 0) {
-            read_bits_ = *next_++ >> bit % word_bits;
-            count_ = word_bits - bit % word_bits;
-        }
-    }
+        : begin_(reinterpret_cast<const char*>(words + first / word_bits * packed.bits)),
+          bit_(first % word_bits * packed.bits),
+          bits_(packed.bits),
+          mask_((uint32_t{1} << packed.bits) - 1) {}
 
     uint32_t next() {
-        if (count_ < bits_) {
-            read_bits_ |= static_cast<uint64_t>(*next_++) << count_;
-            count_ += word_bits;
-        }
-        const auto code = static_cast<uint32_t>(read_bits_ & mask_);
-        read_bits_ >>= bits_;
-        count_ -= bits_;
+        uint64_t bytes;
+        memcpy(&bytes, begin_ + bit_ / 8, sizeof bytes);
+        const auto code = static_cast<uint32_t>(bytes >> bit_ % 8) & mask_;
+        bit_ += bits_;
         return code;
     }
 
 private:
-    const uint32_t* next_;
-    uint64_t read_bits_ = 0;
-    uint64_t mask_;
-    int count_ = 0;  // of the bits that were read
+    const char* begin_;
+    uint64_t bit_;  // from there
+    uint64_t bits_;
+    uint32_t mask_;
+};
+
+// Writes codes of the stream one after the other, from one on that begins a word: 32 codes end with one.
+class CodeWriter {
+public:
+    CodeWriter(uint32_t* words, const PackedCodes& packed, int64_t first)
+        : next_(words + first / word_bits * packed.bits), bits_(packed.bits) {}
+
+    void put(uint32_t code) {
+        held_ |= static_cast<uint64_t>(code) << count_;
+        count_ += bits_;
+        if (count_ >= word_bits) {
+            *next_++ = static_cast<uint32_t>(held_);
+            held_ >>= word_bits;
+            count_ -= word_bits;
+        }
+    }
+
+    // What does not fill a word.
+    void end() {
+        if (count_ > 0) {
+            *next_ = static_cast<uint32_t>(held_);
+        }
+    }
+
+private:
+    uint32_t* next_;
+    uint64_t held_ = 0;
+    int count_ = 0;  // of the bits held
     int bits_;
 };
 

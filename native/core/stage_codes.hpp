@@ -28,13 +28,23 @@ struct StageCodes {
 template <typename Body>
 void for_each_stage_code(const StageCodes& codes, int64_t begin, int64_t end, Body body) {
     int64_t stage = begin / codes.inner % codes.stages;
-    int64_t left = codes.inner - begin % codes.inner;
-    for (int64_t i = begin; i < end; ++i) {
-        body(i, stage * codes.codes_count);
-        if (--left == 0) {
-            left = codes.inner;
-            stage = stage + 1 == codes.stages ? 0 : stage + 1;
+    if (codes.inner == 1) {
+        for (int64_t i = begin; i < end; stage = 0) {
+            const int64_t stop = end - i < codes.stages - stage ? end : i + codes.stages - stage;
+            for (int64_t first_code = stage * codes.codes_count; i < stop; ++i, first_code += codes.codes_count) {
+                body(i, first_code);
+            }
         }
+        return;
+    }
+    int64_t left = codes.inner - begin % codes.inner;
+    for (int64_t i = begin; i < end; left = codes.inner) {
+        const int64_t stop = end - i < left ? end : i + left;
+        const int64_t first_code = stage * codes.codes_count;
+        for (; i < stop; ++i) {
+            body(i, first_code);
+        }
+        stage = stage + 1 == codes.stages ? 0 : stage + 1;
     }
 }
 

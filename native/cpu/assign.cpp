@@ -8,6 +8,23 @@
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 
+namespace vq4j {
+namespace {
+
+// Rows of a task. A block of rows whose products take longer than waking a thread is two tasks where it is the only one.
+int64_t rows_of_task(int64_t rows, int64_t codes_count, int64_t features, int64_t rows_in_tile) {
+    constexpr int64_t least_products = int64_t{1} << 22;
+    const int64_t block = rows_in_block(features, rows_in_tile);
+    if (rows > block || rows * codes_count * features < least_products) {
+        return block;
+    }
+    const int64_t half = (rows + 1) / 2;
+    return (half + rows_in_tile - 1) / rows_in_tile * rows_in_tile;
+}
+
+}  // namespace
+}  // namespace vq4j
+
 using namespace vq4j;
 
 int32_t vq4j_cpu_assign(const float* rows, int64_t outer, int64_t inner, int64_t features, const void* packed,
@@ -19,7 +36,7 @@ int32_t vq4j_cpu_assign(const float* rows, int64_t outer, int64_t inner, int64_t
         const Kernels& table = kernels();
         const PackedCodebook<const float> view =
             packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);
-        const int64_t block = rows_in_block(features, table.panel.rows);
+        const int64_t block = rows_of_task(layout.rows(), codes_count, features, table.panel.rows);
         make_filter_for(layout.rows(), view, codes_count, features);
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {

@@ -17,15 +17,30 @@ int32_t vq4j_cpu_commitment_loss(const float* rows, int64_t outer, int64_t inner
         check_divides("samples", samples, "the number of rows", rows_count);
         check_present({rows, codebook, codes, distances, sample_means, mean_of_all});
         const Kernels& table = kernels();
-        parallel_ranges(rows_count, features, [&](int64_t begin, int64_t end) {
+        const auto measure = [&](int64_t begin, int64_t end) {
             table.squared_distances({rows, layout}, codebook, codes, begin, end, distances);
             if (out != nullptr) {
                 table.look_up(codebook, codes, layout, begin, end, out);
             }
-        });
+        };
         const int64_t sample_rows = rows_count / samples;
-        for (int64_t sample = 0; sample < samples; ++sample) {
+        const auto average = [&](int64_t sample) {
             sample_means[sample] = mean_of_rows(distances + sample * sample_rows, sample_rows, features);
+        };
+        if (sample_rows * features < task_elements) {
+            parallel_ranges(samples, sample_rows * features, [&](int64_t begin, int64_t end) {
+                measure(begin * sample_rows, end * sample_rows);
+                for (int64_t sample = begin; sample < end; ++sample) {
+                    average(sample);
+                }
+            });
+        } else {
+            parallel_ranges(rows_count, features, measure);
+            parallel_ranges(samples, sample_rows, [&](int64_t begin, int64_t end) {
+                for (int64_t sample = begin; sample < end; ++sample) {
+                    average(sample);
+                }
+            });
         }
         *mean_of_all = samples == 1 ? sample_means[0] : mean_of_rows(distances, rows_count, features);
     });

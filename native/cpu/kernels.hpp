@@ -61,9 +61,11 @@ struct OpenChunk {
 // Where the chunks of the codes are summed.
 struct ChunksOfCodes {
     const int32_t* rows_before;  // how many rows each code has before the part's
+    const int32_t* rows_in_all;  // how many rows each code has
     const int32_t* first;        // the place of each code's first chunk that is the part's
     OpenChunk* open;             // the task's workspace, of each code
-    float* sums;                 // rows of all features, zero at first
+    float* open_sums;            // and of each of the part's codes and features
+    float* sums;                 // rows of all features
 };
 
 // What the normalised value of an element depends on, beside the element; the arrays hold a value for each feature.

@@ -1,10 +1,11 @@
 // Sums over the rows of each code: of the rows themselves (scatter) and of their gradients (codebook_gradient).
 //
-// A code's chunks of 256 rows are summed in fp32, in place, while the rows pass in their order, and then added up in fp64,
-// in order. One read of the rows, 4 N D bytes (8 with a gradient); the sums stay in the caches, for which wide features are
-// taken in strips where there are many codes. Tasks share the rows: a chunk is the task's in whose rows it begins, which
-// reads on behind them until its last chunk is full. Where few chunks are full, tasks share the codes and the features
-// instead. The number of threads decides into how many parts, no sum depends on it.
+// A code's chunks of 256 rows are summed in fp32 while the rows pass in their order, and then added up in fp64, in order.
+// One read of the rows, 4 N D bytes (8 with a gradient); the sums stay in the caches, for which a task keeps those of the
+// chunks it is at side by side, and wide features are taken in strips where there are many codes. Tasks share the rows: a
+// chunk is the task's in whose rows it begins, which reads on behind them until its last chunk is full. Where few chunks
+// are full, tasks share the codes and the features instead. The number of threads decides into how many parts, no sum
+// depends on it.
 #include <algorithm>
 #include <atomic>
 #include <limits>
@@ -30,18 +31,25 @@ int64_t in_parts_of(int64_t whole, int64_t part) {
 
 // Into how many parts the rows, the features and the codes are cut.
 struct Cut {
+    int64_t rows;
     int64_t ranges;
+    int64_t rows_behind;  // that a range sums behind its own, about
     int64_t strips;
     int64_t strip_width;
     int64_t code_parts;
 
     int64_t tasks() const { return ranges * strips * code_parts; }
+
+    // Where a range begins: all sum as many rows, its own without those that the range before sums, and those behind.
+    int64_t begin(int64_t range) const {
+        return range == 0 || range == ranges ? rows * range / ranges : rows * range / ranges - rows_behind;
+    }
 };
 
 Cut cut(Layout layout, int64_t codes_count) {
     const int64_t most_tasks = std::max<int64_t>(1, layout.rows() * layout.features / least_task);
     const int64_t tasks = std::min<int64_t>(pool_threads(), most_tasks);
-    // A task reads on for about half a chunk of every code, less than half of its own rows.
+    // A task reads on for about half a chunk of every code, at most half of its share of the rows.
     const int64_t that_have_full_chunks = std::max<int64_t>(1, layout.rows() / (chunk_rows * codes_count));
     const int64_t ranges = std::min(tasks, that_have_full_chunks);
     const int64_t that_fits = layout.inner == 1
@@ -51,22 +59,22 @@ Cut cut(Layout layout, int64_t codes_count) {
     const int64_t width = std::min({that_fits, of_a_task * line_features, layout.features});
     const int64_t strips = in_parts_of(layout.features, width);
     const int64_t code_parts = std::min(codes_count, in_parts_of(tasks, ranges * strips));
-    return {ranges, strips, width, code_parts};
+    return {layout.rows(), ranges, chunk_rows / 2 * codes_count, strips, width, code_parts};
 }
 
-// How many rows each code has in the rows before those of each of `ranges` ranges, and in all: [ranges + 1][codes].
-void count_rows_before(const int32_t* codes, int64_t rows, int64_t codes_count, int64_t ranges, int32_t* before) {
+// How many rows each code has in the rows before those of each range, and in all: [ranges + 1][codes].
+void count_rows_before(const int32_t* codes, int64_t codes_count, const Cut& parts, int32_t* before) {
     std::fill(before, before + codes_count, 0);
-    parallel_for(ranges, [=](int64_t range) {
+    parallel_for(parts.ranges, [=](int64_t range) {
         int32_t* const counts = before + (range + 1) * codes_count;
         std::fill(counts, counts + codes_count, 0);
-        for (int64_t n = rows * range / ranges; n < rows * (range + 1) / ranges; ++n) {
+        for (int64_t n = parts.begin(range); n < parts.begin(range + 1); ++n) {
             if (0 <= codes[n] && codes[n] < codes_count) {
                 ++counts[codes[n]];
             }
         }
     });
-    for (int64_t i = codes_count; i < (ranges + 1) * codes_count; ++i) {
+    for (int64_t i = codes_count; i < (parts.ranges + 1) * codes_count; ++i) {
         before[i] += before[i - codes_count];
     }
 }
@@ -106,7 +114,7 @@ bool sum_by_code(Layout layout, const int32_t* codes, int64_t codes_count, float
     }
     const Cut parts = cut(layout, codes_count);
     const Scratch<int32_t> before((parts.ranges + 1) * codes_count);
-    count_rows_before(codes, rows, codes_count, parts.ranges, before.get());
+    count_rows_before(codes, codes_count, parts, before.get());
     // The chunks of a code follow one another, those of the ranges in the order of these.
     const int32_t* const counts = before.get() + parts.ranges * codes_count;
     const Scratch<int32_t> first(parts.ranges * codes_count);
@@ -119,19 +127,17 @@ bool sum_by_code(Layout layout, const int32_t* codes, int64_t codes_count, float
         chunks_count += chunks_of(counts[k]);
     }
     const Scratch<float> sums(chunks_count * features);
-    parallel_ranges(chunks_count, features, [&](int64_t begin, int64_t end) {
-        std::fill(sums.get() + begin * features, sums.get() + end * features, 0.0f);
-    });
     parallel_for(parts.tasks(), [&](int64_t i) {
         const int64_t strip = i % parts.strips;
         const int64_t codes_part = i / parts.strips % parts.code_parts;
         const int64_t range = i / parts.strips / parts.code_parts;
-        const CodePart part{rows * range / parts.ranges, rows * (range + 1) / parts.ranges,
-            codes_part * codes_count / parts.code_parts, (codes_part + 1) * codes_count / parts.code_parts,
-            strip * parts.strip_width, std::min(parts.strip_width, features - strip * parts.strip_width)};
+        const CodePart part{parts.begin(range), parts.begin(range + 1), codes_part * codes_count / parts.code_parts,
+            (codes_part + 1) * codes_count / parts.code_parts, strip * parts.strip_width,
+            std::min(parts.strip_width, features - strip * parts.strip_width)};
         const Scratch<OpenChunk> open(codes_count);
-        sum_part(part, ChunksOfCodes{before.get() + range * codes_count, first.get() + range * codes_count, open.get(),
-            sums.get()});
+        const Scratch<float> open_sums((part.end_code - part.first_code) * part.width);
+        sum_part(part, ChunksOfCodes{before.get() + range * codes_count, counts, first.get() + range * codes_count,
+            open.get(), open_sums.get(), sums.get()});
     });
     std::atomic<bool> finite{true};
     parallel_ranges(codes_count, features, [&](int64_t begin, int64_t end) {

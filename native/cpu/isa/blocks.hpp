@@ -3,6 +3,8 @@
 #ifndef VQ4J_CPU_ISA_BLOCKS_HPP
 #define VQ4J_CPU_ISA_BLOCKS_HPP
 
+#include <type_traits>
+
 #include "cpu/isa/vector.hpp"
 #include "cpu/kernels.hpp"
 
@@ -142,11 +144,18 @@ VQ4J_SHARED void for_each_place_of_codes(Layout layout, const float* codebook, c
     int64_t count, float* buffer, Body body) {
     const int64_t features = layout.features;
     if (layout.inner == 1) {
-        for (int64_t r = n; r < n + count; ++r) {
-            const float* const code = codebook + codes[r] * features;
-            for_each_vector<Full>(features, [=](int64_t d, auto access) {
-                body(r * features + d, access.load(code + d), access);
-            });
+        const auto for_each_code = [=](auto width) {
+            for (int64_t r = n; r < n + count; ++r) {
+                const float* const code = codebook + codes[r] * width;
+                for_each_vector<Full>(width, [=](int64_t d, auto access) {
+                    body(r * width + d, access.load(code + d), access);
+                });
+            }
+        };
+        if (features == lanes) {
+            for_each_code(std::integral_constant<int64_t, lanes>{});  // the short codes of groups, without a loop
+        } else {
+            for_each_code(features);
         }
         return;
     }

@@ -122,30 +122,43 @@ int64_t sum_normalized_gradients(Rows rows, const float* grad, NormalizedColumns
 
 // ---- over the rows of each code --------------------------------------------------------------------------------------
 
-// Which of its chunk's sums the next row of a code is added to, for the chunks that begin in a part's rows.
+// The sums of the chunks that are being summed, one for each code of a part: they lie side by side, code after code, where
+// they fill the second-level cache evenly, and go to their places when their chunks are full.
 class OpenChunks {
 public:
-    static constexpr int32_t not_of_part = -1;
-
     OpenChunks(CodePart part, ChunksOfCodes chunks) : part_(part), chunks_(chunks) {
         for (int64_t k = part.first_code; k < part.end_code; ++k) {
             const int32_t before = chunks.rows_before[k] % rows_of_chunk;
             chunks.open[k] = {before == 0 ? chunks.first[k] : not_of_part, rows_of_chunk - before};
+            if (chunks.rows_in_all[k] > 0) {
+                clear(k);
+            }
         }
     }
 
-    // The place of the sums of the next row, which has code k.
-    VQ4J_SHARED_MEMBER int32_t next(int64_t k) const {
+    // Whether the next row, which has code k, goes to a chunk of the part; it is counted where it does not.
+    VQ4J_SHARED_MEMBER bool takes(int64_t k) const {
         if (k < part_.first_code || k >= part_.end_code) {
-            return not_of_part;
+            return false;
         }
         OpenChunk& open = chunks_.open[k];
-        const int32_t place = open.place;
-        if (--open.rows_left == 0) {
-            const int32_t following = place == not_of_part ? chunks_.first[k] : place + 1;
-            open = {part_has_ended_ ? not_of_part : following, rows_of_chunk};
+        if (open.place != not_of_part) {
+            return true;
         }
-        return place;
+        if (--open.rows_left == 0) {
+            open = {part_has_ended_ ? not_of_part : chunks_.first[k], rows_of_chunk};
+        }
+        return false;
+    }
+
+    // The sums of code k's chunk.
+    VQ4J_SHARED_MEMBER float* sums(int64_t k) const { return chunks_.open_sums + (k - part_.first_code) * part_.width; }
+
+    // Counts a row that has been added to them.
+    VQ4J_SHARED_MEMBER void added(int64_t k, int64_t features) const {
+        if (--chunks_.open[k].rows_left == 0) {
+            close(k, features);
+        }
     }
 
     // No chunk begins any more. Returns how many rows the begun ones still take.
@@ -162,8 +175,32 @@ public:
         return rows;
     }
 
+    // The chunks that all rows together have left short.
+    void end_rows(int64_t features) const {
+        for (int64_t k = part_.first_code; k < part_.end_code; ++k) {
+            if (chunks_.open[k].place != not_of_part) {
+                put(k, features);
+            }
+        }
+    }
+
 private:
+    static constexpr int32_t not_of_part = -1;
     static constexpr auto rows_of_chunk = static_cast<int32_t>(chunk_rows);
+
+    void clear(int64_t k) const { memset(sums(k), 0, static_cast<size_t>(part_.width) * sizeof(float)); }
+
+    void put(int64_t k, int64_t features) const {
+        memcpy(chunks_.sums + chunks_.open[k].place * features + part_.first_feature, sums(k),
+            static_cast<size_t>(part_.width) * sizeof(float));
+    }
+
+    __attribute__((noinline)) void close(int64_t k, int64_t features) const {
+        put(k, features);
+        clear(k);
+        OpenChunk& open = chunks_.open[k];
+        open = {part_has_ended_ ? not_of_part : open.place + 1, rows_of_chunk};
+    }
 
     CodePart part_;
     ChunksOfCodes chunks_;
@@ -179,16 +216,15 @@ struct Blocks {
 // the tensors'. Returns how many rows these are. Takes all by value: what no store can change stays in registers.
 template <int tensors, typename Add>
 VQ4J_SHARED int64_t sum_block_by_code(Blocks<tensors> blocks, const int32_t* codes, int64_t count, OpenChunks open,
-    float* all_sums, int64_t features, CodePart part, Add add) {
+    int64_t features, CodePart part, Add add) {
     int64_t summed = 0;
     for (int64_t r = 0; r < count; ++r) {
         const int64_t k = codes[r];
-        const int32_t place = open.next(k);
-        if (place == OpenChunks::not_of_part) {
+        if (!open.takes(k)) {
             continue;
         }
         ++summed;
-        float* const sums = all_sums + place * features + part.first_feature;
+        float* const sums = open.sums(k);
         for_each_vector(part.width, [=](int64_t d, auto access) {
             Floats values[tensors];
             for (int i = 0; i < tensors; ++i) {
@@ -196,6 +232,7 @@ VQ4J_SHARED int64_t sum_block_by_code(Blocks<tensors> blocks, const int32_t* cod
             }
             access.store(sums + d, add(access.load(sums + d), values, k, part.first_feature + d, access));
         });
+        open.added(k, features);
     }
     return summed;
 }
@@ -212,7 +249,7 @@ VQ4J_SHARED void sum_by_code(const float* const (&data)[tensors], Layout layout,
             for (int i = 0; i < tensors; ++i) {
                 blocks.of[i] = row_block(data[i], layout, n, count, part.first_feature, part.width, buffers[i]);
             }
-            summed += sum_block_by_code(blocks, codes + n, count, open, chunks.sums, layout.features, part, add);
+            summed += sum_block_by_code(blocks, codes + n, count, open, layout.features, part, add);
         });
         return summed;
     };
@@ -222,6 +259,7 @@ VQ4J_SHARED void sum_by_code(const float* const (&data)[tensors], Layout layout,
     for (int64_t n = part.end; n < rows && left > 0; n += chunk_rows) {
         left -= sum_rows(n, n + chunk_rows < rows ? n + chunk_rows : rows);
     }
+    open.end_rows(layout.features);
 }
 
 void sum_rows_by_code(Rows rows, const int32_t* codes, CodePart part, ChunksOfCodes chunks) {

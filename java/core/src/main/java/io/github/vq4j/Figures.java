@@ -14,6 +14,7 @@ final class Figures {
     private final List<Batch.Fetched<double[]>> sampleLosses = new ArrayList<>();
     private final List<Batch.Fetched<long[]>> counts = new ArrayList<>();
     private final List<Batch.Fetched<long[]>> replaced = new ArrayList<>();
+    private boolean closed;
 
     Figures(Batch batch, int samples) {
         this.batch = batch;
@@ -48,6 +49,9 @@ final class Figures {
 
     /** The same for each sample. */
     double[] sampleLosses() {
+        if (closed) {
+            throw new IllegalStateException("the losses of the samples are closed; ask for them before");
+        }
         batch.await();
         double[] sums = new double[samples];
         for (Batch.Fetched<double[]> term : sampleLosses) {
@@ -79,5 +83,11 @@ final class Figures {
         return counts.stream()
                 .mapToInt(histogram -> Quantizer.active(histogram.get()))
                 .sum();
+    }
+
+    /** Gives the memory of the losses of the samples back, which may be as many as rows. */
+    void close() {
+        closed = true;
+        sampleLosses.forEach(Batch.Fetched::drop);
     }
 }

@@ -110,7 +110,7 @@ public final class GroupVectorQuant extends Quantizer {
         if (share) {
             super.takeCodes(pass, codes, axis);
         } else {
-            codes.copyTo(kernels, pass.allCodes(codes.size()));
+            pass.decoded = reached(pass, codes);
         }
     }
 
@@ -130,7 +130,7 @@ public final class GroupVectorQuant extends Quantizer {
             kernels.takeFeatures(effective, codebook, 0, codebook.features(), place);
         }
         Rows codes = new Rows(rows.outer(), groups, rows.inner());
-        kernels.lookupGroups(all, codebook.outer(), pass.allCodes(codes.elements()), codes, codebook.features(), out);
+        kernels.lookupGroups(all, codebook.outer(), pass.decoded, codes, codebook.features(), out);
     }
 
     @Override

@@ -51,6 +51,9 @@ final class Pass implements AutoCloseable {
     FloatPointer normalised;
     Rows rows;
 
+    /** Codes that are decoded, of all groups. */
+    IntPointer decoded;
+
     Pass(Kernels kernels, int codebookCount, int assignmentCount) {
         this.kernels = kernels;
         input = new NativeFloats(kernels);

@@ -44,7 +44,11 @@ public final class Quantized implements AutoCloseable {
         return figures.loss();
     }
 
-    /** The loss for each item of the leading axis; one value when that axis holds the features. */
+    /**
+     * The loss for each item of the leading axis; one value when that axis holds the features.
+     *
+     * @throws IllegalStateException after {@link #close}
+     */
     public double[] sampleLosses() {
         return figures.sampleLosses();
     }
@@ -64,11 +68,12 @@ public final class Quantized implements AutoCloseable {
         return figures.replacedCodes();
     }
 
-    /** Gives the memory of the three tensors back, but for an output that the caller brought. */
+    /** Gives the memory of the three tensors, but for an output that the caller brought, and of sampleLosses back. */
     @Override
     public void close() {
         output.close();
         codes.close();
         distances.close();
+        figures.close();
     }
 }

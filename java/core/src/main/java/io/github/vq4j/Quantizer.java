@@ -11,6 +11,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.BiConsumer;
+import java.util.function.Predicate;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
@@ -696,7 +697,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
-        boolean dependsOnLast = training && codebooks.stream().anyMatch(Codebook::dependsOnLastPass);
+        boolean dependsOnLast = training && anyCodebook(Codebook::dependsOnLastPass);
         unfinished.leave(dependsOnLast ? 0 : UnfinishedBatches.MOST);
         Pass pass = takePass();
         Batch batch = kernels.beginBatch();
@@ -898,7 +899,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private void measure(Pass pass, @Nullable FloatPointer out) {
-        boolean ofAllRows = !pass.isMasked && pass.assignments().stream().allMatch(each -> each.selection == null);
+        boolean ofAllRows = !pass.isMasked && haveAllRows(pass.assignments());
         for (int i = 0; i < pass.used; i++) {
             Assignment assignment = pass.assignment(i);
             if (!assignment.isEmpty()) {
@@ -952,15 +953,24 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Makes the codes that are to be decoded those of the pass. */
     void takeCodes(Pass pass, Tensor codes, int axis) {
+        IntPointer all = reached(pass, codes);
         if (assignmentCount == 1) {
-            codes.copyTo(kernels, pass.assignment(0).codes);
+            pass.assignment(0).codes = all;
             return;
         }
-        IntPointer all = pass.allCodes(codes.size());
-        codes.copyTo(kernels, all);
         for (int i = 0; i < pass.used; i++) {
             kernels.takeCodes(all, pass.rows, codes.size(axis), i, offsetOf(i), pass.assignment(i).codes);
         }
+    }
+
+    /** Codes where the kernels reach them: in the tensor, or in a copy. */
+    final IntPointer reached(Pass pass, Tensor codes) {
+        if (codes.isReachedBy(kernels)) {
+            return codes.ints();
+        }
+        IntPointer copy = pass.allCodes(codes.size());
+        codes.copyTo(kernels, copy);
+        return copy;
     }
 
     private FloatPointer collectDistances(Pass pass) {
@@ -1008,16 +1018,36 @@ public abstract sealed class Quantizer implements AutoCloseable
                 && !pass.assignment(codebook).isEmpty();
     }
 
+    // Loops, not streams, in what every training step does: programs start, and short ones run, in the interpreter.
+
+    private boolean anyCodebook(Predicate<Codebook> is) {
+        for (Codebook codebook : codebooks) {
+            if (is.test(codebook)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static boolean haveAllRows(List<Assignment> assignments) {
+        for (Assignment assignment : assignments) {
+            if (assignment.selection != null) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** Whether training passes change more than what an optimiser steps. */
     private boolean changesItself() {
-        return inputNorm.changesInTraining() || codebooks.stream().anyMatch(Codebook::changesInTraining);
+        return inputNorm.changesInTraining() || anyCodebook(Codebook::changesInTraining);
     }
 
     /** Whether a training pass changes what the host has to know of: all that can fail has to be known before. */
     private boolean startsInTraining() {
         return sums.hasWorkers()
                 || inputNorm.startsInTraining()
-                || codebooks.stream().anyMatch(Codebook::startsInTraining);
+                || anyCodebook(Codebook::startsInTraining);
     }
 
     /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */
@@ -1034,7 +1064,11 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private static int inUse(Pass pass) {
-        return (int) pass.assignments().stream().filter(each -> !each.isEmpty()).count();
+        int inUse = 0;
+        for (Assignment assignment : pass.assignments()) {
+            inUse += assignment.isEmpty() ? 0 : 1;
+        }
+        return inUse;
     }
 
     /** Takes over what a training pass has changed, after all that can fail. */

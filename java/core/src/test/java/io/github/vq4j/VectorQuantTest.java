@@ -47,6 +47,39 @@ class VectorQuantTest {
         }
     }
 
+    /** Enough samples that they stay in native memory. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void everyRowOfAMatrixIsASample(Backend backend) {
+        try (VectorQuant layer =
+                        VectorQuant.builder(3, 4).dim(-1).backend(backend).build();
+                Quantized q = layer.forward(Tensor.of(normal(1, 3 * 2000), 2000, 3))) {
+            float[] distances = q.distances().toFloatArray();
+            double[] expected =
+                    IntStream.range(0, 2000).mapToDouble(n -> distances[n] / 3.0).toArray();
+            assertArrayEquals(expected, q.sampleLosses());
+            assertArrayEquals(expected, q.sampleLosses());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("backends")
+    void theLossesOfSamplesAreGoneAfterClose(Backend backend) {
+        for (int rows : new int[] {2, 2000}) {
+            try (VectorQuant layer =
+                    VectorQuant.builder(3, 4).dim(-1).backend(backend).build()) {
+                Quantized q = layer.forward(Tensor.of(normal(1, 3 * rows), rows, 3));
+                double loss = q.loss();
+                q.close();
+                q.close();
+                assertTrue(assertThrows(IllegalStateException.class, q::sampleLosses)
+                        .getMessage()
+                        .contains("closed"));
+                assertEquals(loss, q.loss());
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("backends")
     void theLowestCodeWinsATie(Backend backend) {

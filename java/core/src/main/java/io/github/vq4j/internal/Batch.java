@@ -4,10 +4,12 @@ import io.github.vq4j.NotFiniteException;
 import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
+import java.util.Objects;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Batch implements AutoCloseable {
     private static final Cleaner CLEANER = Cleaner.create();
+
+    /** Numbers of fp64 that get an array at once on the CPU: one of a number for each row costs as much as a kernel. */
+    private static final int MOST_READ_AT_ONCE = 1024;
 
     /** The calling thread's open batch of a device. */
     private static final ThreadLocal<@Nullable Batch> OPEN = new ThreadLocal<>();
@@ -111,49 +116,73 @@ public final class Batch implements AutoCloseable {
      * @param <A> an array of them
      */
     public final class Fetched<A> {
-        private final A values;
-        private @Nullable Consumer<A> delivery;
+        private final @Nullable Memory<?> arrival;
+        private @Nullable Supplier<A> delivery;
+        private @Nullable A values;
 
-        private Fetched(A values, @Nullable Consumer<A> delivery) {
+        private Fetched(A values) {
             this.values = values;
+            arrival = null;
+        }
+
+        private Fetched(Memory<?> arrival, Supplier<A> delivery) {
+            this.arrival = arrival;
             this.delivery = delivery;
         }
 
         /** The numbers. Waits for the batch. */
         public A get() {
             await();
-            if (delivery != null) {
-                delivery.accept(values);
+            if (values == null) {
+                values = Objects.requireNonNull(delivery).get();
                 delivery = null;
             }
             return values;
+        }
+
+        /** Gives their memory back where nothing can arrive in it any more; nobody asks for them after that. */
+        public void drop() {
+            if (arrival != null && isFinished) {
+                arrival.close();
+            }
         }
     }
 
     /** The numbers that are there at this place of the batch. */
     public Fetched<double[]> fetch(DoublePointer from, int count) {
-        double[] values = new double[count];
-        if (!kernels.onCuda()) {
+        if (!kernels.onCuda() && count <= MOST_READ_AT_ONCE) {
+            double[] values = new double[count];
             kernels.read(from, values);
-            return new Fetched<>(values, null);
+            return new Fetched<>(values);
         }
         Memory<DoublePointer> arrival = Memory.doubles(Kernels.cpu(), count);
-        state.arrivals.add(arrival);
-        kernels.fetch(arrival.pointer(), from, (long) count * Double.BYTES);
-        return new Fetched<>(values, arrival.pointer()::get);
+        fetch(arrival, from, (long) count * Double.BYTES);
+        return new Fetched<>(arrival, () -> {
+            double[] values = new double[count];
+            arrival.pointer().get(values);
+            return values;
+        });
     }
 
     /** The whole numbers that are there at this place of the batch. */
     public Fetched<long[]> fetch(LongPointer from, int count) {
-        long[] values = new long[count];
         if (!kernels.onCuda()) {
+            long[] values = new long[count];
             kernels.read(from, values);
-            return new Fetched<>(values, null);
+            return new Fetched<>(values);
         }
         Memory<LongPointer> arrival = Memory.longs(Kernels.cpu(), count);
+        fetch(arrival, from, (long) count * Long.BYTES);
+        return new Fetched<>(arrival, () -> {
+            long[] values = new long[count];
+            arrival.pointer().get(values);
+            return values;
+        });
+    }
+
+    private void fetch(Memory<?> arrival, Pointer from, long bytes) {
         state.arrivals.add(arrival);
-        kernels.fetch(arrival.pointer(), from, (long) count * Long.BYTES);
-        return new Fetched<>(values, arrival.pointer()::get);
+        kernels.fetch(arrival.pointer(), from, bytes);
     }
 
     /** Runs what has been called so far, waits for it, and throws what was wrong with its data. */
