@@ -55,8 +55,9 @@ class VectorQuantTest {
                         VectorQuant.builder(3, 4).dim(-1).backend(backend).build();
                 Quantized q = layer.forward(Tensor.of(normal(1, 3 * 2000), 2000, 3))) {
             float[] distances = q.distances().toFloatArray();
-            double[] expected =
-                    IntStream.range(0, 2000).mapToDouble(n -> distances[n] / 3.0).toArray();
+            double[] expected = IntStream.range(0, 2000)
+                    .mapToDouble(n -> distances[n] / 3.0)
+                    .toArray();
             assertArrayEquals(expected, q.sampleLosses());
             assertArrayEquals(expected, q.sampleLosses());
         }
