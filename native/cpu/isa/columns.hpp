@@ -188,11 +188,15 @@ private:
     static constexpr int32_t not_of_part = -1;
     static constexpr auto rows_of_chunk = static_cast<int32_t>(chunk_rows);
 
-    void clear(int64_t k) const { memset(sums(k), 0, static_cast<size_t>(part_.width) * sizeof(float)); }
+    void clear(int64_t k) const {
+        float* const to = sums(k);
+        for_each_vector(part_.width, [=](int64_t d, auto access) { access.store(to + d, all(0.0f)); });
+    }
 
     void put(int64_t k, int64_t features) const {
-        memcpy(chunks_.sums + chunks_.open[k].place * features + part_.first_feature, sums(k),
-            static_cast<size_t>(part_.width) * sizeof(float));
+        const float* const from = sums(k);
+        float* const to = chunks_.sums + chunks_.open[k].place * features + part_.first_feature;
+        for_each_vector(part_.width, [=](int64_t d, auto access) { access.store(to + d, access.load(from + d)); });
     }
 
     __attribute__((noinline)) void close(int64_t k, int64_t features) const {
