@@ -88,6 +88,18 @@ void score_tile(const float* tile, int64_t features, PackedCodebook<const float>
     }
 }
 
+// The code of the largest score, the lowest of them on a tie.
+VQ4J_SHARED int32_t best_of_lanes(const float* scores, const int32_t* codes) {
+    const Floats of_lanes = load(scores);
+    uint32_t best = lanes_equal(of_lanes, largest_lane(of_lanes));
+    int32_t code = codes[__builtin_ctz(best)];
+    for (best &= best - 1; best != 0; best &= best - 1) {
+        const int32_t other = codes[__builtin_ctz(best)];
+        code = other < code ? other : code;
+    }
+    return code;
+}
+
 using ScoreTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, int64_t, BestLanes&);
 constexpr ScoreTile score_tiles[tile_rows] = {
     score_tile<1>, score_tile<2>, score_tile<3>, score_tile<4>, score_tile<5>, score_tile<6>};
@@ -163,15 +175,7 @@ int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_coun
         }
     }
     for (int64_t r = 0; r < count; ++r) {
-        float score = best.scores[r][0];
-        int32_t code = best.codes[r][0];
-        for (int lane = 1; lane < lanes; ++lane) {
-            if (beats(best.scores[r][lane], best.codes[r][lane], score, code)) {
-                score = best.scores[r][lane];
-                code = best.codes[r][lane];
-            }
-        }
-        codes[begin + r] = code;
+        codes[begin + r] = best_of_lanes(best.scores[r], best.codes[r]);
     }
     return no_bad_row;
 }
