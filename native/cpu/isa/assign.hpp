@@ -115,16 +115,57 @@ VQ4J_SHARED bool centre_row(const float* row, Stride stride, int64_t features, c
     return finite;
 }
 
+// Centres `count` rows that lie in lines into a tile, [D][count]. False where one is not finite.
+VQ4J_SHARED bool centre_lines(Rows rows, const float* centre, int64_t first, int64_t count, float* tile) {
+    const int64_t features = rows.layout.features;
+    Floats bad = all(0.0f);
+    for_each_vector(features, [&](int64_t d, auto access) {
+        Floats values[lanes];
+#pragma GCC unroll 16
+        for (int64_t r = 0; r < lanes; ++r) {
+            values[r] = all(0.0f);
+            if (r < count) {
+                const Floats value = access.load(rows.row(first + r) + d);
+                note_not_finite(value, bad);
+                values[r] = value - access.load(centre + d);
+            }
+        }
+        if (count == 1) {
+            access.store(tile + d, values[0]);
+            return;
+        }
+        transpose(values);
+        // A whole vector where it is stays in the tile: what it writes too much is written over by the next ones.
+        const int64_t length = features - d < lanes ? features - d : lanes;
+#pragma GCC unroll 16
+        for (int64_t i = 0; i < lanes; ++i) {
+            float* const to = tile + (d + i) * count;
+            if (i < length) {
+                if (to + lanes <= tile + features * count) {
+                    store(to, values[i]);
+                } else {
+                    store_first(to, count, values[i]);
+                }
+            }
+        }
+    });
+    return !any_nan(bad);
+}
+
 // Centres `count` rows into a tile, [D][count]. Returns the first bad one, or no_bad_row.
 int64_t pack_tile(Rows rows, const float* centre, int64_t first, int64_t count, float* tile) {
     const int64_t features = rows.layout.features;
     bool bad = false;
-    for (int64_t r = 0; r < count; ++r) {
-        const float* const row = rows.row(first + r);
-        for (int64_t d = 0; d < features; ++d) {
-            const float value = row[d * rows.layout.stride()];
-            bad |= !is_finite(value);
-            tile[d * count + r] = value - centre[d];
+    if (rows.layout.stride() == 1) {
+        bad = !centre_lines(rows, centre, first, count, tile);
+    } else {
+        for (int64_t r = 0; r < count; ++r) {
+            const float* const row = rows.row(first + r);
+            for (int64_t d = 0; d < features; ++d) {
+                const float value = row[d * rows.layout.stride()];
+                bad |= !is_finite(value);
+                tile[d * count + r] = value - centre[d];
+            }
         }
     }
     for (int64_t r = 0; bad && r < count; ++r) {
