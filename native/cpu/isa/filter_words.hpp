@@ -71,8 +71,8 @@ constexpr int32_t added_to_rows = 63;
 constexpr int words_at_once = 2;
 constexpr int codes_at_once = 4;
 constexpr int tiles_at_once = 2;
-constexpr int64_t least_filtered_features = 16;
-constexpr int64_t least_filtered_codes = 192;
+constexpr int64_t least_filtered_features = 32;
+constexpr int64_t least_filtered_codes = 256;
 constexpr int64_t pairs_for_an_open_one = 3;
 
 VQ4J_SHARED int64_t products_saved(int64_t features) { return features / 2; }
