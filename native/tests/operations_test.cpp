@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <set>
@@ -794,20 +795,32 @@ void sgd_follows_its_recurrence(Implementation& on) {
         Doubles p(initial.begin(), initial.end()), v(301);
         const Array<float> parameter(on, initial);
         const Array<float> velocity(on, Floats(301));
+        const Array<int64_t> steps(on, std::vector<int64_t>(2));
         for (unsigned step = 0; step < 4; ++step) {
             const Floats gradient = random_floats(301, 49 + step);
             const Array<float> g(on, gradient);
-            float* const none = nullptr;
-            CHECK_OK(on->sgd_step(parameter, g, momentum != 0.0 ? velocity : none, 301, 0.05, momentum, 0.01));
+            float* const tensor[] = {parameter, g, momentum != 0.0 ? static_cast<float*>(velocity) : nullptr};
+            const int64_t count = 301;
+            int64_t* const counter = steps;
+            CHECK_OK(on->sgd_step(tensor, &count, &counter, 1, nullptr, 0, 0.05, momentum, 0.01));
             for (size_t i = 0; i < 301; ++i) {
                 v[i] = momentum * v[i] + static_cast<double>(gradient[i]) + 0.01 * p[i];
                 p[i] -= 0.05 * v[i];
             }
             CHECK_CLOSE(parameter.read(), p, 2e-6);
+            CHECK(steps.read()[0] == step + 1);
         }
     }
     const Array<float> parameter(on, Floats{1.0f});
-    CHECK_FAILS(on->sgd_step(parameter, parameter, nullptr, 1, 0.1, 0.9, 0.0), VQ4J_INVALID_ARGUMENT, "momentum", "0.9");
+    const Array<int64_t> steps(on, std::vector<int64_t>(2));
+    float* const tensor[] = {parameter, parameter, nullptr};
+    int64_t count = 1;
+    int64_t* const counter = steps;
+    CHECK_FAILS(on->sgd_step(tensor, &count, &counter, 1, nullptr, 0, 0.1, 0.9, 0.0), VQ4J_INVALID_ARGUMENT, "null");
+    CHECK_FAILS(on->sgd_step(tensor, &count, &counter, 0, nullptr, 0, 0.1, 0.0, 0.0), VQ4J_INVALID_ARGUMENT,
+        "tensors_count", "0");
+    count = 0;
+    CHECK_FAILS(on->sgd_step(tensor, &count, &counter, 1, nullptr, 0, 0.1, 0.0, 0.0), VQ4J_INVALID_ARGUMENT, "counts", "0");
 }
 
 void adam_follows_its_recurrence(Implementation& on) {
@@ -815,10 +828,14 @@ void adam_follows_its_recurrence(Implementation& on) {
         Floats initial = random_floats(301, 53);
         Doubles p(initial.begin(), initial.end()), m(301), v(301);
         const Array<float> parameter(on, initial), first(on, Floats(301)), second(on, Floats(301));
+        const Array<int64_t> steps(on, std::vector<int64_t>(2));
         for (int step = 1; step <= 5; ++step) {
             const Floats gradient = random_floats(301, 54 + static_cast<unsigned>(step));
             const Array<float> g(on, gradient);
-            CHECK_OK(on->adam_step(parameter, g, first, second, 301, step, 1e-2, 0.9, 0.999, 1e-8, 0.1, decoupled));
+            float* const tensor[] = {parameter, g, first, second};
+            const int64_t count = 301;
+            int64_t* const counter = steps;
+            CHECK_OK(on->adam_step(tensor, &count, &counter, 1, nullptr, 0, 1e-2, 0.9, 0.999, 1e-8, 0.1, decoupled));
             for (size_t i = 0; i < 301; ++i) {
                 const double grad = static_cast<double>(gradient[i]) + (decoupled ? 0.0 : 0.1 * p[i]);
                 p[i] -= decoupled ? 1e-2 * 0.1 * p[i] : 0.0;
@@ -830,10 +847,59 @@ void adam_follows_its_recurrence(Implementation& on) {
             CHECK_CLOSE(parameter.read(), p, 5e-6);
             CHECK_CLOSE(first.read(), m, 2e-6);
             CHECK_CLOSE(second.read(), v, 2e-6);
+            CHECK(steps.read()[0] == step);
         }
     }
-    const Array<float> x(on, Floats{1.0f});
-    CHECK_FAILS(on->adam_step(x, x, x, x, 1, 0, 0.1, 0.9, 0.999, 1e-8, 0.0, 0), VQ4J_INVALID_ARGUMENT, "step", "0");
+}
+
+// Tensors of all sizes about those of a block, more of them than a kernel takes, each with a count of steps of its own.
+void tensors_that_are_stepped_together_are_as_those_stepped_alone(Implementation& on) {
+    constexpr int64_t tensors_count = 70;
+    std::vector<int64_t> counts(tensors_count);
+    for (int64_t i = 0; i < tensors_count; ++i) {
+        counts[static_cast<size_t>(i)] = i % 5 == 0 ? 1024 * (1 + i % 3) + i % 2 : i + 1;
+    }
+    std::vector<Floats> expected;
+    for (const bool together : {false, true}) {
+        std::vector<std::unique_ptr<Array<float>>> memory;
+        std::vector<std::unique_ptr<Array<int64_t>>> steps;
+        std::vector<float*> of_adam, of_sgd;
+        std::vector<int64_t*> adam_counters, sgd_counters;
+        for (int64_t i = 0; i < tensors_count; ++i) {
+            const auto number = static_cast<unsigned>(i);
+            const int64_t count = counts[static_cast<size_t>(i)];
+            for (int part = 0; part < 4; ++part) {
+                memory.push_back(std::make_unique<Array<float>>(on,
+                    part < 2 ? random_floats(count, 200 + 2 * number + static_cast<unsigned>(part))
+                             : Floats(static_cast<size_t>(count))));
+                of_adam.push_back(*memory.back());
+            }
+            memory.push_back(std::make_unique<Array<float>>(on, random_floats(count, 700 + number)));
+            of_sgd.insert(of_sgd.end(), {*memory.back(), of_adam[of_adam.size() - 3], nullptr});
+            for (std::vector<int64_t*>* const counters : {&adam_counters, &sgd_counters}) {
+                steps.push_back(std::make_unique<Array<int64_t>>(on, std::vector<int64_t>{i % 4, 0}));
+                counters->push_back(*steps.back());
+            }
+        }
+        const int64_t at_once = together ? tensors_count : 1;
+        for (int step = 0; step < 2; ++step) {
+            for (int64_t i = 0; i < tensors_count; i += at_once) {
+                CHECK_OK(on->adam_step(&of_adam[static_cast<size_t>(i) * 4], &counts[static_cast<size_t>(i)],
+                    &adam_counters[static_cast<size_t>(i)], at_once, nullptr, 0, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1));
+                CHECK_OK(on->sgd_step(&of_sgd[static_cast<size_t>(i) * 3], &counts[static_cast<size_t>(i)],
+                    &sgd_counters[static_cast<size_t>(i)], at_once, nullptr, 0, 1e-2, 0.0, 0.1));
+            }
+        }
+        std::vector<Floats> results;
+        for (const auto& each : memory) {
+            results.push_back(each->read());
+        }
+        for (int64_t i = 0; i < 2 * tensors_count; ++i) {
+            CHECK(steps[static_cast<size_t>(i)]->read()[0] == i / 2 % 4 + 2);
+        }
+        CHECK(!together || results == expected);
+        expected = results;
+    }
 }
 
 void clear_rows_clears_marked_rows_only(Implementation& on) {
@@ -1043,6 +1109,7 @@ const std::vector<Test> tests = {
     TEST(running_average_mixes),
     TEST(sgd_follows_its_recurrence),
     TEST(adam_follows_its_recurrence),
+    TEST(tensors_that_are_stepped_together_are_as_those_stepped_alone),
     TEST(clear_rows_clears_marked_rows_only),
     TEST(fill_normal_has_the_moments_of_a_normal),
     TEST(seeding_draws_rows_far_from_each_other),

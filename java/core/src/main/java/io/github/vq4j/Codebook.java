@@ -177,11 +177,6 @@ final class Codebook implements AutoCloseable {
         return awaitsKmeans || effective.startsInTraining();
     }
 
-    /** Whether a training pass depends on whether the last one has succeeded. */
-    boolean dependsOnLastPass() {
-        return inner != null && inner.countsSteps();
-    }
-
     boolean learnsByGradient() {
         return averages == null;
     }
@@ -362,13 +357,6 @@ final class Codebook implements AutoCloseable {
         awaitsKmeans = false;
         if (replacement != null) {
             replacement.commit(parameter);
-        }
-    }
-
-    /** Takes back what the host has noted in {@link #commit}, of a pass whose batch has failed after it. */
-    void undo() {
-        if (inner != null) {
-            inner.undo();
         }
     }
 

@@ -224,11 +224,11 @@ public abstract sealed class Quantizer implements AutoCloseable
      *
      * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask, with workers, with
      * replacementPolicy KMEANS_INPUT, and in the first training pass where that initialises by k-means or starts running
-     * moments; alternated optimisation by {@link Adam} waits for the pass before. The exception then comes from the first
-     * of these that waits: the numbers of the result, {@link Optimizer#step} or {@link Parameter#gradient} after the
-     * backward, or one of the layer's next passes. The layer has not been changed by the pass then, either; passes between
-     * the two are what they would have been without it, but that it has had a number of the training steps, which random
-     * draws depend on.
+     * moments. The exception then comes from the first of these that waits, or that comes after it: the numbers of the
+     * result, {@link Parameter#gradient} and {@link Optimizer#step} after the backward, or one of the layer's next passes.
+     * The layer has not been changed by the pass then, either, nor by a step with its gradients; passes between the two are
+     * what they would have been without it, but that it has had a number of the training steps, which random draws depend
+     * on.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -267,7 +267,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * Gradients of task(output) + alpha * loss, for the last {@link #forward}, which is used up by it: every backward needs
      * a forward of its own. The parameters must not be changed between the two. The gradient of z is the result; the
      * gradients of the parameters are overwritten. Nothing waits for a CUDA device here, as in {@link #forward(Tensor)}, and
-     * the exception may come from {@link Optimizer#step} or {@link Parameter#gradient}.
+     * the exception may come from {@link Parameter#gradient}, {@link Optimizer#step} or one of the layer's next passes.
      *
      * @param gradOutput gradient of the task loss with respect to the output, FLOAT32 of its shape; null for zero
      * @param alpha weight of the commitment loss, finite
@@ -696,8 +696,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
-        boolean dependsOnLast = training && codebooks.stream().anyMatch(Codebook::dependsOnLastPass);
-        unfinished.leave(dependsOnLast ? 0 : UnfinishedBatches.MOST);
+        unfinished.leave(UnfinishedBatches.MOST);
         Pass pass = takePass();
         Batch batch = kernels.beginBatch();
         List<Tensor> results = new ArrayList<>(3);
@@ -735,8 +734,7 @@ public abstract sealed class Quantizer implements AutoCloseable
                 }
                 commit(pass, figures);
             }
-            int inUse = commits ? inUse(pass) : 0;
-            batch.submit(commits ? () -> undo(inUse) : () -> {});
+            batch.submit(commits ? () -> trainingSteps-- : () -> {});
             if (commits) {
                 trainingSteps++;
             }
@@ -1051,12 +1049,6 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    /** Takes back what the host has noted of a training pass that has failed after it. */
-    private void undo(int inUse) {
-        trainingSteps--;
-        codebooks.stream().limit(inUse).forEach(Codebook::undo);
-    }
-
     /** Training passes so far. */
     final long trainingSteps() {
         return trainingSteps;
@@ -1065,6 +1057,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         boolean onHost =
                 gradInput.device() == Device.HOST || (gradOutput != null && gradOutput.device() == Device.HOST);
+        parameters.forEach(Parameter::newGradient); // which is cleared at its first use: not in a batch
         // What is waited for anyway fails at its first bad row, before gradients of parameters are overwritten.
         Batch batch = onHost || pass.isMasked ? null : kernels.beginBatch(savedBatch);
         try (batch) {

@@ -2,6 +2,7 @@ package io.github.vq4j.internal;
 
 import io.github.vq4j.DataType;
 import io.github.vq4j.NotFiniteException;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -66,7 +67,8 @@ public final class Kernels {
         return stream == null ? 0 : stream.address();
     }
 
-    boolean haveStreamOf(Kernels others) {
+    /** Whether these run on the same device, and in the order of the same stream. */
+    public boolean haveStreamOf(Kernels others) {
         return device == others.device && streamAddress() == others.streamAddress();
     }
 
@@ -1464,31 +1466,50 @@ public final class Kernels {
 
     // ---- optimiser steps --------------------------------------------------------------------------------------
 
-    /** A step of SGD; velocity is null without momentum. */
+    /**
+     * A step of SGD of each of several tensors.
+     *
+     * @param tensors 3 of each: parameter, gradient, velocity, which is null without momentum
+     * @param unless batches before it on the same stream: where one of them fails there is no step
+     */
     public void sgdStep(
-            FloatPointer parameter,
-            FloatPointer gradient,
-            FloatPointer velocity,
-            long count,
-            double learningRate,
-            double momentum,
-            double weightDecay) {
-        check(
-                onCuda()
-                        ? CudaKernels.sgdStep(
-                                stream(), parameter, gradient, velocity, count, learningRate, momentum, weightDecay)
-                        : CpuKernels.sgdStep(
-                                parameter, gradient, velocity, count, learningRate, momentum, weightDecay));
+            SteppedTensors tensors, List<Batch> unless, double learningRate, double momentum, double weightDecay) {
+        try (LongPointer batches = unfinished(unless)) {
+            check(
+                    onCuda()
+                            ? CudaKernels.sgdStep(
+                                    stream(),
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    momentum,
+                                    weightDecay)
+                            : CpuKernels.sgdStep(
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    momentum,
+                                    weightDecay));
+        }
     }
 
-    /** A step of Adam, or of AdamW where the decay is decoupled. */
+    /**
+     * A step of Adam, or of AdamW where the decay is decoupled, of each of several tensors.
+     *
+     * @param tensors 4 of each: parameter, gradient, first and second moment
+     * @param unless as in {@link #sgdStep}
+     */
     public void adamStep(
-            FloatPointer parameter,
-            FloatPointer gradient,
-            FloatPointer firstMoment,
-            FloatPointer secondMoment,
-            long count,
-            long step,
+            SteppedTensors tensors,
+            List<Batch> unless,
             double learningRate,
             double beta1,
             double beta2,
@@ -1496,35 +1517,48 @@ public final class Kernels {
             double weightDecay,
             boolean decoupled) {
         int apart = decoupled ? 1 : 0;
-        check(
-                onCuda()
-                        ? CudaKernels.adamStep(
-                                stream(),
-                                parameter,
-                                gradient,
-                                firstMoment,
-                                secondMoment,
-                                count,
-                                step,
-                                learningRate,
-                                beta1,
-                                beta2,
-                                epsilon,
-                                weightDecay,
-                                apart)
-                        : CpuKernels.adamStep(
-                                parameter,
-                                gradient,
-                                firstMoment,
-                                secondMoment,
-                                count,
-                                step,
-                                learningRate,
-                                beta1,
-                                beta2,
-                                epsilon,
-                                weightDecay,
-                                apart));
+        try (LongPointer batches = unfinished(unless)) {
+            check(
+                    onCuda()
+                            ? CudaKernels.adamStep(
+                                    stream(),
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    beta1,
+                                    beta2,
+                                    epsilon,
+                                    weightDecay,
+                                    apart)
+                            : CpuKernels.adamStep(
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    beta1,
+                                    beta2,
+                                    epsilon,
+                                    weightDecay,
+                                    apart));
+        }
+    }
+
+    /** The numbers of batches that are not finished, and of those before them. */
+    private static LongPointer unfinished(List<Batch> batches) {
+        long[] numbers = batches.stream()
+                .flatMapToLong(Batch::unfinished)
+                .distinct()
+                .toArray();
+        LongPointer pointer = new LongPointer(Math.max(1, numbers.length));
+        pointer.put(numbers, 0, numbers.length);
+        return pointer.limit(numbers.length);
     }
 
     /** Sets the marked rows of a K x D tensor to zero. */
