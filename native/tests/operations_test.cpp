@@ -482,6 +482,31 @@ void scatter_and_codebook_gradient_sum_by_code(Implementation& on) {
     }
 }
 
+// Read at once or twice: the same bits. Without nu the codes do not depend on the task's gradient.
+void both_gradients_together_are_as_one_by_one(Implementation& on) {
+    for (const Shape shape : {Shape{1, 1, 1}, Shape{7, 1, 3}, Shape{2050, 1, 5}, Shape{700, 1, 70}, Shape{5, 211, 33}}) {
+        for (const int64_t codes_count : {1, 17, 3000}) {
+            const Array<float> z(on, random_floats(shape.size(), 23)), grad(on, random_floats(shape.size(), 24));
+            const Array<float> c(on, random_floats(codes_count * shape.features, 25));
+            const Array<int32_t> codes(on, random_codes(shape.rows(), codes_count, 26));
+            const Array<float> of_rows(on, shape.size()), together_of_rows(on, shape.size());
+            const Array<float> of_codes(on, codes_count * shape.features), together_of_codes(on, codes_count * shape.features);
+            float* const none = nullptr;
+            for (const float nu : {0.0f, 2.0f}) {
+                for (float* const g : {static_cast<float*>(grad), none}) {
+                    CHECK_OK(on->input_gradient(z, g, shape.outer, shape.inner, shape.features, c, codes, 0.3f, of_rows));
+                    CHECK_OK(on->codebook_gradient(z, nu == 0.0f ? none : g, shape.outer, shape.inner, shape.features, c,
+                        codes, codes_count, 0.25f, nu, of_codes));
+                    CHECK_OK(on->gradients(z, g, shape.outer, shape.inner, shape.features, c, codes, codes_count, 0.3f, 0.25f,
+                        nu, together_of_rows, together_of_codes));
+                    CHECK(together_of_rows.read() == of_rows.read());
+                    CHECK(together_of_codes.read() == of_codes.read());
+                }
+            }
+        }
+    }
+}
+
 void gradients_name_the_first_bad_row(Implementation& on) {
     const Shape shape{2, 30, 4};
     const Array<float> z(on, random_floats(shape.size(), 27));
@@ -492,6 +517,12 @@ void gradients_name_the_first_bad_row(Implementation& on) {
     const Array<float> c(on, random_floats(3 * 4, 29));
     const Array<int32_t> codes(on, random_codes(60, 3, 30));
     const Array<float> out(on, shape.size());
+    const Array<float> of_codes(on, 3 * 4);
+    for (const int64_t inner : {1, 30}) {
+        const char* const row = inner == 1 ? "row 33" : "row 41";  // where the first bad element lies
+        CHECK_FAILS(on->gradients(z, grad, 60 / inner, inner, 4, c, codes, 3, 1.0f, 1.0f, 0.0f, out, of_codes),
+            VQ4J_NOT_FINITE, "gradient", row);
+    }
     CHECK_FAILS(on->input_gradient(z, grad, 2, 30, 4, c, codes, 1.0f, out), VQ4J_NOT_FINITE, "gradient", "row 41");
     CHECK_FAILS(on->codebook_gradient(z, grad, 2, 30, 4, c, codes, 3, 1.0f, 1.0f, out), VQ4J_NOT_FINITE, "gradient",
         "row 41");
@@ -1100,6 +1131,7 @@ const std::vector<Test> tests = {
     TEST(commitment_loss_is_the_mean_squared_error),
     TEST(input_gradient_is_straight_through_plus_commitment),
     TEST(scatter_and_codebook_gradient_sum_by_code),
+    TEST(both_gradients_together_are_as_one_by_one),
     TEST(gradients_name_the_first_bad_row),
     TEST(moments_keep_five_digits_far_from_zero),
     TEST(normalize_and_its_gradient_follow_their_formulas),

@@ -336,6 +336,18 @@ VQ4J_API int32_t VQ4J_OPERATION(codebook_gradient)(VQ4J_STREAM const float* rows
     int64_t inner, int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float coefficient,
     float nu, float* out);
 
+/**
+ * input_gradient and codebook_gradient of the same rows, codes and task's gradient, which on CUDA are read once where the
+ * rows are row-major. Otherwise as these two.
+ * @param input_coefficient    alpha * 2 (1 - beta) / (N D)
+ * @param codebook_coefficient alpha * 2 beta / (N D)
+ * @param out_rows             N x D, not grad
+ * @param out_codebook         K x D
+ */
+VQ4J_API int32_t VQ4J_OPERATION(gradients)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer, int64_t inner,
+    int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float input_coefficient,
+    float codebook_coefficient, float nu, float* out_rows, float* out_codebook);
+
 /** Sum of the rows of each code. @param sums K x D; exactly zero for codes that nobody chose. */
 VQ4J_API int32_t VQ4J_OPERATION(scatter)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const int32_t* codes, int64_t codes_count, float* sums);

@@ -182,27 +182,39 @@ public abstract sealed class Quantizer implements AutoCloseable
             FloatPointer out) {
         Assignment assignment = pass.assignment(number);
         Codebook.State state = stateOf(pass, number);
-        kernels.inputGradient(
-                assignment.z,
-                ofRows,
-                assignment.rows,
-                state.effective(),
-                assignment.codes,
-                (float) ((1 - beta) * mean),
-                out);
-        if (!codebookOf(number).learnsByGradient()) {
+        float coefficient = (float) ((1 - beta) * mean);
+        float codesCoefficient = (float) (beta * mean);
+        FloatPointer shared = shareOfCodes(ofCodes);
+        boolean learns = codebookOf(number).learnsByGradient();
+        if (learns && (shared == null || shared.equals(ofRows))) {
+            sums.gradients(
+                    assignment.z,
+                    ofRows,
+                    assignment.rows,
+                    state.effective(),
+                    assignment.codes,
+                    codebookOf(number).codes(),
+                    coefficient,
+                    codesCoefficient,
+                    shared == null ? 0 : (float) nu,
+                    out,
+                    codebookOf(number).gradientRoom(state));
             return;
         }
-        sums.codebookGradient(
-                assignment.z,
-                shareOfCodes(ofCodes),
-                assignment.rows,
-                state.effective(),
-                assignment.codes,
-                codebookOf(number).codes(),
-                (float) (beta * mean),
-                (float) nu,
-                codebookOf(number).gradientRoom(state));
+        kernels.inputGradient(
+                assignment.z, ofRows, assignment.rows, state.effective(), assignment.codes, coefficient, out);
+        if (learns) {
+            sums.codebookGradient(
+                    assignment.z,
+                    shared,
+                    assignment.rows,
+                    state.effective(),
+                    assignment.codes,
+                    codebookOf(number).codes(),
+                    codesCoefficient,
+                    (float) nu,
+                    codebookOf(number).gradientRoom(state));
+        }
     }
 
     /** Of the task's gradient for codes, what they receive a share of: without a share it need not be read. */

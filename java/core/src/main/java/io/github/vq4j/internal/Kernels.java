@@ -887,6 +887,47 @@ public final class Kernels {
                                 out));
     }
 
+    /**
+     * {@link #inputGradient} and {@link #codebookGradient}, of one read of the rows where that is possible; one by one
+     * outside of a batch, where the first one's failure leaves the codes' gradient as it was.
+     *
+     * @param nu where it is 0, the codes receive nothing of the task's gradient
+     */
+    public void gradients(
+            FloatPointer z,
+            @Nullable FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            long codesCount,
+            float inputCoefficient,
+            float codebookCoefficient,
+            float nu,
+            FloatPointer outRows,
+            FloatPointer outCodebook) {
+        if (openBatch() == null) {
+            inputGradient(z, gradient, rows, codebook, codes, inputCoefficient, outRows);
+            FloatPointer shared = nu == 0 ? null : gradient;
+            codebookGradient(z, shared, rows, codebook, codes, codesCount, codebookCoefficient, nu, outCodebook);
+            return;
+        }
+        check(CudaKernels.gradients(
+                stream(),
+                z,
+                gradient,
+                rows.outer(),
+                rows.inner(),
+                rows.features(),
+                codebook,
+                codes,
+                codesCount,
+                inputCoefficient,
+                codebookCoefficient,
+                nu,
+                outRows,
+                outCodebook));
+    }
+
     /** Gradient of the codebook: sums of nu * gradient + coefficient * (e - z). A null gradient counts as zero. */
     public void codebookGradient(
             FloatPointer z,
