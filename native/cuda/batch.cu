@@ -537,19 +537,19 @@ private:
     int64_t taken_ = 0;
 };
 
-// Raises a flag where one of the watched numbers has been lowered.
-struct RaiseIfLowered {
+// Lowers a number where one of the watched numbers has been lowered.
+struct LowerIfLowered {
     const long long* watched;
-    int* flag;
+    long long* number;
 
     __device__ void operator()(int64_t i) const {
         if (is_lowered(watched[i])) {
-            atomicMax(flag, 1);
+            atomicMin(number, 0ll);
         }
     }
 };
 
-// Several copies by one kernel, a thread a word, none of which is made where the batch has failed.
+// Several copies, numbered word by word.
 template <typename Word>
 struct Commits {
     static constexpr int most = 8;
@@ -560,20 +560,32 @@ struct Commits {
         int64_t end;  // of its words, among those of all
     };
 
-    const int* failed;
     Copy copies[most];
 
-    __device__ void operator()(int64_t i) const {
-        if (*failed == 0) {
-            int64_t begin = 0;
-            int copy = 0;
-            for (; i >= copies[copy].end; ++copy) {
-                begin = copies[copy].end;
-            }
-            copies[copy].to[i - begin] = copies[copy].from[i - begin];
+    __device__ void copy(int64_t i) const {
+        int64_t begin = 0;
+        int number = 0;
+        for (; i >= copies[number].end; ++number) {
+            begin = copies[number].end;
         }
+        copies[number].to[i - begin] = copies[number].from[i - begin];
     }
 };
+
+// Copies by one kernel, a thread a word, none of which is made where the batch has failed.
+template <typename Word>
+__global__ void __launch_bounds__(block_threads) commit_kernel(Commits<Word> commits, int64_t words, Verdicts verdicts) {
+    __shared__ int told;
+    const int64_t i = static_cast<int64_t>(blockIdx.x) * block_threads + threadIdx.x;
+    if (!verdicts.failed(told) && i < words) {
+        commits.copy(i);
+    }
+}
+
+template <typename Word>
+void launch_commits_of(const Commits<Word>& commits, int64_t words, const Verdicts& verdicts, cudaStream_t stream) {
+    launch(commit_kernel<Word>, blocks_for(words, block_threads), block_threads, 0, stream, commits, words, verdicts);
+}
 
 // Commits that no operation has come after.
 class PendingCommits {
@@ -599,12 +611,11 @@ public:
         ++count_;
     }
 
-    void launch(const int* failed, cudaStream_t stream) {
-        Commits<uint32_t> commits = all_;
-        commits.failed = failed;
+    void launch(const Verdicts& verdicts, cudaStream_t stream) {
+        const Commits<uint32_t> commits = all_;
         const int64_t words = words_of_all();
         forget();
-        for_each(words, stream, commits);
+        launch_commits_of(commits, words, verdicts, stream);
     }
 
     void forget() {
@@ -671,6 +682,7 @@ public:
     void give_back() override { arena_.give_back(); }
 
     long long* watch() override {
+        launch_commits();  // which look at what is watched by now
         if (watched_ % page_watches == 0) {
             const size_t page = watched_ / page_watches;
             if (page == pages_.size()) {
@@ -679,7 +691,7 @@ public:
             add_fill(pages_[page], first_bad_none_byte, page_bytes);
             page_copies_.push_back(results_->room(page_bytes));
         }
-        failed_is_of_all_ = false;
+        has_further_ = false;
         const size_t number = watched_++;
         return pages_[number / page_watches] + number % page_watches;
     }
@@ -700,14 +712,15 @@ public:
     void add_commit(void* to, const void* from, size_t bytes) override {
         const uintptr_t bits = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | bytes;
         if (bits % sizeof(uint32_t) != 0) {
-            Commits<unsigned char> commit = {failed(), {}};
+            Commits<unsigned char> commit = {};
             commit.copies[0] = {static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from),
                 static_cast<int64_t>(bytes)};
-            for_each(static_cast<int64_t>(bytes), stream_, commit);
+            sum_up_further_pages();
+            launch_commits_of(commit, static_cast<int64_t>(bytes), verdict_so_far(), stream_);
             return;
         }
         add_copies();
-        failed();
+        sum_up_further_pages();
         if (!commits_.takes(to, from, bytes)) {
             launch_commits();
         }
@@ -748,32 +761,46 @@ public:
         results_.reset();
         page_copies_.clear();
         watched_ = 0;
-        failed_is_of_all_ = false;
+        has_further_ = false;
         commits_.forget();
     }
 
 private:
+    static constexpr size_t direct_pages = Verdicts::most - 1;
     static constexpr size_t most_steps = 1024;
     static constexpr size_t most_graphs = 64;
 
-    // A number on the device that is not 0 where what has been added so far lowers a watched one.
-    const int* failed() {
-        if (failed_ == nullptr) {
-            failed_ = static_cast<int*>(allocate_from_pool(sizeof *failed_, stream_));
+    // One number that is lowered where what has been added so far lowers one on the pages beyond those that a kernel takes.
+    void sum_up_further_pages() {
+        if (has_further_ || page_copies_.size() <= direct_pages) {
+            return;
         }
-        if (!failed_is_of_all_) {
-            add_fill(failed_, 0, sizeof *failed_);
-            for (size_t page = 0; page < page_copies_.size(); ++page) {
-                for_each(page_watches, stream_, RaiseIfLowered{pages_[page], failed_});
-            }
-            failed_is_of_all_ = true;
+        if (further_ == nullptr) {
+            further_ = static_cast<long long*>(allocate_from_pool(sizeof *further_, stream_));
         }
-        return failed_;
+        add_fill(further_, first_bad_none_byte, sizeof *further_);
+        for (size_t page = direct_pages; page < page_copies_.size(); ++page) {
+            for_each(page_watches, stream_, LowerIfLowered{pages_[page], further_});
+        }
+        has_further_ = true;
+    }
+
+    // Of what has been added so far.
+    Verdicts verdict_so_far() const {
+        Verdicts verdict = {};
+        for (size_t page = 0; page < std::min(page_copies_.size(), direct_pages); ++page) {
+            const size_t in_use = std::min(page_watches, watched_ - page * page_watches);
+            verdict.watched[verdict.count++] = {pages_[page], static_cast<int>(in_use)};
+        }
+        if (has_further_) {
+            verdict.watched[verdict.count++] = {further_, 1};
+        }
+        return verdict;
     }
 
     void launch_commits() {
         if (!commits_.is_empty()) {
-            commits_.launch(failed_, stream_);
+            commits_.launch(verdict_so_far(), stream_);
         }
     }
 
@@ -905,8 +932,8 @@ private:
     std::vector<long long*> pages_;            // watched numbers on the device
     std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
     size_t watched_ = 0;
-    int* failed_ = nullptr;          // on the device: whether one has been lowered
-    bool failed_is_of_all_ = false;  // of those that there are by now
+    long long* further_ = nullptr;  // on the device: of the pages from direct_pages on
+    bool has_further_ = false;      // of those that there are by now
     PendingCommits commits_;
     bool has_run_ = false;
 };

@@ -324,14 +324,15 @@ void codes_out_of_range_are_named_when_the_batch_is_finished(Implementation& on)
     CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code 37 of row 2");
 }
 
-// Before the commits a check that finds nothing, and more than a page of them; between them one that finds a code.
+// Before the commits a check that finds nothing, more than a page of them, and more pages than a kernel takes; between them
+// one that finds a code.
 void what_a_batch_commits_after_a_failure_is_not_there(Implementation& on) {
     const Array<float> codebook(on, random_floats(codes_count * features, 13));
     const Array<float> out(on, 2 * features);
     const Array<int32_t> good(on, std::vector<int32_t>{0, 36});
     const Array<int32_t> wrong(on, std::vector<int32_t>{0, -5});
     const Array<int32_t> values(on, std::vector<int32_t>{4, 5, 6});
-    for (const int checks : {1, 100}) {
+    for (const int checks : {1, 100, 1600}) {
         for (int repeat = 0; repeat < 3; ++repeat) {
             const Array<int32_t> first(on, std::vector<int32_t>(3)), second(on, std::vector<int32_t>(3)),
                 third(on, std::vector<int32_t>(3));

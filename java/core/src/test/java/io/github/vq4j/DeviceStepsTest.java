@@ -120,22 +120,22 @@ class DeviceStepsTest {
 
     @Test
     void ofAStatisticsAffine() {
-        assertEquals(new Steps(26, 6, 1), Steps.of(layer().statisticsAffine(true)));
+        assertEquals(new Steps(24, 6, 1), Steps.of(layer().statisticsAffine(true)));
     }
 
     @Test
     void ofRowsAndCodesOfLengthOne() {
-        assertEquals(new Steps(14, 6, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
+        assertEquals(new Steps(12, 6, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
     }
 
     @Test
     void ofMovingAverages() {
-        assertEquals(new Steps(20, 3, 0), Steps.of(layer().ema(0.9)));
+        assertEquals(new Steps(18, 3, 0), Steps.of(layer().ema(0.9)));
     }
 
     @Test
     void ofReplacedCodes() {
-        assertEquals(new Steps(21, 5, 1), Steps.of(layer().replaceFreq(20)));
+        assertEquals(new Steps(19, 5, 1), Steps.of(layer().replaceFreq(20)));
     }
 
     @Test
