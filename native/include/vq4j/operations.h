@@ -150,13 +150,14 @@ VQ4J_API int32_t VQ4J_OPERATION(code_distances)(VQ4J_STREAM const float* rows, i
     int64_t features, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, float* distances);
 
 /**
- * As assign, of rows in a 16-bit type that are converted, exactly, while they are packed: the codes of the same numbers in
+ * As assign, of rows in a 16-bit type that are converted, exactly, while they are read: the codes of the same numbers in
  * fp32. VQ4J_NOT_FINITE names the first bad row.
- * @param rows N x D
- * @param type VQ4J_FLOAT16 or VQ4J_BFLOAT16
+ * @param rows    N x D
+ * @param type    VQ4J_FLOAT16 or VQ4J_BFLOAT16
+ * @param widened N x D in the layout of rows: the rows as by widen, where they are needed in fp32 later; else NULL
  */
 VQ4J_API int32_t VQ4J_OPERATION(assign_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
-    int64_t features, const void* packed, int64_t codes_count, int32_t* codes);
+    int64_t features, const void* packed, int64_t codes_count, int32_t* codes, float* widened);
 
 /** out_i = values_i, from the 16-bit type VQ4J_FLOAT16 or VQ4J_BFLOAT16; exact. A NaN becomes quiet. */
 VQ4J_API int32_t VQ4J_OPERATION(widen)(VQ4J_STREAM const uint16_t* values, int32_t type, int64_t count, float* out);

@@ -177,6 +177,11 @@ final class Codebook implements AutoCloseable {
         return awaitsKmeans || effective.startsInTraining();
     }
 
+    /** Whether {@link #prepareForTraining} reads rows. */
+    boolean readsRowsBeforeAssigning() {
+        return awaitsKmeans || effective.readsRows();
+    }
+
     boolean learnsByGradient() {
         return averages == null;
     }
@@ -235,6 +240,18 @@ final class Codebook implements AutoCloseable {
                 sampling.seed(),
                 sampling.step(),
                 assignment.codes);
+    }
+
+    /** The nearest code of every row in 16 bits, which become the rows of the assignment where they are kept. */
+    void assign(State state, Assignment assignment, Pass.Halves halves) {
+        kernels.assignHalf(
+                halves.values(),
+                halves.type(),
+                assignment.rows,
+                packed(state),
+                codes,
+                assignment.codes,
+                halves.areKept() ? assignment.z : null);
     }
 
     /** The k nearest codes of every row, nearest first. */

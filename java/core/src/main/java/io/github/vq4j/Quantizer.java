@@ -109,6 +109,9 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** Assigns all rows, training codebooks inside the pass where that is asked for. Changes nothing but the pass. */
     abstract void assign(Pass pass, boolean training);
 
+    /** Whether the first assignment is the first to read the normalised rows, all of them. */
+    abstract boolean assignsFirst(boolean training);
+
     /** Gives the codebooks' states and the assignments' rows for codes that are known. */
     abstract void prepareToDecode(Pass pass);
 
@@ -154,7 +157,12 @@ public abstract sealed class Quantizer implements AutoCloseable
         CodeSampling sampling = training && samplingTemperature > 0
                 ? new CodeSampling(samplingTemperature, Codebook.seedOf(seed, number), trainingSteps)
                 : null;
-        codebookOf(number).assign(stateOf(pass, number), assignment, sampling);
+        if (pass.halves != null) {
+            codebookOf(number).assign(stateOf(pass, number), assignment, pass.halves);
+            pass.halves = null;
+        } else {
+            codebookOf(number).assign(stateOf(pass, number), assignment, sampling);
+        }
         if (training) {
             codebookOf(number).alternate(stateOf(pass, number), assignment, sampling);
         }
@@ -714,7 +722,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
-            start(pass, z, axis, mask);
+            start(pass, z, axis, mask, training, true);
             if (!isEnabled()) {
                 pass.leaveAllOut(Rows.of(z.shape(), axis));
             } else if (pass.isEmpty() && training) {
@@ -787,7 +795,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void assign(Tensor z, int axis, @Nullable RowMask mask, int used, Tensor codes) {
         Pass pass = takePass();
         try (Batch batch = kernels.beginBatch()) {
-            start(pass, z, axis, mask);
+            start(pass, z, axis, mask, false, used > 1);
             pass.used = used;
             normaliseAndAssign(pass, false);
             codes.copyFrom(kernels, wholeCodes(pass));
@@ -835,12 +843,16 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask) {
+    /** @param keepsZ whether z is read after the first assignment */
+    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean training, boolean keepsZ) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
         pass.samples = samples(z, axis);
         pass.used = assignmentCount;
-        pass.wholeZ = pass.input.read(z);
+        boolean assignmentConverts = z.dataType().isHalf() && mask == null && isEnabled() && assignsGiven(training);
+        pass.halves =
+                assignmentConverts ? new Pass.Halves(pass.input.readHalves(z), z.dataType(), keepsZ) : null;
+        pass.wholeZ = assignmentConverts ? pass.input.roomOfConverted(z) : pass.input.read(z);
         pass.z = pass.wholeZ;
         pass.isMasked = mask != null;
         if (mask != null) {
@@ -849,6 +861,13 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
         pass.given = pass.z;
         pass.givenRows = pass.rows;
+    }
+
+    /** Whether an assignment is the first to read z, for the nearest codes of all of its rows. */
+    private boolean assignsGiven(boolean training) {
+        boolean draws = training && samplingTemperature > 0;
+        boolean prepares = training && codebooks.get(0).readsRowsBeforeAssigning();
+        return projection == null && inputNorm.isIdentity() && assignsFirst(training) && !draws && !prepares;
     }
 
     private void normaliseAndAssign(Pass pass, boolean training) {

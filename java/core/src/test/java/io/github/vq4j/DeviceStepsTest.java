@@ -110,7 +110,7 @@ class DeviceStepsTest {
 
     @Test
     void ofNumbersOf16Bits() {
-        assertEquals(new Steps(9, 5, 1), Steps.of(layer(), DataType.BFLOAT16, ROWS, FEATURES));
+        assertEquals(new Steps(8, 5, 1), Steps.of(layer(), DataType.BFLOAT16, ROWS, FEATURES));
     }
 
     @Test

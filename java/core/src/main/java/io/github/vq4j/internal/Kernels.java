@@ -411,8 +411,19 @@ public final class Kernels {
                                 z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
     }
 
-    /** The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16. */
-    public void assignHalf(ShortPointer z, DataType type, Rows rows, Pointer packed, long codes, IntPointer out) {
+    /**
+     * The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16.
+     *
+     * @param widened receives the rows as fp32; null: nothing does
+     */
+    public void assignHalf(
+            ShortPointer z,
+            DataType type,
+            Rows rows,
+            Pointer packed,
+            long codes,
+            IntPointer out,
+            @Nullable FloatPointer widened) {
         check(
                 onCuda()
                         ? CudaKernels.assignHalf(
@@ -424,9 +435,18 @@ public final class Kernels {
                                 rows.features(),
                                 packed,
                                 codes,
-                                out)
+                                out,
+                                widened)
                         : CpuKernels.assignHalf(
-                                z, halfType(type), rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+                                z,
+                                halfType(type),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                out,
+                                widened));
     }
 
     /** 16-bit numbers, FLOAT16 or BFLOAT16, as fp32. */
