@@ -72,12 +72,9 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
         }
 
         void visitState(StateVisitor state, String prefix, List<String> names) {
-            state.number(
-                    prefix + "steps",
-                    0,
-                    Long.MAX_VALUE - 1,
-                    this::stepsMade,
-                    value -> parameter.kernels().write(new long[] {value}, steps()));
+            state.number(prefix + "steps", 0, Long.MAX_VALUE - 1, this::stepsMade, value -> parameter
+                    .kernels()
+                    .write(new long[] {value}, steps()));
             for (int i = 0; i < names.size(); i++) {
                 state.floats(
                         prefix + names.get(i),

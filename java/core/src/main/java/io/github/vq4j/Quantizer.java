@@ -850,8 +850,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         pass.samples = samples(z, axis);
         pass.used = assignmentCount;
         boolean assignmentConverts = z.dataType().isHalf() && mask == null && isEnabled() && assignsGiven(training);
-        pass.halves =
-                assignmentConverts ? new Pass.Halves(pass.input.readHalves(z), z.dataType(), keepsZ) : null;
+        pass.halves = assignmentConverts ? new Pass.Halves(pass.input.readHalves(z), z.dataType(), keepsZ) : null;
         pass.wholeZ = assignmentConverts ? pass.input.roomOfConverted(z) : pass.input.read(z);
         pass.z = pass.wholeZ;
         pass.isMasked = mask != null;

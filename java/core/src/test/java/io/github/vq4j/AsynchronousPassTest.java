@@ -219,7 +219,8 @@ class AsynchronousPassTest {
             float[] before = other.codebook().toFloatArray();
             other.forward(z).close();
             other.backward(good, 1).close();
-            for (List<Tensor> pass : List.of(List.of(z, good), List.of(badZ, good), List.of(z, bad), List.of(z, good))) {
+            for (List<Tensor> pass :
+                    List.of(List.of(z, good), List.of(badZ, good), List.of(z, bad), List.of(z, good))) {
                 layer.forward(pass.get(0)).close();
                 layer.backward(pass.get(1), 1).close();
                 if (pass.contains(badZ) || pass.contains(bad)) {

@@ -1613,10 +1613,8 @@ public final class Kernels {
 
     /** The numbers of batches that are not finished, and of those before them. */
     private static LongPointer unfinished(List<Batch> batches) {
-        long[] numbers = batches.stream()
-                .flatMapToLong(Batch::unfinished)
-                .distinct()
-                .toArray();
+        long[] numbers =
+                batches.stream().flatMapToLong(Batch::unfinished).distinct().toArray();
         LongPointer pointer = new LongPointer(Math.max(1, numbers.length));
         pointer.put(numbers, 0, numbers.length);
         return pointer.limit(numbers.length);
