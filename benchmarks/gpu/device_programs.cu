@@ -2,6 +2,8 @@
 // operations follow one another without Python in between.
 #include <cuda_runtime.h>
 
+#include <memory>
+
 #include "core/failure.hpp"
 #include "vq4j/cuda.h"
 
@@ -56,6 +58,13 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_training_steps(void* stream, const fl
     return guarded([&] {
         const float commitment = 0.1f / static_cast<float>(rows_count * features);
         const float of_codes = 1.9f / static_cast<float>(rows_count * features);
+        const std::unique_ptr<void, void (*)(void*)> counter(
+            vq4j_cuda_allocate(2 * sizeof(int64_t)), vq4j_cuda_release);
+        check_present({counter.get()});
+        require_ok(vq4j_cuda_clear(stream, counter.get(), 2 * sizeof(int64_t)));
+        float* const stepped[] = {codebook, grad_codebook, first_moment, second_moment};
+        const int64_t size = codes_count * features;
+        auto* const step_counter = static_cast<int64_t*>(counter.get());
         double fetched[2][2] = {};
         int64_t before = 0;
         for (int64_t step = 0; step < steps; ++step) {
@@ -71,8 +80,8 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_training_steps(void* stream, const fl
                 grad_rows));
             require_ok(vq4j_cuda_codebook_gradient(stream, rows, nullptr, rows_count, 1, features, codebook, codes, codes_count,
                 of_codes, 0.0f, grad_codebook));
-            require_ok(vq4j_cuda_adam_step(stream, codebook, grad_codebook, first_moment, second_moment,
-                codes_count * features, step + 1, 1e-3, 0.9, 0.999, 1e-8, 0.01, 1));
+            require_ok(vq4j_cuda_adam_step(
+                stream, stepped, &size, &step_counter, 1, nullptr, 0, 1e-3, 0.9, 0.999, 1e-8, 0.01, 1));
             require_ok(vq4j_cuda_submit_batch(batch));
             if (before != 0) {
                 require_ok(vq4j_cuda_finish_batch(before));

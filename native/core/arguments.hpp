@@ -76,9 +76,20 @@ inline void check_half_type(int32_t type) {
     }
 }
 
-inline void check_velocity(const float* velocity, double momentum) {
-    if (velocity == nullptr && momentum != 0.0) {
-        invalid("momentum " + std::to_string(momentum) + " needs a velocity, got null");
+// `parts` addresses of each tensor, of which the last one is a velocity that may be missing without momentum.
+inline void check_stepped(float* const* tensors, int64_t parts, const int64_t* counts, int64_t* const* steps,
+    int64_t tensors_count, const int64_t* batches, int64_t batches_count, bool needs_last) {
+    check_sizes({{"tensors_count", tensors_count}});
+    check_present({tensors, counts, steps});
+    if (batches_count != 0) {
+        check_present({batches});
+    }
+    for (int64_t i = 0; i < tensors_count; ++i) {
+        check_sizes({{"counts", counts[i]}});
+        check_present({steps[i]});
+        for (int64_t part = 0; part < parts - (needs_last ? 0 : 1); ++part) {
+            check_present({tensors[i * parts + part]});
+        }
     }
 }
 

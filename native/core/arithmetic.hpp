@@ -190,7 +190,7 @@ struct AdamStep {
     float coupled_decay;
 };
 
-static inline AdamStep adam_hyperparameters(int64_t step, double learning_rate, double beta1, double beta2, double epsilon,
+VQ4J_SHARED AdamStep adam_hyperparameters(int64_t step, double learning_rate, double beta1, double beta2, double epsilon,
         double weight_decay, bool decoupled) {
     // Powers by repeated squaring: the same bits with every C library.
     const auto power = [](double base, int64_t exponent) {
@@ -208,7 +208,7 @@ static inline AdamStep adam_hyperparameters(int64_t step, double learning_rate, 
     s.beta2 = static_cast<float>(beta2);
     s.one_minus_beta2 = static_cast<float>(1.0 - beta2);
     s.step_size = static_cast<float>(learning_rate / (1.0 - power(beta1, step)));
-    s.root_bias_correction2 = static_cast<float>(std::sqrt(1.0 - power(beta2, step)));
+    s.root_bias_correction2 = static_cast<float>(sqrt(1.0 - power(beta2, step)));
     s.epsilon = static_cast<float>(epsilon);
     s.coupled_decay = static_cast<float>(decoupled ? 0.0 : weight_decay);
     return s;

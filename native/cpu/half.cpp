@@ -1,5 +1,5 @@
 // 16-bit tensors: assignment of their rows, and conversion. A block of rows becomes fp32 in the caches, then is assigned as
-// any other: the N x D numbers never stand in memory as fp32.
+// any other: the N x D numbers stand in memory as fp32 only where that is asked for.
 #include "core/arguments.hpp"
 #include "cpu/assign_blocks.hpp"
 #include "cpu/codebook_filter.hpp"
@@ -12,7 +12,13 @@
 using namespace vq4j;
 
 int32_t vq4j_cpu_assign_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
-    const void* packed, int64_t codes_count, int32_t* codes) {
+    const void* packed, int64_t codes_count, int32_t* codes, float* widened) {
+    if (widened != nullptr && inner > 1) {
+        // The blocks are row-major, what is asked for is not.
+        const int32_t status = vq4j_cpu_widen(rows, type, outer * features * inner, widened);
+        return status != VQ4J_OK ? status
+                                 : vq4j_cpu_assign(widened, outer, inner, features, packed, codes_count, codes);
+    }
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
@@ -27,11 +33,12 @@ int32_t vq4j_cpu_assign_half(const uint16_t* rows, int32_t type, int64_t outer, 
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
             const int64_t begin = i * block;
             const int64_t end = std::min(layout.rows(), begin + block);
-            const Scratch<float> widened(block * features);
+            const Scratch<float> own(widened == nullptr ? block * features : 1);
+            float* const floats = widened == nullptr ? own.get() : widened + begin * features;
             const Scratch<float> workspace(assign_workspace_floats(block, features));
-            table.widen_rows(rows, type, layout, begin, end, widened.get());
-            const int64_t first_bad = table.assign({widened.get(), {end - begin, 1, features}}, view, codes_count, 0,
-                end - begin, workspace.get(), codes + begin);
+            table.widen_rows(rows, type, layout, begin, end, floats);
+            const int64_t first_bad = table.assign(
+                {floats, {end - begin, 1, features}}, view, codes_count, 0, end - begin, workspace.get(), codes + begin);
             bad.note(first_bad == no_bad_row ? no_bad_row : begin + first_bad);
         });
         bad.require_finite("z");

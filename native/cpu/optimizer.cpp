@@ -6,34 +6,38 @@
 
 using namespace vq4j;
 
-int32_t vq4j_cpu_sgd_step(float* parameter, const float* gradient, float* velocity, int64_t count, double learning_rate,
-    double momentum, double weight_decay) {
+int32_t vq4j_cpu_sgd_step(float* const* tensors, const int64_t* counts, int64_t* const* steps, int64_t tensors_count,
+    const int64_t* batches, int64_t batches_count, double learning_rate, double momentum, double weight_decay) {
     return guarded([&] {
-        check_sizes({{"count", count}});
-        check_present({parameter, gradient});
-        check_velocity(velocity, momentum);
+        check_stepped(tensors, 3, counts, steps, tensors_count, batches, batches_count, momentum != 0.0);
         const Kernels& table = kernels();
-        parallel_ranges(count, 1, [&](int64_t begin, int64_t end) {
-            table.sgd(parameter + begin, gradient + begin, velocity == nullptr ? nullptr : velocity + begin, end - begin,
-                static_cast<float>(learning_rate), static_cast<float>(momentum), static_cast<float>(weight_decay));
-        });
+        for (int64_t i = 0; i < tensors_count; ++i) {
+            float* const* const tensor = tensors + i * 3;
+            parallel_ranges(counts[i], 1, [&](int64_t begin, int64_t end) {
+                table.sgd(tensor[0] + begin, tensor[1] + begin, tensor[2] == nullptr ? nullptr : tensor[2] + begin,
+                    end - begin, static_cast<float>(learning_rate), static_cast<float>(momentum),
+                    static_cast<float>(weight_decay));
+            });
+            ++steps[i][0];
+        }
     });
 }
 
-int32_t vq4j_cpu_adam_step(float* parameter, const float* gradient, float* first_moment, float* second_moment,
-    int64_t count, int64_t step, double learning_rate, double beta1, double beta2, double epsilon, double weight_decay,
-    int32_t decoupled) {
+int32_t vq4j_cpu_adam_step(float* const* tensors, const int64_t* counts, int64_t* const* steps, int64_t tensors_count,
+    const int64_t* batches, int64_t batches_count, double learning_rate, double beta1, double beta2, double epsilon,
+    double weight_decay, int32_t decoupled) {
     return guarded([&] {
-        check_sizes({{"count", count}});
-        check_sizes({{"step", step}});
-        check_present({parameter, gradient, first_moment, second_moment});
-        const AdamStep values =
-            adam_hyperparameters(step, learning_rate, beta1, beta2, epsilon, weight_decay, decoupled != 0);
+        check_stepped(tensors, 4, counts, steps, tensors_count, batches, batches_count, true);
         const Kernels& table = kernels();
-        parallel_ranges(count, 1, [&](int64_t begin, int64_t end) {
-            table.adam(values, parameter + begin, gradient + begin, first_moment + begin, second_moment + begin,
-                end - begin);
-        });
+        for (int64_t i = 0; i < tensors_count; ++i) {
+            float* const* const tensor = tensors + i * 4;
+            const AdamStep step = adam_hyperparameters(
+                steps[i][0] + 1, learning_rate, beta1, beta2, epsilon, weight_decay, decoupled != 0);
+            parallel_ranges(counts[i], 1, [&](int64_t begin, int64_t end) {
+                table.adam(step, tensor[0] + begin, tensor[1] + begin, tensor[2] + begin, tensor[3] + begin, end - begin);
+            });
+            ++steps[i][0];
+        }
     });
 }
 

@@ -116,9 +116,11 @@ __global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout
                     const int64_t d = first_feature + f;
                     float centred = 0.0f;
                     if (row_numbers[r] >= 0 && d < features) {
-                        const float value = rows[row_offsets[r] + d * layout.stride()];
+                        const int64_t at = row_offsets[r] + d * layout.stride();
+                        const float value = rows[at];
                         if (first_code == 0) {
                             bad.note_unless_finite(value, row_numbers[r]);
+                            rows.keep(at, value);
                         }
                         centred = value - packed.centre[d];
                     }
@@ -269,7 +271,7 @@ int32_t vq4j_cuda_assign(void* stream, const float* rows, int64_t outer, int64_t
 }
 
 int32_t vq4j_cuda_assign_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
-    int64_t features, const void* packed, int64_t codes_count, int32_t* codes) {
+    int64_t features, const void* packed, int64_t codes_count, int32_t* codes, float* widened) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
@@ -277,9 +279,9 @@ int32_t vq4j_cuda_assign_half(void* stream, const uint16_t* rows, int32_t type, 
         check_present({rows, packed, codes});
         const auto s = static_cast<cudaStream_t>(stream);
         if (type == VQ4J_FLOAT16) {
-            assignment::assign(Halves<Float16>{rows}, layout, packed, codes_count, codes, s);
+            assignment::assign(Halves<Float16>{rows, widened}, layout, packed, codes_count, codes, s);
         } else {
-            assignment::assign(Halves<Bfloat16>{rows}, layout, packed, codes_count, codes, s);
+            assignment::assign(Halves<Bfloat16>{rows, widened}, layout, packed, codes_count, codes, s);
         }
     });
 }

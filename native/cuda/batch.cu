@@ -346,6 +346,13 @@ struct Watch {
     int64_t number;             // within the batch, from 0
     const unsigned char* copy;  // on the host
     std::function<void(int64_t)> fail;
+
+    int64_t lowest() const {
+        int64_t value = 0;
+        std::memcpy(&value, copy, sizeof value);
+        return value;
+    }
+    bool has_failed() const { return lowest() != first_bad_none; }
 };
 
 struct Fetch {
@@ -354,15 +361,48 @@ struct Fetch {
     size_t bytes;
 };
 
+// Watched numbers, as many as one fill sets and one copy reads.
+constexpr size_t page_watches = 64;
+constexpr size_t page_bytes = page_watches * sizeof(long long);
+
+// Pages of device memory, in the order of a stream.
+class Pages {
+public:
+    long long* take(cudaStream_t stream) {
+        constexpr size_t pages_at_once = 64;
+        {
+            const std::lock_guard<std::mutex> lock(shared_mutex);
+            if (!idle_.empty()) {
+                long long* const page = idle_.back();
+                idle_.pop_back();
+                return page;
+            }
+        }
+        auto* const memory = static_cast<long long*>(allocate_from_pool(pages_at_once * page_bytes, stream));
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        for (size_t page = 1; page < pages_at_once; ++page) {
+            idle_.push_back(memory + page * page_watches);
+        }
+        return memory;
+    }
+
+    // With the mutex held.
+    void give_back(const std::vector<long long*>& pages) { idle_.insert(idle_.end(), pages.begin(), pages.end()); }
+
+private:
+    std::vector<long long*> idle_;
+};
+
 // The number of the watch that has failed last, until it is asked for.
 thread_local int64_t failed_watch = -1;
 
 // What a batch brings to the host.
 class Results {
 public:
-    Results() = default;
+    Results(Pages& pages, cudaStream_t stream) : pages_(pages), stream_(stream) {}
     ~Results() {
         const std::lock_guard<std::mutex> lock(shared_mutex);
+        pages_.give_back(verdict_);
         idle_blocks.insert(idle_blocks.begin(), blocks_.begin(), blocks_.end());
         if (event_ != nullptr) {
             idle_events.push_back(event_);
@@ -381,9 +421,39 @@ public:
         return memory;
     }
 
-    void record(cudaStream_t stream) {
+    bool is_on(cudaStream_t stream) const { return stream_ == stream; }
+
+    // Where a page of what is watched stays on the device, of which `watched` numbers are in use.
+    long long* verdict(size_t page) {
+        while (verdict_.size() <= page) {
+            verdict_.push_back(pages_.take(stream_));
+        }
+        return verdict_[page];
+    }
+
+    void set_watched(size_t count) { watched_ = count; }
+
+    // Adds the verdict; false where there is no room for it.
+    bool add_to(Verdicts& verdicts) const {
+        if (verdicts.count + static_cast<int>(verdict_.size()) > verdicts.most) {
+            return false;
+        }
+        for (size_t page = 0; page < verdict_.size(); ++page) {
+            const size_t in_use = std::min(page_watches, watched_ - page * page_watches);
+            verdicts.watched[verdicts.count++] = {verdict_[page], static_cast<int>(in_use)};
+        }
+        return true;
+    }
+
+    // Waits, and leaves what there is to be delivered.
+    bool has_failed() {
+        wait();
+        return std::any_of(watches.begin(), watches.end(), [](const Watch& watch) { return watch.has_failed(); });
+    }
+
+    void record() {
         event_ = take_event();
-        check(cudaEventRecord(event_, stream), "event");
+        check(cudaEventRecord(event_, stream_), "event");
     }
 
     // Once the event has come, or the stream was waited for. A failure is thrown once.
@@ -391,11 +461,9 @@ public:
         std::vector<Watch> watched;
         watched.swap(watches);
         for (const Watch& watch : watched) {
-            int64_t lowest = 0;
-            std::memcpy(&lowest, watch.copy, sizeof lowest);
-            if (lowest != first_bad_none) {
+            if (watch.has_failed()) {
                 failed_watch = watch.number;
-                watch.fail(lowest);
+                watch.fail(watch.lowest());
             }
         }
         for (const Fetch& fetch : fetches) {
@@ -413,7 +481,11 @@ public:
     std::vector<Fetch> fetches;
 
 private:
+    Pages& pages_;
+    cudaStream_t stream_;
     std::vector<HostBlock> blocks_;
+    std::vector<long long*> verdict_;
+    size_t watched_ = 0;
     cudaEvent_t event_ = nullptr;
 };
 
@@ -465,19 +537,19 @@ private:
     int64_t taken_ = 0;
 };
 
-// Raises a flag where one of the watched numbers has been lowered.
-struct RaiseIfLowered {
+// Lowers a number where one of the watched numbers has been lowered.
+struct LowerIfLowered {
     const long long* watched;
-    int* flag;
+    long long* number;
 
     __device__ void operator()(int64_t i) const {
-        if (watched[i] < first_bad_none) {  // others count up
-            atomicMax(flag, 1);
+        if (is_lowered(watched[i])) {
+            atomicMin(number, 0ll);
         }
     }
 };
 
-// Several copies by one kernel, a thread a word, none of which is made where the batch has failed.
+// Several copies, numbered word by word.
 template <typename Word>
 struct Commits {
     static constexpr int most = 8;
@@ -488,20 +560,32 @@ struct Commits {
         int64_t end;  // of its words, among those of all
     };
 
-    const int* failed;
     Copy copies[most];
 
-    __device__ void operator()(int64_t i) const {
-        if (*failed == 0) {
-            int64_t begin = 0;
-            int copy = 0;
-            for (; i >= copies[copy].end; ++copy) {
-                begin = copies[copy].end;
-            }
-            copies[copy].to[i - begin] = copies[copy].from[i - begin];
+    __device__ void copy(int64_t i) const {
+        int64_t begin = 0;
+        int number = 0;
+        for (; i >= copies[number].end; ++number) {
+            begin = copies[number].end;
         }
+        copies[number].to[i - begin] = copies[number].from[i - begin];
     }
 };
+
+// Copies by one kernel, a thread a word, none of which is made where the batch has failed.
+template <typename Word>
+__global__ void __launch_bounds__(block_threads) commit_kernel(Commits<Word> commits, int64_t words, Verdicts verdicts) {
+    __shared__ int told;
+    const int64_t i = static_cast<int64_t>(blockIdx.x) * block_threads + threadIdx.x;
+    if (!verdicts.failed(told) && i < words) {
+        commits.copy(i);
+    }
+}
+
+template <typename Word>
+void launch_commits_of(const Commits<Word>& commits, int64_t words, const Verdicts& verdicts, cudaStream_t stream) {
+    launch(commit_kernel<Word>, blocks_for(words, block_threads), block_threads, 0, stream, commits, words, verdicts);
+}
 
 // Commits that no operation has come after.
 class PendingCommits {
@@ -527,12 +611,11 @@ public:
         ++count_;
     }
 
-    void launch(const int* failed, cudaStream_t stream) {
-        Commits<uint32_t> commits = all_;
-        commits.failed = failed;
+    void launch(const Verdicts& verdicts, cudaStream_t stream) {
+        const Commits<uint32_t> commits = all_;
         const int64_t words = words_of_all();
         forget();
-        for_each(words, stream, commits);
+        launch_commits_of(commits, words, verdicts, stream);
     }
 
     void forget() {
@@ -561,7 +644,7 @@ public:
     bool is_of(int device, cudaStream_t stream) const { return device_ == device && stream_ == stream; }
     cudaStream_t stream() const { return stream_; }
 
-    void begin() { results_ = std::make_unique<Results>(); }
+    void begin() { results_ = std::make_unique<Results>(verdict_pages_, stream_); }
 
     void add_kernel(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, const KernelArgument* arguments,
         size_t count) override {
@@ -599,6 +682,7 @@ public:
     void give_back() override { arena_.give_back(); }
 
     long long* watch() override {
+        launch_commits();  // which look at what is watched by now
         if (watched_ % page_watches == 0) {
             const size_t page = watched_ / page_watches;
             if (page == pages_.size()) {
@@ -607,7 +691,7 @@ public:
             add_fill(pages_[page], first_bad_none_byte, page_bytes);
             page_copies_.push_back(results_->room(page_bytes));
         }
-        failed_is_of_all_ = false;
+        has_further_ = false;
         const size_t number = watched_++;
         return pages_[number / page_watches] + number % page_watches;
     }
@@ -628,14 +712,15 @@ public:
     void add_commit(void* to, const void* from, size_t bytes) override {
         const uintptr_t bits = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | bytes;
         if (bits % sizeof(uint32_t) != 0) {
-            Commits<unsigned char> commit = {failed(), {}};
+            Commits<unsigned char> commit = {};
             commit.copies[0] = {static_cast<unsigned char*>(to), static_cast<const unsigned char*>(from),
                 static_cast<int64_t>(bytes)};
-            for_each(static_cast<int64_t>(bytes), stream_, commit);
+            sum_up_further_pages();
+            launch_commits_of(commit, static_cast<int64_t>(bytes), verdict_so_far(), stream_);
             return;
         }
         add_copies();
-        failed();
+        sum_up_further_pages();
         if (!commits_.takes(to, from, bytes)) {
             launch_commits();
         }
@@ -660,7 +745,7 @@ public:
         launch_commits();
         copy_pages();
         run();
-        results_->record(stream_);
+        results_->record();
         std::unique_ptr<Results> results = std::move(results_);
         forget();
         return results;
@@ -676,34 +761,46 @@ public:
         results_.reset();
         page_copies_.clear();
         watched_ = 0;
-        failed_is_of_all_ = false;
+        has_further_ = false;
         commits_.forget();
     }
 
 private:
-    static constexpr size_t page_watches = 64;
-    static constexpr size_t page_bytes = page_watches * sizeof(long long);
+    static constexpr size_t direct_pages = Verdicts::most - 1;
     static constexpr size_t most_steps = 1024;
     static constexpr size_t most_graphs = 64;
 
-    // A number on the device that is not 0 where what has been added so far lowers a watched one.
-    const int* failed() {
-        if (failed_ == nullptr) {
-            failed_ = static_cast<int*>(allocate_from_pool(sizeof *failed_, stream_));
+    // One number that is lowered where what has been added so far lowers one on the pages beyond those that a kernel takes.
+    void sum_up_further_pages() {
+        if (has_further_ || page_copies_.size() <= direct_pages) {
+            return;
         }
-        if (!failed_is_of_all_) {
-            add_fill(failed_, 0, sizeof *failed_);
-            for (size_t page = 0; page < page_copies_.size(); ++page) {
-                for_each(page_watches, stream_, RaiseIfLowered{pages_[page], failed_});
-            }
-            failed_is_of_all_ = true;
+        if (further_ == nullptr) {
+            further_ = static_cast<long long*>(allocate_from_pool(sizeof *further_, stream_));
         }
-        return failed_;
+        add_fill(further_, first_bad_none_byte, sizeof *further_);
+        for (size_t page = direct_pages; page < page_copies_.size(); ++page) {
+            for_each(page_watches, stream_, LowerIfLowered{pages_[page], further_});
+        }
+        has_further_ = true;
+    }
+
+    // Of what has been added so far.
+    Verdicts verdict_so_far() const {
+        Verdicts verdict = {};
+        for (size_t page = 0; page < std::min(page_copies_.size(), direct_pages); ++page) {
+            const size_t in_use = std::min(page_watches, watched_ - page * page_watches);
+            verdict.watched[verdict.count++] = {pages_[page], static_cast<int>(in_use)};
+        }
+        if (has_further_) {
+            verdict.watched[verdict.count++] = {further_, 1};
+        }
+        return verdict;
     }
 
     void launch_commits() {
         if (!commits_.is_empty()) {
-            commits_.launch(failed_, stream_);
+            commits_.launch(verdict_so_far(), stream_);
         }
     }
 
@@ -758,7 +855,9 @@ private:
     void copy_pages() {
         for (size_t page = 0; page < page_copies_.size(); ++page) {
             add_copy(page_copies_[page], pages_[page], page_bytes);
+            add_copy(results_->verdict(page), pages_[page], page_bytes);
         }
+        results_->set_watched(watched_);
     }
 
     void run() {
@@ -829,11 +928,12 @@ private:
     std::unordered_map<uint64_t, int32_t> seen_;
     int64_t uses_ = 0;
     std::unique_ptr<Results> results_;
+    Pages verdict_pages_;
     std::vector<long long*> pages_;            // watched numbers on the device
     std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
     size_t watched_ = 0;
-    int* failed_ = nullptr;          // on the device: whether one has been lowered
-    bool failed_is_of_all_ = false;  // of those that there are by now
+    long long* further_ = nullptr;  // on the device: of the pages from direct_pages on
+    bool has_further_ = false;      // of those that there are by now
     PendingCommits commits_;
     bool has_run_ = false;
 };
@@ -913,6 +1013,15 @@ std::unique_ptr<Results> take_submitted(int64_t batch) {
     return results;
 }
 
+Results& submitted_to(cudaStream_t stream, int64_t batch) {
+    const std::lock_guard<std::mutex> lock(shared_mutex);
+    const auto at = submitted.find(batch);
+    if (at == submitted.end() || !at->second->is_on(stream)) {
+        invalid("batch " + std::to_string(batch) + " has not been submitted to this stream, or is finished");
+    }
+    return *at->second;
+}
+
 cudaMemPool_t pool_of(int device) {
     static std::mutex mutex;
     static std::map<int, cudaMemPool_t>& pools = *new std::map<int, cudaMemPool_t>;
@@ -959,6 +1068,17 @@ void run_together(cudaStream_t stream, const std::function<void()>& body) {
     }
     require_ok(vq4j_cuda_submit_batch(batch));
     require_ok(vq4j_cuda_finish_batch(batch));
+}
+
+Verdicts verdicts_of(const int64_t* batches, int64_t count, cudaStream_t stream) {
+    Verdicts verdicts = {};
+    for (int64_t i = 0; i < count; ++i) {
+        Results& results = submitted_to(stream, batches[i]);
+        if (!results.add_to(verdicts)) {
+            verdicts.known_to_have_failed = verdicts.known_to_have_failed || results.has_failed();
+        }
+    }
+    return verdicts;
 }
 
 void* allocate_from_pool(size_t bytes, cudaStream_t stream) {

@@ -48,6 +48,26 @@ protected:
     ~Batch() = default;
 };
 
+// What submitted batches have watched, kept for the kernels that come after them on the stream.
+struct Verdicts {
+    static constexpr int most = 24;
+
+    struct Watched {
+        const long long* numbers;
+        int count;
+    };
+
+    bool known_to_have_failed;
+    int count;
+    Watched watched[most];
+
+    // Whether one of the batches has failed. All threads of the block call it; `told` is shared memory.
+    __device__ __forceinline__ bool failed(int& told) const;
+};
+
+// Of batches that have been submitted to the stream and not been finished.
+Verdicts verdicts_of(const int64_t* batches, int64_t count, cudaStream_t stream);
+
 // Runs what body calls on the stream as one batch and waits for it; as a part of the calling thread's open batch where there
 // is one. Failures in data are thrown here.
 void run_together(cudaStream_t stream, const std::function<void()>& body);
@@ -55,6 +75,27 @@ void run_together(cudaStream_t stream, const std::function<void()>& body);
 // 0x7f in every byte.
 constexpr int first_bad_none_byte = 0x7f;
 constexpr int64_t first_bad_none = 0x7f7f7f7f7f7f7f7f;
+
+// Whether a watched number has been lowered; others count up.
+__device__ __forceinline__ bool is_lowered(long long watched) {
+    return watched < first_bad_none;
+}
+
+__device__ __forceinline__ bool Verdicts::failed(int& told) const {
+    if (threadIdx.x == 0) {
+        told = known_to_have_failed ? 1 : 0;
+    }
+    __syncthreads();
+    for (int i = 0; i < count; ++i) {
+        for (int j = static_cast<int>(threadIdx.x); j < watched[i].count; j += static_cast<int>(blockDim.x)) {
+            if (is_lowered(watched[i].numbers[j])) {
+                atomicMax(&told, 1);
+            }
+        }
+    }
+    __syncthreads();
+    return told != 0;
+}
 
 // The process's memory of the current device, which keeps what is given back. In the order of the stream.
 void* allocate_from_pool(size_t bytes, cudaStream_t stream);

@@ -73,11 +73,12 @@ __device__ void measure_vectors(RoundingTile& tile, bool features_adjoin, int64_
     }
 }
 
-// Rounds the block's vectors, the `first` of the tiles on; scale_of(length) is the scale of a vector.
-template <typename ValueOf, typename ScaleOf>
-__device__ void round_vectors(RoundingTile& tile, bool features_adjoin, int64_t features, ValueOf value_of,
-    ScaleOf scale_of, uint16_t* tiles, int64_t first, Rounded& rounded) {
-    measure_vectors(tile, features_adjoin, features, value_of, rounded.length);
+// Rounds the block's vectors, the `first` of the tiles on; scale_of(length) is the scale of a vector, first_value_of(v, d)
+// its value when it is read for the first time.
+template <typename FirstValueOf, typename ValueOf, typename ScaleOf>
+__device__ void round_vectors(RoundingTile& tile, bool features_adjoin, int64_t features, FirstValueOf first_value_of,
+    ValueOf value_of, ScaleOf scale_of, uint16_t* tiles, int64_t first, Rounded& rounded) {
+    measure_vectors(tile, features_adjoin, features, first_value_of, rounded.length);
     for (int i = 0; i < vectors_of_warp; ++i) {
         rounded.scale[i] = scale_of(rounded.length[i]);
         rounded.residual_squares[i] = 0.0f;
@@ -118,9 +119,9 @@ __global__ void __launch_bounds__(rounding_threads) round_codes_kernel(PackedCod
     __shared__ CodeTerms of_code[group_codes];
     const int64_t first = static_cast<int64_t>(blockIdx.x) * group_codes;
     Rounded rounded;
+    const auto value_of = [&](int v, int64_t d) { return packed.element(first + v, d, features); };
     round_vectors(
-        tile, false, features, [&](int v, int64_t d) { return packed.element(first + v, d, features); },
-        [&](float) { return half_scale(float_of_bits(*radius_bits)); }, tiles, first, rounded);
+        tile, false, features, value_of, value_of, [&](float) { return half_scale(float_of_bits(*radius_bits)); }, tiles, first, rounded);
     if (threadIdx.x % 32 == 0) {
         for (int i = 0; i < vectors_of_warp; ++i) {
             const int v = first_vector_of_warp() + i;
@@ -159,9 +160,14 @@ __global__ void __launch_bounds__(rounding_threads) round_rows_kernel(AnyNumbers
             if (offsets[v] < 0) {
                 return 0.0f;
             }
-            const float value = numbers[offsets[v] + d * layout.stride()];
+            const int64_t at = offsets[v] + d * layout.stride();
+            const float value = numbers[at];
             bad.note_unless_finite(value, begin + first + v);
+            numbers.keep(at, value);
             return value - centre[d];
+        },
+        [&](int v, int64_t d) {
+            return offsets[v] < 0 ? 0.0f : numbers[offsets[v] + d * layout.stride()] - centre[d];
         },
         [&](float length) { return half_scale(length); }, tiles, first, rounded);
     if (t % 32 == 0) {

@@ -1,4 +1,5 @@
-// The numbers of a tensor in any type, read as fp32.
+// The numbers of a tensor in any type, read as fp32; and kept as fp32 where that is asked for, by the kernel that reads them
+// first.
 #ifndef VQ4J_CUDA_NUMBERS_CUH
 #define VQ4J_CUDA_NUMBERS_CUH
 
@@ -11,25 +12,33 @@ struct Floats {
     const float* values;
 
     __device__ float operator[](int64_t at) const { return values[at]; }
+    __device__ void keep(int64_t, float) const {}
 };
 
 template <typename Half>
 struct Halves {
     const uint16_t* values;
+    float* widened;  // may be null
 
     __device__ float operator[](int64_t at) const { return Half::widen(values[at]); }
+    __device__ void keep(int64_t at, float value) const {
+        if (widened != nullptr) {
+            widened[at] = value;
+        }
+    }
 };
 
 // Of a type that is known when the kernel runs.
 struct AnyNumbers {
     const void* values;
-    int32_t type;  // VQ4J_FLOAT16, VQ4J_BFLOAT16 or fp32
+    float* widened;  // may be null
+    int32_t type;    // VQ4J_FLOAT16, VQ4J_BFLOAT16 or fp32
 
     static constexpr int32_t float32 = -1;
 
-    AnyNumbers(Floats numbers) : values(numbers.values), type(float32) {}
-    AnyNumbers(Halves<Float16> numbers) : values(numbers.values), type(VQ4J_FLOAT16) {}
-    AnyNumbers(Halves<Bfloat16> numbers) : values(numbers.values), type(VQ4J_BFLOAT16) {}
+    AnyNumbers(Floats numbers) : values(numbers.values), widened(nullptr), type(float32) {}
+    AnyNumbers(Halves<Float16> numbers) : values(numbers.values), widened(numbers.widened), type(VQ4J_FLOAT16) {}
+    AnyNumbers(Halves<Bfloat16> numbers) : values(numbers.values), widened(numbers.widened), type(VQ4J_BFLOAT16) {}
 
     __device__ float operator[](int64_t at) const {
         if (type == float32) {
@@ -37,6 +46,11 @@ struct AnyNumbers {
         }
         const uint16_t half = static_cast<const uint16_t*>(values)[at];
         return type == VQ4J_FLOAT16 ? float_of_float16(half) : float_of_bfloat16(half);
+    }
+    __device__ void keep(int64_t at, float value) const {
+        if (widened != nullptr) {
+            widened[at] = value;
+        }
     }
 };
 

@@ -1,8 +1,9 @@
-// Sums over the rows of each code: of the rows themselves (scatter) and of their gradients (codebook_gradient).
+// Sums over the rows of each code: of the rows themselves (scatter) and of their gradients (codebook_gradient; gradients,
+// which writes the input's gradient on its way).
 //
 // The rows are grouped by code with a stable sort. Every chunk of 256 rows of a code is summed in fp32 by a thread a
 // feature, eight loads ahead of the sum; the threads that finish the last chunk of a code add its chunks up in fp64, in
-// order. One read of the rows, 4 N D bytes (8 with a gradient), plus the sort; bound by memory.
+// order. One read of the rows, 4 N D bytes (8 with a gradient, 12 with the input's), plus the sort; bound by memory.
 #include "core/arguments.hpp"
 #include "cuda/chunks.cuh"
 #include "cuda/first_bad.cuh"
@@ -18,7 +19,7 @@ struct AddRow {
 
     __device__ float load(int64_t n, int64_t d) const { return rows[layout.offset(n) + d * layout.stride()]; }
     __device__ float code(int64_t, int64_t) const { return 0.0f; }
-    __device__ float operator()(float sum, float value, float, int64_t) const { return sum + value; }
+    __device__ float operator()(float sum, float value, float, int64_t, int64_t) const { return sum + value; }
 };
 
 struct AddGradient {
@@ -40,9 +41,24 @@ struct AddGradient {
         return {rows[at], grad == nullptr ? 0.0f : grad[at]};
     }
     __device__ float code(int64_t k, int64_t d) const { return codebook[k * layout.features + d]; }
-    __device__ float operator()(float sum, Elements elements, float code, int64_t n) const {
+    __device__ float operator()(float sum, Elements elements, float code, int64_t n, int64_t) const {
         bad.note_unless_finite(elements.grad, n);
         return add_codebook_gradient(sum, elements.grad, elements.z, code, coefficient, nu);
+    }
+};
+
+// Every row has one code, so that the pass over the rows of all codes comes by every element of the input's gradient.
+struct AddBothGradients {
+    AddGradient of_codes;  // of row-major rows
+    float input_coefficient;
+    float* input_gradient;
+
+    __device__ AddGradient::Elements load(int64_t n, int64_t d) const { return of_codes.load(n, d); }
+    __device__ float code(int64_t k, int64_t d) const { return of_codes.code(k, d); }
+    __device__ float operator()(float sum, AddGradient::Elements elements, float code, int64_t n, int64_t d) const {
+        input_gradient[n * of_codes.layout.features + d] =
+            input_gradient_element(elements.grad, elements.z, code, input_coefficient);
+        return of_codes(sum, elements, code, n, d);
     }
 };
 
@@ -86,7 +102,7 @@ struct Chunks {
 // A group of `width` threads has a strip of a chunk. The sum of a code of one chunk is the result; of others the group that
 // finishes last adds the chunks up.
 template <typename Add>
-__global__ void __launch_bounds__(block_threads) sum_kernel(Add add, Chunks chunks, float* partial, unsigned* finished,
+__global__ void __launch_bounds__(block_threads, 3) sum_kernel(Add add, Chunks chunks, float* partial, unsigned* finished,
     float* out) {
     const int lane = static_cast<int>(threadIdx.x) % chunks.width;
     const int64_t group =
@@ -108,7 +124,7 @@ __global__ void __launch_bounds__(block_threads) sum_kernel(Add add, Chunks chun
         float sum = 0.0f;
         load_ahead(
             begin, end, [&](int64_t position) { return add.load(chunks.order[position], d); },
-            [&](auto value, int64_t position) { sum = add(sum, value, code, chunks.order[position]); });
+            [&](auto value, int64_t position) { sum = add(sum, value, code, chunks.order[position], d); });
         if (chunks_of_code == 1) {
             out[k * features + d] = sum;
         } else {
@@ -166,6 +182,30 @@ int32_t vq4j_cuda_codebook_gradient(void* stream, const float* rows, const float
         const DeviceFirstBad bad(s);
         scatter::sum_by_code(scatter::AddGradient{rows, grad, layout, codebook, coefficient, nu, bad.rows()}, layout, codes,
             codes_count, out, s);
+        bad.require_finite("gradient");
+    });
+}
+
+int32_t vq4j_cuda_gradients(void* stream, const float* rows, const float* grad, int64_t outer, int64_t inner,
+    int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float input_coefficient,
+    float codebook_coefficient, float nu, float* out_rows, float* out_codebook) {
+    if (inner != 1) {
+        // The rows of a code lie as single floats, which would be written one sector each.
+        const int32_t status = vq4j_cuda_input_gradient(
+            stream, rows, grad, outer, inner, features, codebook, codes, input_coefficient, out_rows);
+        return status != VQ4J_OK ? status
+                                 : vq4j_cuda_codebook_gradient(stream, rows, nu == 0.0f ? nullptr : grad, outer, inner,
+                                       features, codebook, codes, codes_count, codebook_coefficient, nu, out_codebook);
+    }
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_codebook(codes_count, features);
+        check_present({rows, codebook, codes, out_rows, out_codebook});
+        const auto s = static_cast<cudaStream_t>(stream);
+        const DeviceFirstBad bad(s);
+        const scatter::AddGradient of_codes{rows, grad, layout, codebook, codebook_coefficient, nu, bad.rows()};
+        scatter::sum_by_code(scatter::AddBothGradients{of_codes, input_coefficient, out_rows}, layout, codes, codes_count,
+            out_codebook, s);
         bad.require_finite("gradient");
     });
 }

@@ -54,7 +54,7 @@ public:
           codebook_(on, random_floats(codes_count * shape.features, 3)), velocity_(on, Floats(codes_count * shape.features)),
           second_(on, Floats(codes_count * shape.features)), by_code_(on, codes_count * shape.features),
           out_(on, shape.size()), distances_(on, shape.rows()), mean_(on, shape.features), variance_(on, shape.features),
-          packed_(on, on->packed_codebook_bytes(codes_count, shape.features)), codes_(on, shape.rows()),
+          steps_(on, std::vector<int64_t>(2)), packed_(on, on->packed_codebook_bytes(codes_count, shape.features)), codes_(on, shape.rows()),
           counts_(on, codes_count), sample_means_(on, shape.outer), loss_(on, 1) {}
 
     void run() {
@@ -69,8 +69,11 @@ public:
             out_));
         CHECK_OK(on->input_gradient(z_, g_, outer, inner, features, codebook_, codes_, 0.1f, out_));
         CHECK_OK(on->codebook_gradient(z_, g_, outer, inner, features, codebook_, codes_, codes_count, 0.1f, 1.0f, by_code_));
-        CHECK_OK(on->sgd_step(codebook_, by_code_, velocity_, size, 1e-3, 0.9, 0.0));
-        CHECK_OK(on->adam_step(codebook_, by_code_, velocity_, second_, size, 1, 1e-3, 0.9, 0.999, 1e-8, 0.0, 0));
+        float* const of_sgd[] = {codebook_, by_code_, velocity_};
+        float* const of_adam[] = {codebook_, by_code_, velocity_, second_};
+        int64_t* const steps = steps_;
+        CHECK_OK(on->sgd_step(of_sgd, &size, &steps, 1, nullptr, 0, 1e-3, 0.9, 0.0));
+        CHECK_OK(on->adam_step(of_adam, &size, &steps, 1, nullptr, 0, 1e-3, 0.9, 0.999, 1e-8, 0.0, 0));
         CHECK_OK(on->scatter(z_, outer, inner, features, codes_, codes_count, by_code_));
         CHECK_OK(on->moments(z_, outer, inner, features, 1, features, mean_, variance_));
         CHECK_OK(on->normalize(z_, outer, inner, features, 1, features, mean_, variance_, 1e-5f, nullptr, nullptr, out_));
@@ -83,6 +86,7 @@ public:
 private:
     Implementation& on_;
     Array<float> z_, g_, codebook_, velocity_, second_, by_code_, out_, distances_, mean_, variance_;
+    Array<int64_t> steps_;
     Array<unsigned char> packed_;
     Array<int32_t> codes_;
     Array<int64_t> counts_;

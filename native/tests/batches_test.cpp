@@ -45,7 +45,7 @@ public:
           output(on, rows_count * features), distances(on, rows_count), losses(on, 2), counts(on, codes_count),
           grad_rows(on, rows_count * features), grad_codebook(on, codes_count * features),
           first(on, Floats(static_cast<size_t>(codes_count * features))),
-          second(on, Floats(static_cast<size_t>(codes_count * features))) {}
+          second(on, Floats(static_cast<size_t>(codes_count * features))), steps(on, std::vector<int64_t>(2)) {}
 
     int32_t run(double learning_rate = 0.1) {
         Implementation& on = on_;
@@ -56,9 +56,18 @@ public:
         CHECK_OK(on->input_gradient(z, grad, rows_count_, 1, features, codebook, codes, 0.25f, grad_rows));
         CHECK_OK(on->codebook_gradient(z, grad, rows_count_, 1, features, codebook, codes, codes_count, 0.5f, 0.75f,
             grad_codebook));
-        CHECK_OK(on->adam_step(codebook, grad_codebook, first, second, codes_count * features, 1, learning_rate, 0.9, 0.999,
-            1e-8, 0.0, 0));
+        CHECK_OK(step(learning_rate));
         return on->fetch(fetched_losses, losses, sizeof fetched_losses);
+    }
+
+    // Unless a batch fails that has been submitted.
+    int32_t step(double learning_rate, const std::vector<int64_t>& batches = {}) {
+        Implementation& on = on_;
+        float* const tensor[] = {codebook, grad_codebook, first, second};
+        const int64_t count = codes_count * features;
+        int64_t* const counter = steps;
+        return on->adam_step(tensor, &count, &counter, 1, batches.data(), static_cast<int64_t>(batches.size()), learning_rate,
+            0.9, 0.999, 1e-8, 0.0, 0);
     }
 
     int32_t run_in_batch(double learning_rate = 0.1) {
@@ -102,6 +111,7 @@ public:
     Array<float> grad_codebook;
     Array<float> first;
     Array<float> second;
+    Array<int64_t> steps;
     double fetched_losses[2] = {};
 };
 
@@ -314,14 +324,15 @@ void codes_out_of_range_are_named_when_the_batch_is_finished(Implementation& on)
     CHECK_FAILS(on->finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code 37 of row 2");
 }
 
-// Before the commits a check that finds nothing, and more than a page of them; between them one that finds a code.
+// Before the commits a check that finds nothing, more than a page of them, and more pages than a kernel takes; between them
+// one that finds a code.
 void what_a_batch_commits_after_a_failure_is_not_there(Implementation& on) {
     const Array<float> codebook(on, random_floats(codes_count * features, 13));
     const Array<float> out(on, 2 * features);
     const Array<int32_t> good(on, std::vector<int32_t>{0, 36});
     const Array<int32_t> wrong(on, std::vector<int32_t>{0, -5});
     const Array<int32_t> values(on, std::vector<int32_t>{4, 5, 6});
-    for (const int checks : {1, 100}) {
+    for (const int checks : {1, 100, 1600}) {
         for (int repeat = 0; repeat < 3; ++repeat) {
             const Array<int32_t> first(on, std::vector<int32_t>(3)), second(on, std::vector<int32_t>(3)),
                 third(on, std::vector<int32_t>(3));
@@ -350,6 +361,60 @@ void what_a_batch_commits_after_a_failure_is_not_there(Implementation& on) {
             finish(on, succeeding);
             CHECK(second.read() == std::vector<int32_t>({4, 5, 6}));
         }
+    }
+}
+
+// A lookup of `checks` codes one by one, the one of number `wrong` out of range.
+int64_t submit_lookups(Implementation& on, const Array<float>& codebook, const Array<float>& out, int checks, int wrong) {
+    const Array<int32_t> good(on, std::vector<int32_t>{0});
+    const Array<int32_t> bad(on, std::vector<int32_t>{-5});
+    const int64_t batch = begin(on);
+    for (int i = 0; i < checks; ++i) {
+        CHECK_OK(on->lookup(codebook, codes_count, i == wrong ? bad : good, 1, 1, features, out));
+    }
+    CHECK_OK(on->submit_batch(batch));
+    return batch;
+}
+
+// The batches are looked at on the device, several of them, and of several pages; the host waits only for more of them
+// than a kernel takes.
+void a_step_is_not_made_where_a_batch_before_it_fails(Implementation& on) {
+    const Array<float> codebook(on, random_floats(codes_count * features, 13));
+    const Array<float> out(on, features);
+    TrainingStep step(on, 20, 14);
+    TrainingStep expected(on, 20, 14);
+    CHECK_OK(step.run());
+    CHECK_OK(expected.run());
+    struct Case {
+        std::vector<int> checks;  // of each batch
+        size_t failing;
+        int wrong;
+        bool waits;
+    };
+    const int none = -1;
+    for (const Case& each : {Case{{1, 3}, 0, none, false}, {{1, 3}, 0, 0, false}, {{1, 3}, 1, 2, false},
+             {{150, 70, 1}, 0, 140, false}, {{150, 70, 1}, 1, 64, false}, {{150, 70, 1}, 2, none, false},
+             {{700, 700, 700}, 2, none, true}, {{700, 700, 700}, 2, 699, true}, {{700, 700, 700}, 0, 5, true}}) {
+        std::vector<int64_t> batches;
+        for (size_t i = 0; i < each.checks.size(); ++i) {
+            batches.push_back(submit_lookups(on, codebook, out, each.checks[i], i == each.failing ? each.wrong : none));
+        }
+        const Counts start = Counts::now();
+        CHECK_OK(step.step(0.1, batches));
+        CHECK_OK(step.step(0.1, {}));
+        CHECK((Counts::now().waits > start.waits) == each.waits);
+        CHECK_OK(expected.step(0.1));
+        if (each.wrong == none) {
+            CHECK_OK(expected.step(0.1));
+        }
+        CHECK(step.steps.read() == expected.steps.read());
+        CHECK(step.codebook.read() == expected.codebook.read());
+        CHECK(step.first.read() == expected.first.read());
+        for (size_t i = 0; i < batches.size(); ++i) {
+            const int32_t status = on->finish_batch(batches[i]);
+            CHECK(status == (i == each.failing && each.wrong != none ? VQ4J_INVALID_ARGUMENT : VQ4J_OK));
+        }
+        CHECK_FAILS(step.step(0.1, batches), VQ4J_INVALID_ARGUMENT, "has not been submitted to this stream");
     }
 }
 
@@ -558,6 +623,7 @@ int main() {
                                   TEST(a_copy_to_the_host_reports_what_was_wrong_before_it),
                                   TEST(codes_out_of_range_are_named_when_the_batch_is_finished),
                                   TEST(what_a_batch_commits_after_a_failure_is_not_there),
+                                  TEST(a_step_is_not_made_where_a_batch_before_it_fails),
                                   TEST(more_checks_than_a_page_holds), TEST(a_batch_longer_than_a_graph_runs_in_parts),
                                   TEST(memory_given_back_while_a_batch_is_open_stays_until_it_runs),
                                   TEST(a_dropped_batch_runs_nothing), TEST(a_thread_has_one_batch_and_it_is_finished_once),

@@ -111,9 +111,12 @@ void sums(Implementation& on) {
     expect(by_code, 0xd3ebea02f832a3b2, "codebook_gradient");
     const Floats zeros(static_cast<size_t>(codes_count * shape.features));
     const Array<float> first(on, zeros), second(on, zeros);
-    for (int64_t step = 1; step <= 3; ++step) {
-        CHECK_OK(on->adam_step(data.codebook, by_code, first, second, codes_count * shape.features, step, 0.01, 0.9,
-            0.999, 1e-8, 0.01, 1));
+    const Array<int64_t> steps(on, std::vector<int64_t>(2));
+    float* const tensor[] = {data.codebook, by_code, first, second};
+    const int64_t count = codes_count * shape.features;
+    int64_t* const counter = steps;
+    for (int step = 0; step < 3; ++step) {
+        CHECK_OK(on->adam_step(tensor, &count, &counter, 1, nullptr, 0, 0.01, 0.9, 0.999, 1e-8, 0.01, 1));
     }
     expect(data.codebook, 0xf51d9f2b7360aa48, "adam_step");
     CHECK_OK(on->moments(data.z, shape.outer, shape.inner, shape.features, 1, shape.features, mean, variance));

@@ -126,14 +126,21 @@ void rows_have_the_codes_of_the_same_numbers_in_fp32(Implementation& on) {
             const Halves rows = narrowed(on, format, random_floats(shape.size(), 2));
             const Array<uint16_t> halves(on, rows);
             const Array<float> floats(on, widened(on, format, rows));
-            CHECK(codes_of(on, shape, codebook,
-                      [&](const void* packed, int64_t count, int32_t* codes) {
-                          return on->assign_half(halves, format.type, shape.outer, shape.inner, shape.features, packed, count,
-                              codes);
-                      })
-                == codes_of(on, shape, codebook, [&](const void* packed, int64_t count, int32_t* codes) {
-                       return on->assign(floats, shape.outer, shape.inner, shape.features, packed, count, codes);
-                   }));
+            const std::vector<int32_t> expected =
+                codes_of(on, shape, codebook, [&](const void* packed, int64_t count, int32_t* codes) {
+                    return on->assign(floats, shape.outer, shape.inner, shape.features, packed, count, codes);
+                });
+            const Array<float> kept(on, shape.size());
+            float* const nowhere = nullptr;
+            for (float* const widened : {nowhere, static_cast<float*>(kept)}) {
+                CHECK(codes_of(on, shape, codebook,
+                          [&](const void* packed, int64_t count, int32_t* codes) {
+                              return on->assign_half(halves, format.type, shape.outer, shape.inner, shape.features, packed,
+                                  count, codes, widened);
+                          })
+                    == expected);
+            }
+            CHECK(kept.read() == floats.read());
         }
     }
 }
@@ -149,9 +156,9 @@ void bad_rows_and_types_are_named(Implementation& on) {
     const Array<int32_t> codes(on, shape.rows());
     CHECK_OK(on->pack_codebook(c, 10, 6, packed));
     for (const Format format : formats) {
-        CHECK_FAILS(on->assign_half(z, format.type, 3, 50, 6, packed, 10, codes), VQ4J_NOT_FINITE, "z", "row 120");
+        CHECK_FAILS(on->assign_half(z, format.type, 3, 50, 6, packed, 10, codes, nullptr), VQ4J_NOT_FINITE, "z", "row 120");
     }
-    CHECK_FAILS(on->assign_half(z, 3, 3, 50, 6, packed, 10, codes), VQ4J_INVALID_ARGUMENT, "type", "3");
+    CHECK_FAILS(on->assign_half(z, 3, 3, 50, 6, packed, 10, codes, nullptr), VQ4J_INVALID_ARGUMENT, "type", "3");
     CHECK_FAILS(on->widen(z, 0, 4, floats), VQ4J_INVALID_ARGUMENT, "type", "0");
     CHECK_FAILS(on->narrow(floats, 4, 7, z), VQ4J_INVALID_ARGUMENT, "type", "7");
 }

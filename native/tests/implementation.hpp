@@ -50,7 +50,7 @@ struct Operations {
     X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
     X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(lloyd) X(sample_rows) \
     X(mini_batch_update) X(pack_codes) X(unpack_codes) X(sample_codes) X(linear) X(linear_gradient) X(begin_batch) \
-    X(fetch) X(commit) X(busiest_codes)
+    X(fetch) X(commit) X(busiest_codes) X(gradients)
 
 struct Implementation {
     std::string name;

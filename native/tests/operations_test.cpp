@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <random>
 #include <set>
@@ -481,6 +482,31 @@ void scatter_and_codebook_gradient_sum_by_code(Implementation& on) {
     }
 }
 
+// Read at once or twice: the same bits. Without nu the codes do not depend on the task's gradient.
+void both_gradients_together_are_as_one_by_one(Implementation& on) {
+    for (const Shape shape : {Shape{1, 1, 1}, Shape{7, 1, 3}, Shape{2050, 1, 5}, Shape{700, 1, 70}, Shape{5, 211, 33}}) {
+        for (const int64_t codes_count : {1, 17, 3000}) {
+            const Array<float> z(on, random_floats(shape.size(), 23)), grad(on, random_floats(shape.size(), 24));
+            const Array<float> c(on, random_floats(codes_count * shape.features, 25));
+            const Array<int32_t> codes(on, random_codes(shape.rows(), codes_count, 26));
+            const Array<float> of_rows(on, shape.size()), together_of_rows(on, shape.size());
+            const Array<float> of_codes(on, codes_count * shape.features), together_of_codes(on, codes_count * shape.features);
+            float* const none = nullptr;
+            for (const float nu : {0.0f, 2.0f}) {
+                for (float* const g : {static_cast<float*>(grad), none}) {
+                    CHECK_OK(on->input_gradient(z, g, shape.outer, shape.inner, shape.features, c, codes, 0.3f, of_rows));
+                    CHECK_OK(on->codebook_gradient(z, nu == 0.0f ? none : g, shape.outer, shape.inner, shape.features, c,
+                        codes, codes_count, 0.25f, nu, of_codes));
+                    CHECK_OK(on->gradients(z, g, shape.outer, shape.inner, shape.features, c, codes, codes_count, 0.3f, 0.25f,
+                        nu, together_of_rows, together_of_codes));
+                    CHECK(together_of_rows.read() == of_rows.read());
+                    CHECK(together_of_codes.read() == of_codes.read());
+                }
+            }
+        }
+    }
+}
+
 void gradients_name_the_first_bad_row(Implementation& on) {
     const Shape shape{2, 30, 4};
     const Array<float> z(on, random_floats(shape.size(), 27));
@@ -491,6 +517,12 @@ void gradients_name_the_first_bad_row(Implementation& on) {
     const Array<float> c(on, random_floats(3 * 4, 29));
     const Array<int32_t> codes(on, random_codes(60, 3, 30));
     const Array<float> out(on, shape.size());
+    const Array<float> of_codes(on, 3 * 4);
+    for (const int64_t inner : {1, 30}) {
+        const char* const row = inner == 1 ? "row 33" : "row 41";  // where the first bad element lies
+        CHECK_FAILS(on->gradients(z, grad, 60 / inner, inner, 4, c, codes, 3, 1.0f, 1.0f, 0.0f, out, of_codes),
+            VQ4J_NOT_FINITE, "gradient", row);
+    }
     CHECK_FAILS(on->input_gradient(z, grad, 2, 30, 4, c, codes, 1.0f, out), VQ4J_NOT_FINITE, "gradient", "row 41");
     CHECK_FAILS(on->codebook_gradient(z, grad, 2, 30, 4, c, codes, 3, 1.0f, 1.0f, out), VQ4J_NOT_FINITE, "gradient",
         "row 41");
@@ -794,20 +826,32 @@ void sgd_follows_its_recurrence(Implementation& on) {
         Doubles p(initial.begin(), initial.end()), v(301);
         const Array<float> parameter(on, initial);
         const Array<float> velocity(on, Floats(301));
+        const Array<int64_t> steps(on, std::vector<int64_t>(2));
         for (unsigned step = 0; step < 4; ++step) {
             const Floats gradient = random_floats(301, 49 + step);
             const Array<float> g(on, gradient);
-            float* const none = nullptr;
-            CHECK_OK(on->sgd_step(parameter, g, momentum != 0.0 ? velocity : none, 301, 0.05, momentum, 0.01));
+            float* const tensor[] = {parameter, g, momentum != 0.0 ? static_cast<float*>(velocity) : nullptr};
+            const int64_t count = 301;
+            int64_t* const counter = steps;
+            CHECK_OK(on->sgd_step(tensor, &count, &counter, 1, nullptr, 0, 0.05, momentum, 0.01));
             for (size_t i = 0; i < 301; ++i) {
                 v[i] = momentum * v[i] + static_cast<double>(gradient[i]) + 0.01 * p[i];
                 p[i] -= 0.05 * v[i];
             }
             CHECK_CLOSE(parameter.read(), p, 2e-6);
+            CHECK(steps.read()[0] == step + 1);
         }
     }
     const Array<float> parameter(on, Floats{1.0f});
-    CHECK_FAILS(on->sgd_step(parameter, parameter, nullptr, 1, 0.1, 0.9, 0.0), VQ4J_INVALID_ARGUMENT, "momentum", "0.9");
+    const Array<int64_t> steps(on, std::vector<int64_t>(2));
+    float* const tensor[] = {parameter, parameter, nullptr};
+    int64_t count = 1;
+    int64_t* const counter = steps;
+    CHECK_FAILS(on->sgd_step(tensor, &count, &counter, 1, nullptr, 0, 0.1, 0.9, 0.0), VQ4J_INVALID_ARGUMENT, "null");
+    CHECK_FAILS(on->sgd_step(tensor, &count, &counter, 0, nullptr, 0, 0.1, 0.0, 0.0), VQ4J_INVALID_ARGUMENT,
+        "tensors_count", "0");
+    count = 0;
+    CHECK_FAILS(on->sgd_step(tensor, &count, &counter, 1, nullptr, 0, 0.1, 0.0, 0.0), VQ4J_INVALID_ARGUMENT, "counts", "0");
 }
 
 void adam_follows_its_recurrence(Implementation& on) {
@@ -815,10 +859,14 @@ void adam_follows_its_recurrence(Implementation& on) {
         Floats initial = random_floats(301, 53);
         Doubles p(initial.begin(), initial.end()), m(301), v(301);
         const Array<float> parameter(on, initial), first(on, Floats(301)), second(on, Floats(301));
+        const Array<int64_t> steps(on, std::vector<int64_t>(2));
         for (int step = 1; step <= 5; ++step) {
             const Floats gradient = random_floats(301, 54 + static_cast<unsigned>(step));
             const Array<float> g(on, gradient);
-            CHECK_OK(on->adam_step(parameter, g, first, second, 301, step, 1e-2, 0.9, 0.999, 1e-8, 0.1, decoupled));
+            float* const tensor[] = {parameter, g, first, second};
+            const int64_t count = 301;
+            int64_t* const counter = steps;
+            CHECK_OK(on->adam_step(tensor, &count, &counter, 1, nullptr, 0, 1e-2, 0.9, 0.999, 1e-8, 0.1, decoupled));
             for (size_t i = 0; i < 301; ++i) {
                 const double grad = static_cast<double>(gradient[i]) + (decoupled ? 0.0 : 0.1 * p[i]);
                 p[i] -= decoupled ? 1e-2 * 0.1 * p[i] : 0.0;
@@ -830,10 +878,59 @@ void adam_follows_its_recurrence(Implementation& on) {
             CHECK_CLOSE(parameter.read(), p, 5e-6);
             CHECK_CLOSE(first.read(), m, 2e-6);
             CHECK_CLOSE(second.read(), v, 2e-6);
+            CHECK(steps.read()[0] == step);
         }
     }
-    const Array<float> x(on, Floats{1.0f});
-    CHECK_FAILS(on->adam_step(x, x, x, x, 1, 0, 0.1, 0.9, 0.999, 1e-8, 0.0, 0), VQ4J_INVALID_ARGUMENT, "step", "0");
+}
+
+// Tensors of all sizes about those of a block, more of them than a kernel takes, each with a count of steps of its own.
+void tensors_that_are_stepped_together_are_as_those_stepped_alone(Implementation& on) {
+    constexpr int64_t tensors_count = 70;
+    std::vector<int64_t> counts(tensors_count);
+    for (int64_t i = 0; i < tensors_count; ++i) {
+        counts[static_cast<size_t>(i)] = i % 5 == 0 ? 1024 * (1 + i % 3) + i % 2 : i + 1;
+    }
+    std::vector<Floats> expected;
+    for (const bool together : {false, true}) {
+        std::vector<std::unique_ptr<Array<float>>> memory;
+        std::vector<std::unique_ptr<Array<int64_t>>> steps;
+        std::vector<float*> of_adam, of_sgd;
+        std::vector<int64_t*> adam_counters, sgd_counters;
+        for (int64_t i = 0; i < tensors_count; ++i) {
+            const auto number = static_cast<unsigned>(i);
+            const int64_t count = counts[static_cast<size_t>(i)];
+            for (int part = 0; part < 4; ++part) {
+                memory.push_back(std::make_unique<Array<float>>(on,
+                    part < 2 ? random_floats(count, 200 + 2 * number + static_cast<unsigned>(part))
+                             : Floats(static_cast<size_t>(count))));
+                of_adam.push_back(*memory.back());
+            }
+            memory.push_back(std::make_unique<Array<float>>(on, random_floats(count, 700 + number)));
+            of_sgd.insert(of_sgd.end(), {*memory.back(), of_adam[of_adam.size() - 3], nullptr});
+            for (std::vector<int64_t*>* const counters : {&adam_counters, &sgd_counters}) {
+                steps.push_back(std::make_unique<Array<int64_t>>(on, std::vector<int64_t>{i % 4, 0}));
+                counters->push_back(*steps.back());
+            }
+        }
+        const int64_t at_once = together ? tensors_count : 1;
+        for (int step = 0; step < 2; ++step) {
+            for (int64_t i = 0; i < tensors_count; i += at_once) {
+                CHECK_OK(on->adam_step(&of_adam[static_cast<size_t>(i) * 4], &counts[static_cast<size_t>(i)],
+                    &adam_counters[static_cast<size_t>(i)], at_once, nullptr, 0, 1e-2, 0.9, 0.999, 1e-8, 0.1, 1));
+                CHECK_OK(on->sgd_step(&of_sgd[static_cast<size_t>(i) * 3], &counts[static_cast<size_t>(i)],
+                    &sgd_counters[static_cast<size_t>(i)], at_once, nullptr, 0, 1e-2, 0.0, 0.1));
+            }
+        }
+        std::vector<Floats> results;
+        for (const auto& each : memory) {
+            results.push_back(each->read());
+        }
+        for (int64_t i = 0; i < 2 * tensors_count; ++i) {
+            CHECK(steps[static_cast<size_t>(i)]->read()[0] == i / 2 % 4 + 2);
+        }
+        CHECK(!together || results == expected);
+        expected = results;
+    }
 }
 
 void clear_rows_clears_marked_rows_only(Implementation& on) {
@@ -1034,6 +1131,7 @@ const std::vector<Test> tests = {
     TEST(commitment_loss_is_the_mean_squared_error),
     TEST(input_gradient_is_straight_through_plus_commitment),
     TEST(scatter_and_codebook_gradient_sum_by_code),
+    TEST(both_gradients_together_are_as_one_by_one),
     TEST(gradients_name_the_first_bad_row),
     TEST(moments_keep_five_digits_far_from_zero),
     TEST(normalize_and_its_gradient_follow_their_formulas),
@@ -1043,6 +1141,7 @@ const std::vector<Test> tests = {
     TEST(running_average_mixes),
     TEST(sgd_follows_its_recurrence),
     TEST(adam_follows_its_recurrence),
+    TEST(tensors_that_are_stepped_together_are_as_those_stepped_alone),
     TEST(clear_rows_clears_marked_rows_only),
     TEST(fill_normal_has_the_moments_of_a_normal),
     TEST(seeding_draws_rows_far_from_each_other),

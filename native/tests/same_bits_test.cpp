@@ -160,9 +160,13 @@ void optimisers_give_the_same_bits(Implementation& on) {
     constexpr int64_t count = 70001;
     const Array<float> parameter(on, random_floats(count, 6)), gradient(on, random_floats(count, 7));
     const Array<float> first(on, Floats(count)), second(on, Floats(count));
-    for (int64_t step = 1; step <= 3; ++step) {
-        CHECK_OK(on->sgd_step(parameter, gradient, first, count, 0.1, 0.9, 0.01));
-        CHECK_OK(on->adam_step(parameter, gradient, first, second, count, step, 0.01, 0.9, 0.999, 1e-8, 0.01, 1));
+    const Array<int64_t> of_sgd(on, std::vector<int64_t>(2)), of_adam(on, std::vector<int64_t>(2));
+    float* const tensor[] = {parameter, gradient, first, second};
+    int64_t* const sgd_steps = of_sgd;
+    int64_t* const adam_steps = of_adam;
+    for (int step = 0; step < 3; ++step) {
+        CHECK_OK(on->sgd_step(tensor, &count, &sgd_steps, 1, nullptr, 0, 0.1, 0.9, 0.01));
+        CHECK_OK(on->adam_step(tensor, &count, &adam_steps, 1, nullptr, 0, 0.01, 0.9, 0.999, 1e-8, 0.01, 1));
     }
     parameter.read();
     first.read();

@@ -73,8 +73,10 @@ void rows_in_16_bits(Implementation& on) {
         }
         const Array<uint16_t> z(on, halves);
         const Array<int32_t> codes(on, shape.rows());
-        CHECK_OK(on->assign_half(z, type, shape.outer, shape.inner, shape.features, packed, 140, codes));
+        const Array<float> kept(on, shape.size());
+        CHECK_OK(on->assign_half(z, type, shape.outer, shape.inner, shape.features, packed, 140, codes, kept));
         CHECK(codes.read() == canonical_codes(widened, shape, codebook));
+        CHECK(kept.read() == widened);
     }
 }
 

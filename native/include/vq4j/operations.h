@@ -150,13 +150,14 @@ VQ4J_API int32_t VQ4J_OPERATION(code_distances)(VQ4J_STREAM const float* rows, i
     int64_t features, const float* codebook, const int32_t* codes, int64_t k, int32_t kind, float* distances);
 
 /**
- * As assign, of rows in a 16-bit type that are converted, exactly, while they are packed: the codes of the same numbers in
+ * As assign, of rows in a 16-bit type that are converted, exactly, while they are read: the codes of the same numbers in
  * fp32. VQ4J_NOT_FINITE names the first bad row.
- * @param rows N x D
- * @param type VQ4J_FLOAT16 or VQ4J_BFLOAT16
+ * @param rows    N x D
+ * @param type    VQ4J_FLOAT16 or VQ4J_BFLOAT16
+ * @param widened N x D in the layout of rows: the rows as by widen, where they are needed in fp32 later; else NULL
  */
 VQ4J_API int32_t VQ4J_OPERATION(assign_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
-    int64_t features, const void* packed, int64_t codes_count, int32_t* codes);
+    int64_t features, const void* packed, int64_t codes_count, int32_t* codes, float* widened);
 
 /** out_i = values_i, from the 16-bit type VQ4J_FLOAT16 or VQ4J_BFLOAT16; exact. A NaN becomes quiet. */
 VQ4J_API int32_t VQ4J_OPERATION(widen)(VQ4J_STREAM const uint16_t* values, int32_t type, int64_t count, float* out);
@@ -335,6 +336,18 @@ VQ4J_API int32_t VQ4J_OPERATION(estimate_gradient)(VQ4J_STREAM const float* rows
 VQ4J_API int32_t VQ4J_OPERATION(codebook_gradient)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer,
     int64_t inner, int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float coefficient,
     float nu, float* out);
+
+/**
+ * input_gradient and codebook_gradient of the same rows, codes and task's gradient, which on CUDA are read once where the
+ * rows are row-major. Otherwise as these two.
+ * @param input_coefficient    alpha * 2 (1 - beta) / (N D)
+ * @param codebook_coefficient alpha * 2 beta / (N D)
+ * @param out_rows             N x D, not grad
+ * @param out_codebook         K x D
+ */
+VQ4J_API int32_t VQ4J_OPERATION(gradients)(VQ4J_STREAM const float* rows, const float* grad, int64_t outer, int64_t inner,
+    int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float input_coefficient,
+    float codebook_coefficient, float nu, float* out_rows, float* out_codebook);
 
 /** Sum of the rows of each code. @param sums K x D; exactly zero for codes that nobody chose. */
 VQ4J_API int32_t VQ4J_OPERATION(scatter)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
@@ -522,22 +535,32 @@ VQ4J_API int32_t VQ4J_OPERATION(linear_gradient)(VQ4J_STREAM const float* rows, 
 
 /* ---- optimiser steps ----------------------------------------------------------------------------------------- */
 
+/*
+ * A step of each of several tensors, in place, by one kernel on CUDA. No step is made, and none counted, where one of some
+ * batches fails that have been submitted to the stream and not been finished: what a step takes from them need not be waited
+ * for. The arrays of addresses and counts are in host memory.
+ *
+ * counts        elements of each tensor
+ * steps         2 numbers of each tensor, zero before its first step: how many steps there have been; room of the operation
+ * batches       their numbers; may be NULL where batches_count is 0. On the CPU there are none
+ */
+
 /**
  * SGD with momentum: g += weight_decay * p; v = momentum * v + g; p -= learning_rate * v.
- * @param velocity count, zero before the first step; NULL when momentum is 0
+ * @param tensors 3 of each: p; g; v, zero before the first step, NULL when momentum is 0
  */
-VQ4J_API int32_t VQ4J_OPERATION(sgd_step)(VQ4J_STREAM float* parameter, const float* gradient, float* velocity,
-    int64_t count, double learning_rate, double momentum, double weight_decay);
+VQ4J_API int32_t VQ4J_OPERATION(sgd_step)(VQ4J_STREAM float* const* tensors, const int64_t* counts, int64_t* const* steps,
+    int64_t tensors_count, const int64_t* batches, int64_t batches_count, double learning_rate, double momentum,
+    double weight_decay);
 
 /**
  * Adam (decoupled = 0: g += weight_decay * p) and AdamW (decoupled = 1: p -= learning_rate * weight_decay * p):
  * m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; p -= learning_rate * mhat / (sqrt(vhat) + epsilon).
- * @param first_moment, second_moment count, zero before the first step
- * @param step 1 at the first step
+ * @param tensors 4 of each: p; g; m and v, zero before the first step
  */
-VQ4J_API int32_t VQ4J_OPERATION(adam_step)(VQ4J_STREAM float* parameter, const float* gradient, float* first_moment,
-    float* second_moment, int64_t count, int64_t step, double learning_rate, double beta1, double beta2, double epsilon,
-    double weight_decay, int32_t decoupled);
+VQ4J_API int32_t VQ4J_OPERATION(adam_step)(VQ4J_STREAM float* const* tensors, const int64_t* counts, int64_t* const* steps,
+    int64_t tensors_count, const int64_t* batches, int64_t batches_count, double learning_rate, double beta1, double beta2,
+    double epsilon, double weight_decay, int32_t decoupled);
 
 /** Sets the rows k with mask_k != 0 of a K x D tensor to zero: the optimiser state of replaced codes. */
 VQ4J_API int32_t VQ4J_OPERATION(clear_rows)(VQ4J_STREAM float* values, int64_t codes_count, int64_t features,

@@ -1,8 +1,9 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.SteppedTensors;
 import java.util.List;
-import org.bytedeco.javacpp.FloatPointer;
 
 /**
  * Adam and AdamW: m and v the bias-corrected averages of the gradient and its square, p -= learningRate * m / (sqrt(v) +
@@ -65,24 +66,12 @@ public final class Adam extends Optimizer {
     }
 
     @Override
-    boolean countsSteps() {
-        return true;
+    int parts() {
+        return 4;
     }
 
     @Override
-    void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state) {
-        kernels.adamStep(
-                values,
-                gradient,
-                state.tensor(0),
-                state.tensor(1),
-                state.count(),
-                state.nextStep(),
-                learningRate(),
-                beta1,
-                beta2,
-                epsilon,
-                weightDecay,
-                decoupled);
+    void update(Kernels kernels, SteppedTensors tensors, List<Batch> unless) {
+        kernels.adamStep(tensors, unless, learningRate(), beta1, beta2, epsilon, weightDecay, decoupled);
     }
 }

@@ -177,9 +177,9 @@ final class Codebook implements AutoCloseable {
         return awaitsKmeans || effective.startsInTraining();
     }
 
-    /** Whether a training pass depends on whether the last one has succeeded. */
-    boolean dependsOnLastPass() {
-        return inner != null && inner.countsSteps();
+    /** Whether {@link #prepareForTraining} reads rows. */
+    boolean readsRowsBeforeAssigning() {
+        return awaitsKmeans || effective.readsRows();
     }
 
     boolean learnsByGradient() {
@@ -240,6 +240,18 @@ final class Codebook implements AutoCloseable {
                 sampling.seed(),
                 sampling.step(),
                 assignment.codes);
+    }
+
+    /** The nearest code of every row in 16 bits, which become the rows of the assignment where they are kept. */
+    void assign(State state, Assignment assignment, Pass.Halves halves) {
+        kernels.assignHalf(
+                halves.values(),
+                halves.type(),
+                assignment.rows,
+                packed(state),
+                codes,
+                assignment.codes,
+                halves.areKept() ? assignment.z : null);
     }
 
     /** The k nearest codes of every row, nearest first. */
@@ -362,13 +374,6 @@ final class Codebook implements AutoCloseable {
         awaitsKmeans = false;
         if (replacement != null) {
             replacement.commit(parameter);
-        }
-    }
-
-    /** Takes back what the host has noted in {@link #commit}, of a pass whose batch has failed after it. */
-    void undo() {
-        if (inner != null) {
-            inner.undo();
         }
     }
 

@@ -126,6 +126,11 @@ final class EffectiveCodebook implements AutoCloseable {
         return inputMoments != null || norm != CodebookNorm.NONE;
     }
 
+    /** Whether a training pass takes moments of its rows. */
+    boolean readsRows() {
+        return inputMoments != null;
+    }
+
     /** Whether a training pass starts the running moments, which the host has to know of. */
     boolean startsInTraining() {
         return inputMoments != null && !inputMoments.started();

@@ -70,6 +70,11 @@ public final class GroupVectorQuant extends Quantizer {
     }
 
     @Override
+    boolean assignsFirst(boolean training) {
+        return false;
+    }
+
+    @Override
     void prepareToDecode(Pass pass) {
         place(pass);
         for (int g = 0; g < codebooks.size(); g++) {

@@ -47,22 +47,12 @@ final class InnerOptimizer implements AutoCloseable {
     }
 
     void step(Kernels kernels, FloatPointer codebook, FloatPointer gradient) {
-        options.optimizer.update(kernels, codebook, gradient, next);
+        options.optimizer.step(kernels, codebook, gradient, next);
     }
 
     /** Takes the steps of a forward over, unless its batch has failed. */
     void commit() {
         state.commit(next);
-    }
-
-    /** Takes the number of the steps of a forward that has failed after it back. */
-    void undo() {
-        state.takeBack(options.steps);
-    }
-
-    /** Whether the next forward's steps depend on a number that is known only when the last forward is done. */
-    boolean countsSteps() {
-        return options.optimizer.countsSteps();
     }
 
     void visitState(StateVisitor visitor, String prefix) {

@@ -7,7 +7,7 @@ import org.bytedeco.javacpp.ShortPointer;
 
 /**
  * A tensor of numbers as kernels take them: FLOAT32 in its own memory where they reach it, otherwise in a copy that is kept
- * here. 16-bit numbers are always widened into one.
+ * here. 16-bit numbers are widened into one, here or by a kernel that reads them anyway.
  */
 final class NativeFloats implements AutoCloseable {
     private final Kernels kernels;
@@ -35,7 +35,13 @@ final class NativeFloats implements AutoCloseable {
         return room;
     }
 
-    private ShortPointer readHalves(Tensor tensor) {
+    /** Room for the elements of a tensor of 16-bit numbers, of which {@link #readHalves} gives those that are converted. */
+    FloatPointer roomOfConverted(Tensor tensor) {
+        return copy.atLeast(tensor.size());
+    }
+
+    /** The elements of a tensor of 16-bit numbers as they are. */
+    ShortPointer readHalves(Tensor tensor) {
         if (tensor.isReachedBy(kernels)) {
             return tensor.halves();
         }

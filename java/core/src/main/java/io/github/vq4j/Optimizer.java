@@ -1,12 +1,18 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
+import io.github.vq4j.internal.SteppedTensors;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -18,28 +24,35 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
     private double learningRate;
     private boolean closed;
 
-    /** State of one parameter: tensors of its shape, and the steps it has made. */
+    /** State of one parameter: tensors of its shape, and the steps it has made, a number that kernels count. */
     static final class State {
         private final Parameter parameter;
         private final List<Memory<FloatPointer>> tensors = new ArrayList<>();
-        private long steps;
+        private final Memory<LongPointer> steps;
 
         private State(Parameter parameter) {
             this.parameter = parameter;
+            steps = Memory.longs(parameter.kernels(), 2);
+            parameter.kernels().clear(steps.pointer(), 2 * Long.BYTES);
         }
 
-        FloatPointer tensor(int index) {
+        private FloatPointer tensor(int index) {
             return tensors.get(index).pointer();
         }
 
+        private void addTo(SteppedTensors stepped, FloatPointer values, FloatPointer gradient) {
+            List<FloatPointer> parts = new ArrayList<>(List.of(values, gradient));
+            tensors.forEach(tensor -> parts.add(tensor.pointer()));
+            stepped.add(count(), steps(), parts);
+        }
+
         /** The number of elements of each tensor. */
-        long count() {
+        private long count() {
             return parameter.value().size();
         }
 
-        /** The number of the step that begins, from 1. */
-        long nextStep() {
-            return ++steps;
+        private LongPointer steps() {
+            return steps.pointer();
         }
 
         /** Takes over what another state of the same shape holds. */
@@ -47,7 +60,7 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
             for (int i = 0; i < tensors.size(); i++) {
                 parameter.kernels().copy(tensor(i), other.tensor(i), count() * Float.BYTES);
             }
-            steps = other.steps;
+            parameter.kernels().copy(steps(), other.steps(), Long.BYTES);
         }
 
         /** As {@link #copyFrom}, unless the open batch has failed. */
@@ -55,16 +68,13 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
             for (int i = 0; i < tensors.size(); i++) {
                 parameter.kernels().commit(tensor(i), other.tensor(i), count() * Float.BYTES);
             }
-            steps = other.steps;
-        }
-
-        /** Forgets as many steps. */
-        void takeBack(int number) {
-            steps -= number;
+            parameter.kernels().commit(steps(), other.steps(), Long.BYTES);
         }
 
         void visitState(StateVisitor state, String prefix, List<String> names) {
-            state.number(prefix + "steps", 0, Long.MAX_VALUE - 1, () -> steps, value -> steps = value);
+            state.number(prefix + "steps", 0, Long.MAX_VALUE - 1, this::stepsMade, value -> parameter
+                    .kernels()
+                    .write(new long[] {value}, steps()));
             for (int i = 0; i < names.size(); i++) {
                 state.floats(
                         prefix + names.get(i),
@@ -74,11 +84,18 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
             }
         }
 
+        private long stepsMade() {
+            long[] made = new long[1];
+            parameter.kernels().read(steps(), made);
+            return made[0];
+        }
+
         void close() {
             for (Memory<FloatPointer> tensor : tensors) {
                 parameter.removeFollower(tensor);
                 tensor.close();
             }
+            steps.close();
         }
     }
 
@@ -117,25 +134,66 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
     }
 
     /**
-     * Updates parameters, once their gradients are there.
+     * Updates parameters, in the order of the stream where their gradients come from a CUDA device, which is not waited for
+     * unless they come from several streams.
      *
-     * @throws NotFiniteException if a forward or backward on a CUDA device has found a NaN or an infinity; nothing has been
-     *     changed then
-     * @throws IllegalStateException if one has no gradient yet, its layer is closed, or this optimiser is; nothing has been
-     *     changed then
+     * <p>A forward or backward on a device may turn out later to have found a NaN or an infinity; then too nothing has been
+     * changed, and its exception comes from where {@link Quantizer#forward(Tensor)} says.
+     *
+     * @throws NotFiniteException if one is known to have found a NaN or an infinity; nothing has been changed then
+     * @throws IllegalStateException if a parameter has no gradient yet, its layer is closed, or this optimiser is; nothing
+     *     has been changed then
      */
     public void step(List<Parameter> parameters) {
         checkOpen();
-        for (Parameter parameter : parameters) {
+        Set<Parameter> stepped = new LinkedHashSet<>(parameters);
+        for (Parameter parameter : stepped) {
             parameter.value().checkOpen();
             if (!parameter.hasGradient()) {
                 throw new IllegalStateException("no gradient of " + parameter + " yet; call backward before step");
             }
-            parameter.awaitGradient();
+            parameter.throwIfFailed();
         }
-        for (Parameter parameter : parameters) {
-            State state = states.computeIfAbsent(parameter, this::newState);
-            update(parameter.kernels(), parameter.values(), parameter.gradient().floats(), state);
+        if (haveOneStream(stepped)) {
+            step(stepped, sourcesOf(stepped));
+        } else {
+            stepped.forEach(Parameter::awaitGradient);
+            stepped.forEach(parameter -> step(Set.of(parameter), List.of()));
+        }
+    }
+
+    private static boolean haveOneStream(Set<Parameter> parameters) {
+        Iterator<Parameter> each = parameters.iterator();
+        Kernels first = each.hasNext() ? each.next().kernels() : Kernels.cpu();
+        return parameters.stream().allMatch(parameter -> parameter.kernels().haveStreamOf(first));
+    }
+
+    private static List<Batch> sourcesOf(Set<Parameter> parameters) {
+        return parameters.stream()
+                .flatMap(parameter -> parameter.source().stream())
+                .distinct()
+                .toList();
+    }
+
+    /** Of parameters of one stream. */
+    private void step(Set<Parameter> parameters, List<Batch> sources) {
+        if (parameters.isEmpty()) {
+            return;
+        }
+        try (SteppedTensors tensors = new SteppedTensors(parameters.size(), parts())) {
+            for (Parameter parameter : parameters) {
+                states.computeIfAbsent(parameter, this::newState)
+                        .addTo(tensors, parameter.values(), parameter.newGradient());
+            }
+            update(parameters.iterator().next().kernels(), tensors, sources);
+        }
+    }
+
+    /** A step of one tensor, with a state that was made for as many values. */
+    final void step(Kernels kernels, FloatPointer values, FloatPointer gradient, State state) {
+        try (SteppedTensors tensors = new SteppedTensors(1, parts())) {
+            state.addTo(tensors, values, gradient);
+            update(kernels, tensors, List.of());
         }
     }
 
@@ -201,13 +259,11 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
         };
     }
 
-    /** Whether a step depends on how many there have been, a number that the host keeps. */
-    boolean countsSteps() {
-        return false;
-    }
+    /** What kernels have of each tensor: itself, its gradient, and room for all state that there can be. */
+    abstract int parts();
 
-    /** The step itself, on as many values as the state has been made for. */
-    abstract void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state);
+    /** The step itself, unless one of the batches fails. */
+    abstract void update(Kernels kernels, SteppedTensors tensors, List<Batch> unless);
 
     private void checkOpen() {
         if (closed) {

@@ -6,6 +6,7 @@ import io.github.vq4j.internal.Memory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
@@ -61,6 +62,18 @@ public final class Parameter {
                 hasGradient = false;
                 throw failure;
             }
+        }
+    }
+
+    /** The batch that computes the gradient, where that is not known to be done. */
+    Optional<Batch> source() {
+        return Optional.ofNullable(source);
+    }
+
+    /** Throws what is known to have been wrong with the gradient; there is none then. */
+    void throwIfFailed() {
+        if (source != null && source.isKnown()) {
+            awaitGradient();
         }
     }
 

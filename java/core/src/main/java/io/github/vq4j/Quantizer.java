@@ -110,6 +110,9 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** Assigns all rows, training codebooks inside the pass where that is asked for. Changes nothing but the pass. */
     abstract void assign(Pass pass, boolean training);
 
+    /** Whether the first assignment is the first to read the normalised rows, all of them. */
+    abstract boolean assignsFirst(boolean training);
+
     /** Gives the codebooks' states and the assignments' rows for codes that are known. */
     abstract void prepareToDecode(Pass pass);
 
@@ -155,7 +158,12 @@ public abstract sealed class Quantizer implements AutoCloseable
         CodeSampling sampling = training && samplingTemperature > 0
                 ? new CodeSampling(samplingTemperature, Codebook.seedOf(seed, number), trainingSteps)
                 : null;
-        codebookOf(number).assign(stateOf(pass, number), assignment, sampling);
+        if (pass.halves != null) {
+            codebookOf(number).assign(stateOf(pass, number), assignment, pass.halves);
+            pass.halves = null;
+        } else {
+            codebookOf(number).assign(stateOf(pass, number), assignment, sampling);
+        }
         if (training) {
             codebookOf(number).alternate(stateOf(pass, number), assignment, sampling);
         }
@@ -183,27 +191,39 @@ public abstract sealed class Quantizer implements AutoCloseable
             FloatPointer out) {
         Assignment assignment = pass.assignment(number);
         Codebook.State state = stateOf(pass, number);
-        kernels.inputGradient(
-                assignment.z,
-                ofRows,
-                assignment.rows,
-                state.effective(),
-                assignment.codes,
-                (float) ((1 - beta) * mean),
-                out);
-        if (!codebookOf(number).learnsByGradient()) {
+        float coefficient = (float) ((1 - beta) * mean);
+        float codesCoefficient = (float) (beta * mean);
+        FloatPointer shared = shareOfCodes(ofCodes);
+        boolean learns = codebookOf(number).learnsByGradient();
+        if (learns && (shared == null || shared.equals(ofRows))) {
+            sums.gradients(
+                    assignment.z,
+                    ofRows,
+                    assignment.rows,
+                    state.effective(),
+                    assignment.codes,
+                    codebookOf(number).codes(),
+                    coefficient,
+                    codesCoefficient,
+                    shared == null ? 0 : (float) nu,
+                    out,
+                    codebookOf(number).gradientRoom(state));
             return;
         }
-        sums.codebookGradient(
-                assignment.z,
-                shareOfCodes(ofCodes),
-                assignment.rows,
-                state.effective(),
-                assignment.codes,
-                codebookOf(number).codes(),
-                (float) (beta * mean),
-                (float) nu,
-                codebookOf(number).gradientRoom(state));
+        kernels.inputGradient(
+                assignment.z, ofRows, assignment.rows, state.effective(), assignment.codes, coefficient, out);
+        if (learns) {
+            sums.codebookGradient(
+                    assignment.z,
+                    shared,
+                    assignment.rows,
+                    state.effective(),
+                    assignment.codes,
+                    codebookOf(number).codes(),
+                    codesCoefficient,
+                    (float) nu,
+                    codebookOf(number).gradientRoom(state));
+        }
     }
 
     /** Of the task's gradient for codes, what they receive a share of: without a share it need not be read. */
@@ -225,11 +245,11 @@ public abstract sealed class Quantizer implements AutoCloseable
      *
      * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask, with workers, with
      * replacementPolicy KMEANS_INPUT, and in the first training pass where that initialises by k-means or starts running
-     * moments; alternated optimisation by {@link Adam} waits for the pass before. The exception then comes from the first
-     * of these that waits: the numbers of the result, {@link Optimizer#step} or {@link Parameter#gradient} after the
-     * backward, or one of the layer's next passes. The layer has not been changed by the pass then, either; passes between
-     * the two are what they would have been without it, but that it has had a number of the training steps, which random
-     * draws depend on.
+     * moments. The exception then comes from the first of these that waits, or that comes after it: the numbers of the
+     * result, {@link Parameter#gradient} and {@link Optimizer#step} after the backward, or one of the layer's next passes.
+     * The layer has not been changed by the pass then, either, nor by a step with its gradients; passes between the two are
+     * what they would have been without it, but that it has had a number of the training steps, which random draws depend
+     * on.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -268,7 +288,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * Gradients of task(output) + alpha * loss, for the last {@link #forward}, which is used up by it: every backward needs
      * a forward of its own. The parameters must not be changed between the two. The gradient of z is the result; the
      * gradients of the parameters are overwritten. Nothing waits for a CUDA device here, as in {@link #forward(Tensor)}, and
-     * the exception may come from {@link Optimizer#step} or {@link Parameter#gradient}.
+     * the exception may come from {@link Parameter#gradient}, {@link Optimizer#step} or one of the layer's next passes.
      *
      * @param gradOutput gradient of the task loss with respect to the output, FLOAT32 of its shape; null for zero
      * @param alpha weight of the commitment loss, finite
@@ -697,14 +717,13 @@ public abstract sealed class Quantizer implements AutoCloseable
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
-        boolean dependsOnLast = training && anyCodebook(Codebook::dependsOnLastPass);
-        unfinished.leave(dependsOnLast ? 0 : UnfinishedBatches.MOST);
+        unfinished.leave(UnfinishedBatches.MOST);
         Pass pass = takePass();
         Batch batch = kernels.beginBatch();
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
-            start(pass, z, axis, mask);
+            start(pass, z, axis, mask, training, true);
             if (!isEnabled()) {
                 pass.leaveAllOut(Rows.of(z.shape(), axis));
             } else if (pass.isEmpty() && training) {
@@ -736,8 +755,7 @@ public abstract sealed class Quantizer implements AutoCloseable
                 }
                 commit(pass, figures);
             }
-            int inUse = commits ? inUse(pass) : 0;
-            batch.submit(commits ? () -> undo(inUse) : () -> {});
+            batch.submit(commits ? () -> trainingSteps-- : () -> {});
             if (commits) {
                 trainingSteps++;
             }
@@ -778,7 +796,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void assign(Tensor z, int axis, @Nullable RowMask mask, int used, Tensor codes) {
         Pass pass = takePass();
         try (Batch batch = kernels.beginBatch()) {
-            start(pass, z, axis, mask);
+            start(pass, z, axis, mask, false, used > 1);
             pass.used = used;
             normaliseAndAssign(pass, false);
             codes.copyFrom(kernels, wholeCodes(pass));
@@ -826,12 +844,15 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask) {
+    /** @param keepsZ whether z is read after the first assignment */
+    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean training, boolean keepsZ) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
         pass.samples = samples(z, axis);
         pass.used = assignmentCount;
-        pass.wholeZ = pass.input.read(z);
+        boolean assignmentConverts = z.dataType().isHalf() && mask == null && isEnabled() && assignsGiven(training);
+        pass.halves = assignmentConverts ? new Pass.Halves(pass.input.readHalves(z), z.dataType(), keepsZ) : null;
+        pass.wholeZ = assignmentConverts ? pass.input.roomOfConverted(z) : pass.input.read(z);
         pass.z = pass.wholeZ;
         pass.isMasked = mask != null;
         if (mask != null) {
@@ -840,6 +861,13 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
         pass.given = pass.z;
         pass.givenRows = pass.rows;
+    }
+
+    /** Whether an assignment is the first to read z, for the nearest codes of all of its rows. */
+    private boolean assignsGiven(boolean training) {
+        boolean draws = training && samplingTemperature > 0;
+        boolean prepares = training && codebooks.get(0).readsRowsBeforeAssigning();
+        return projection == null && inputNorm.isIdentity() && assignsFirst(training) && !draws && !prepares;
     }
 
     private void normaliseAndAssign(Pass pass, boolean training) {
@@ -1083,12 +1111,6 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    /** Takes back what the host has noted of a training pass that has failed after it. */
-    private void undo(int inUse) {
-        trainingSteps--;
-        codebooks.stream().limit(inUse).forEach(Codebook::undo);
-    }
-
     /** Training passes so far. */
     final long trainingSteps() {
         return trainingSteps;
@@ -1097,6 +1119,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         boolean onHost =
                 gradInput.device() == Device.HOST || (gradOutput != null && gradOutput.device() == Device.HOST);
+        parameters.forEach(Parameter::newGradient); // which is cleared at its first use: not in a batch
         // What is waited for anyway fails at its first bad row, before gradients of parameters are overwritten.
         Batch batch = onHost || pass.isMasked ? null : kernels.beginBatch(savedBatch);
         try (batch) {

@@ -156,6 +156,11 @@ public final class ResidualVectorQuant extends Quantizer {
     }
 
     @Override
+    boolean assignsFirst(boolean training) {
+        return beamWidth == 1 && !(training && minStages < stages);
+    }
+
+    @Override
     void prepareToDecode(Pass pass) {
         for (int i = 0; i < pass.used; i++) {
             pass.assignment(i).of(pass.normalised, pass.rows, codesOf(pass, i, pass.rows));

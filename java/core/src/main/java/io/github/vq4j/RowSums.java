@@ -52,6 +52,33 @@ class RowSums {
         kernels.codebookGradient(z, gradient, rows, codebook, codes, codesCount, coefficient, nu, out);
     }
 
+    /** As {@link #codebookGradient}, and the gradient of the rows: gradient + inputCoefficient * (z - e). */
+    void gradients(
+            FloatPointer z,
+            @Nullable FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            int codesCount,
+            float inputCoefficient,
+            float codebookCoefficient,
+            float nu,
+            FloatPointer outRows,
+            FloatPointer outCodebook) {
+        kernels.gradients(
+                z,
+                gradient,
+                rows,
+                codebook,
+                codes,
+                codesCount,
+                inputCoefficient,
+                codebookCoefficient,
+                nu,
+                outRows,
+                outCodebook);
+    }
+
     /** Mean and population variance of each feature. */
     void moments(FloatPointer z, Rows rows, FloatPointer mean, FloatPointer variance) {
         kernels.moments("z", z, rows, 1, rows.features(), mean, variance);

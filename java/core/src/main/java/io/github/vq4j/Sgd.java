@@ -1,8 +1,9 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Batch;
 import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.SteppedTensors;
 import java.util.List;
-import org.bytedeco.javacpp.FloatPointer;
 
 /** Stochastic gradient descent: v = momentum * v + g (v = g at the first step), p -= learningRate * v. */
 public final class Sgd extends Optimizer {
@@ -31,9 +32,12 @@ public final class Sgd extends Optimizer {
     }
 
     @Override
-    void update(Kernels kernels, FloatPointer values, FloatPointer gradient, State state) {
-        state.nextStep();
-        FloatPointer velocity = momentum > 0 ? state.tensor(0) : null;
-        kernels.sgdStep(values, gradient, velocity, state.count(), learningRate(), momentum, 0);
+    int parts() {
+        return 3;
+    }
+
+    @Override
+    void update(Kernels kernels, SteppedTensors tensors, List<Batch> unless) {
+        kernels.sgdStep(tensors, unless, learningRate(), momentum, 0);
     }
 }

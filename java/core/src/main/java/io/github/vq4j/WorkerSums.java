@@ -82,6 +82,23 @@ final class WorkerSums extends RowSums {
     }
 
     @Override
+    void gradients(
+            FloatPointer z,
+            @Nullable FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            int codesCount,
+            float inputCoefficient,
+            float codebookCoefficient,
+            float nu,
+            FloatPointer outRows,
+            FloatPointer outCodebook) {
+        kernels.inputGradient(z, gradient, rows, codebook, codes, inputCoefficient, outRows);
+        codebookGradient(z, gradient, rows, codebook, codes, codesCount, codebookCoefficient, nu, outCodebook);
+    }
+
+    @Override
     void moments(FloatPointer z, Rows rows, FloatPointer mean, FloatPointer variance) {
         long rowsOfAll = count(rows);
         double largest = largest(z, rows);

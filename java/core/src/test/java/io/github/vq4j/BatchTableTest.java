@@ -55,8 +55,6 @@ class BatchTableTest {
             MOMENTS_START,
             "norm BATCH",
             MOMENTS_START,
-            "alternated optimisation",
-            "by Adam, whose steps depend on their number: whether the pass before has succeeded is waited for, not this pass",
             "replacement KMEANS_INPUT",
             "the number of unused codes is the number of clusters",
             "row mask",
@@ -169,7 +167,7 @@ class BatchTableTest {
         return waits == 0 ? "none" : waits <= 2 ? String.valueOf(waits) : "several";
     }
 
-    /** Trains by a forward and a backward. */
+    /** Trains by a forward, a backward, and a step of an optimiser where there are parameters. */
     private interface Trainee extends AutoCloseable {
         void pass(Tensor z, Tensor gradient);
 
@@ -179,15 +177,18 @@ class BatchTableTest {
 
     private static Trainee trainee(Function<Backend, Quantizer> kind, boolean masked) {
         Quantizer layer = kind.apply(Backend.cuda(0));
+        Optimizer optimizer = Optimizer.adam(0.01);
         return new Trainee() {
             @Override
             public void pass(Tensor z, Tensor gradient) {
                 forward(layer, z, masked).close();
                 layer.backward(gradient, 1).close();
+                optimizer.step(layer);
             }
 
             @Override
             public void close() {
+                optimizer.close();
                 layer.close();
             }
         };

@@ -82,24 +82,24 @@ class DeviceStepsTest {
 
     @Test
     void ofOneCodebook() {
-        assertEquals(new Steps(8, 6, 1), Steps.of(layer()));
+        assertEquals(new Steps(8, 5, 1), Steps.of(layer()));
     }
 
     /** Blocks share the codes where there are several panels of them for few rows: one more fill. */
     @Test
     void ofManyCodes() {
         assertEquals(
-                new Steps(9, 6, 1), Steps.of(VectorQuant.builder(FEATURES, 300).dim(-1)));
+                new Steps(9, 5, 1), Steps.of(VectorQuant.builder(FEATURES, 300).dim(-1)));
     }
 
     @Test
     void ofCodesThatShareTheTasksGradient() {
-        assertEquals(new Steps(8, 6, 1), Steps.of(layer().syncNu(2)));
+        assertEquals(new Steps(8, 5, 1), Steps.of(layer().syncNu(2)));
     }
 
     @Test
     void ofARotatedGradient() {
-        assertEquals(new Steps(8, 8, 1), Steps.of(layer().gradientEstimator(GradientEstimator.ROTATION)));
+        assertEquals(new Steps(8, 7, 1), Steps.of(layer().gradientEstimator(GradientEstimator.ROTATION)));
     }
 
     @Test
@@ -110,50 +110,50 @@ class DeviceStepsTest {
 
     @Test
     void ofNumbersOf16Bits() {
-        assertEquals(new Steps(9, 6, 1), Steps.of(layer(), DataType.BFLOAT16, ROWS, FEATURES));
+        assertEquals(new Steps(8, 5, 1), Steps.of(layer(), DataType.BFLOAT16, ROWS, FEATURES));
     }
 
     @Test
     void ofALearnedAffine() {
-        assertEquals(new Steps(10, 9, 3), Steps.of(layer().affineLr(1)));
+        assertEquals(new Steps(10, 8, 1), Steps.of(layer().affineLr(1)));
     }
 
     @Test
     void ofAStatisticsAffine() {
-        assertEquals(new Steps(26, 7, 1), Steps.of(layer().statisticsAffine(true)));
+        assertEquals(new Steps(24, 6, 1), Steps.of(layer().statisticsAffine(true)));
     }
 
     @Test
     void ofRowsAndCodesOfLengthOne() {
-        assertEquals(new Steps(14, 7, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
+        assertEquals(new Steps(12, 6, 1), Steps.of(layer().norm(Norm.UNIT).codebookNorm(CodebookNorm.UNIT)));
     }
 
     @Test
     void ofMovingAverages() {
-        assertEquals(new Steps(20, 3, 0), Steps.of(layer().ema(0.9)));
+        assertEquals(new Steps(18, 3, 0), Steps.of(layer().ema(0.9)));
     }
 
     @Test
     void ofReplacedCodes() {
-        assertEquals(new Steps(21, 6, 1), Steps.of(layer().replaceFreq(20)));
+        assertEquals(new Steps(19, 5, 1), Steps.of(layer().replaceFreq(20)));
     }
 
     @Test
     void ofALinearMap() {
-        assertEquals(new Steps(11, 11, 1), Steps.of(layer().linearCodebook(true)));
+        assertEquals(new Steps(11, 10, 1), Steps.of(layer().linearCodebook(true)));
     }
 
     @Test
     void ofResidualStages() {
         assertEquals(
-                new Steps(42, 17, 4),
+                new Steps(42, 17, 1),
                 Steps.of(ResidualVectorQuant.builder(FEATURES, 4 * CODES, 4).dim(-1)));
     }
 
     @Test
     void ofGroups() {
         assertEquals(
-                new Steps(48, 26, 4),
+                new Steps(48, 22, 1),
                 Steps.of(GroupVectorQuant.builder(FEATURES, 4 * CODES, 4).dim(-1)));
     }
 }

@@ -58,6 +58,56 @@ class HalfInputTest {
         }
     }
 
+    /** Whatever reads z first: the assignment, which converts it, or what comes before it. */
+    @ParameterizedTest
+    @MethodSource("backendsAndTypes")
+    void everyLayerGivesTheSameAsForFloats(Backend backend, DataType type) {
+        List<Quantizer.Builder<?>> layers = List.of(
+                VectorQuant.builder(4, 9),
+                VectorQuant.builder(4, 9).dim(-1),
+                VectorQuant.builder(4, 9).dim(-1).affineLr(1).syncNu(2).replaceFreq(1),
+                VectorQuant.builder(4, 9).statisticsAffine(true),
+                VectorQuant.builder(4, 9).kmeansInit(true),
+                VectorQuant.builder(4, 9).samplingTemperature(0.5),
+                VectorQuant.builder(4, 9).norm(Norm.UNIT),
+                VectorQuant.builder(4, 9).lookupSize(2),
+                VectorQuant.builder(4, 9).ema(0.9),
+                VectorQuant.builder(4, 9).alternated(Optimizer.adam(0.1), 2, true),
+                GroupVectorQuant.builder(4, 10, 2),
+                GroupVectorQuant.builder(4, 5, 2).share(true),
+                ResidualVectorQuant.builder(4, 9, 3),
+                ResidualVectorQuant.builder(4, 9, 3).dim(-1).quantizerDropout(1, true),
+                ResidualVectorQuant.builder(4, 9, 3).beamWidth(2));
+        short[] bits = halves(type);
+        float[] values = widened(bits, type);
+        for (Quantizer.Builder<?> options : layers) {
+            try (Quantizer layer = options.backend(backend).seed(3).build();
+                    Quantizer other = options.build()) {
+                boolean isLast = layer.options().get("dim").equals("-1");
+                long[] shape = isLast ? new long[] {105, 4} : SHAPE;
+                for (int step = 0; step < 3; step++) {
+                    if (step == 2) {
+                        layer.eval();
+                        other.eval();
+                    }
+                    Quantized expected = other.forward(Tensor.of(values, shape));
+                    Quantized result = layer.forward(Tensor.of(bits, type, shape));
+                    assertArrayEquals(
+                            expected.codes().toIntArray(), result.codes().toIntArray());
+                    assertArrayEquals(
+                            expected.output().toFloatArray(), result.output().toFloatArray());
+                    assertEquals(expected.loss(), result.loss());
+                    assertArrayEquals(
+                            other.backward(null, 1).input().toFloatArray(),
+                            layer.backward(null, 1).input().toFloatArray());
+                    assertArrayEquals(
+                            other.encode(Tensor.of(values, shape)).toIntArray(),
+                            layer.encode(Tensor.of(bits, type, shape)).toIntArray());
+                }
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("backendsAndTypes")
     void theMemoryMayBeOfAnyKind(Backend backend, DataType type) {

@@ -59,7 +59,7 @@ public class NearestCodesBenchmark extends OperationData {
     /** The nearest code of every row in FLOAT16. */
     @Benchmark
     public void assignHalf() {
-        kernels.assignHalf(halves, DataType.FLOAT16, layout, packed, codes, codesOfRows);
+        kernels.assignHalf(halves, DataType.FLOAT16, layout, packed, codes, codesOfRows, null);
     }
 
     /** The nearest codes of every row. */

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -224,6 +225,17 @@ public final class Batch implements AutoCloseable {
             isSeen = true;
             throw failure;
         }
+    }
+
+    /** The numbers of this batch and of the one before it, where they are not finished. */
+    LongStream unfinished() {
+        LongStream own = isFinished ? LongStream.empty() : LongStream.of(number);
+        return before == null ? own : LongStream.concat(own, before.unfinished());
+    }
+
+    /** Whether {@link #await} need not wait to tell whether the batch has failed. */
+    public boolean isKnown() {
+        return isFinished || (before != null && before.isFinished && before.failure != null);
     }
 
     /** Waits until the batch is done, and throws a failure unless one of the calls that wait has thrown it before. */

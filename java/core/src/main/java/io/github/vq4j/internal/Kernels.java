@@ -2,6 +2,7 @@ package io.github.vq4j.internal;
 
 import io.github.vq4j.DataType;
 import io.github.vq4j.NotFiniteException;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -66,7 +67,8 @@ public final class Kernels {
         return stream == null ? 0 : stream.address();
     }
 
-    boolean haveStreamOf(Kernels others) {
+    /** Whether these run on the same device, and in the order of the same stream. */
+    public boolean haveStreamOf(Kernels others) {
         return device == others.device && streamAddress() == others.streamAddress();
     }
 
@@ -409,8 +411,19 @@ public final class Kernels {
                                 z, rows.outer(), rows.inner(), rows.features(), codebook, codes, k, kind, out));
     }
 
-    /** The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16. */
-    public void assignHalf(ShortPointer z, DataType type, Rows rows, Pointer packed, long codes, IntPointer out) {
+    /**
+     * The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16.
+     *
+     * @param widened receives the rows as fp32; null: nothing does
+     */
+    public void assignHalf(
+            ShortPointer z,
+            DataType type,
+            Rows rows,
+            Pointer packed,
+            long codes,
+            IntPointer out,
+            @Nullable FloatPointer widened) {
         check(
                 onCuda()
                         ? CudaKernels.assignHalf(
@@ -422,9 +435,18 @@ public final class Kernels {
                                 rows.features(),
                                 packed,
                                 codes,
-                                out)
+                                out,
+                                widened)
                         : CpuKernels.assignHalf(
-                                z, halfType(type), rows.outer(), rows.inner(), rows.features(), packed, codes, out));
+                                z,
+                                halfType(type),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                out,
+                                widened));
     }
 
     /** 16-bit numbers, FLOAT16 or BFLOAT16, as fp32. */
@@ -883,6 +905,47 @@ public final class Kernels {
                                 codes,
                                 coefficient,
                                 out));
+    }
+
+    /**
+     * {@link #inputGradient} and {@link #codebookGradient}, of one read of the rows where that is possible; one by one
+     * outside of a batch, where the first one's failure leaves the codes' gradient as it was.
+     *
+     * @param nu where it is 0, the codes receive nothing of the task's gradient
+     */
+    public void gradients(
+            FloatPointer z,
+            @Nullable FloatPointer gradient,
+            Rows rows,
+            FloatPointer codebook,
+            IntPointer codes,
+            long codesCount,
+            float inputCoefficient,
+            float codebookCoefficient,
+            float nu,
+            FloatPointer outRows,
+            FloatPointer outCodebook) {
+        if (openBatch() == null) {
+            inputGradient(z, gradient, rows, codebook, codes, inputCoefficient, outRows);
+            FloatPointer shared = nu == 0 ? null : gradient;
+            codebookGradient(z, shared, rows, codebook, codes, codesCount, codebookCoefficient, nu, outCodebook);
+            return;
+        }
+        check(CudaKernels.gradients(
+                stream(),
+                z,
+                gradient,
+                rows.outer(),
+                rows.inner(),
+                rows.features(),
+                codebook,
+                codes,
+                codesCount,
+                inputCoefficient,
+                codebookCoefficient,
+                nu,
+                outRows,
+                outCodebook));
     }
 
     /** Gradient of the codebook: sums of nu * gradient + coefficient * (e - z). A null gradient counts as zero. */
@@ -1464,31 +1527,50 @@ public final class Kernels {
 
     // ---- optimiser steps --------------------------------------------------------------------------------------
 
-    /** A step of SGD; velocity is null without momentum. */
+    /**
+     * A step of SGD of each of several tensors.
+     *
+     * @param tensors 3 of each: parameter, gradient, velocity, which is null without momentum
+     * @param unless batches before it on the same stream: where one of them fails there is no step
+     */
     public void sgdStep(
-            FloatPointer parameter,
-            FloatPointer gradient,
-            FloatPointer velocity,
-            long count,
-            double learningRate,
-            double momentum,
-            double weightDecay) {
-        check(
-                onCuda()
-                        ? CudaKernels.sgdStep(
-                                stream(), parameter, gradient, velocity, count, learningRate, momentum, weightDecay)
-                        : CpuKernels.sgdStep(
-                                parameter, gradient, velocity, count, learningRate, momentum, weightDecay));
+            SteppedTensors tensors, List<Batch> unless, double learningRate, double momentum, double weightDecay) {
+        try (LongPointer batches = unfinished(unless)) {
+            check(
+                    onCuda()
+                            ? CudaKernels.sgdStep(
+                                    stream(),
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    momentum,
+                                    weightDecay)
+                            : CpuKernels.sgdStep(
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    momentum,
+                                    weightDecay));
+        }
     }
 
-    /** A step of Adam, or of AdamW where the decay is decoupled. */
+    /**
+     * A step of Adam, or of AdamW where the decay is decoupled, of each of several tensors.
+     *
+     * @param tensors 4 of each: parameter, gradient, first and second moment
+     * @param unless as in {@link #sgdStep}
+     */
     public void adamStep(
-            FloatPointer parameter,
-            FloatPointer gradient,
-            FloatPointer firstMoment,
-            FloatPointer secondMoment,
-            long count,
-            long step,
+            SteppedTensors tensors,
+            List<Batch> unless,
             double learningRate,
             double beta1,
             double beta2,
@@ -1496,35 +1578,46 @@ public final class Kernels {
             double weightDecay,
             boolean decoupled) {
         int apart = decoupled ? 1 : 0;
-        check(
-                onCuda()
-                        ? CudaKernels.adamStep(
-                                stream(),
-                                parameter,
-                                gradient,
-                                firstMoment,
-                                secondMoment,
-                                count,
-                                step,
-                                learningRate,
-                                beta1,
-                                beta2,
-                                epsilon,
-                                weightDecay,
-                                apart)
-                        : CpuKernels.adamStep(
-                                parameter,
-                                gradient,
-                                firstMoment,
-                                secondMoment,
-                                count,
-                                step,
-                                learningRate,
-                                beta1,
-                                beta2,
-                                epsilon,
-                                weightDecay,
-                                apart));
+        try (LongPointer batches = unfinished(unless)) {
+            check(
+                    onCuda()
+                            ? CudaKernels.adamStep(
+                                    stream(),
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    beta1,
+                                    beta2,
+                                    epsilon,
+                                    weightDecay,
+                                    apart)
+                            : CpuKernels.adamStep(
+                                    tensors.parts(),
+                                    tensors.counts(),
+                                    tensors.steps(),
+                                    tensors.count(),
+                                    batches,
+                                    batches.limit(),
+                                    learningRate,
+                                    beta1,
+                                    beta2,
+                                    epsilon,
+                                    weightDecay,
+                                    apart));
+        }
+    }
+
+    /** The numbers of batches that are not finished, and of those before them. */
+    private static LongPointer unfinished(List<Batch> batches) {
+        long[] numbers =
+                batches.stream().flatMapToLong(Batch::unfinished).distinct().toArray();
+        LongPointer pointer = new LongPointer(Math.max(1, numbers.length));
+        pointer.put(numbers, 0, numbers.length);
+        return pointer.limit(numbers.length);
     }
 
     /** Sets the marked rows of a K x D tensor to zero. */
