@@ -14,8 +14,9 @@ function(vq4j_instruction_sets target)
         set_source_files_properties(${folder}/avx512.cpp PROPERTIES COMPILE_OPTIONS "${avx512}")
         set_source_files_properties(${folder}/avx512_vnni.cpp PROPERTIES COMPILE_OPTIONS "${avx512};-mavx512vnni")
     elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
-        # Every aarch64 has NEON.
+        # Every aarch64 has NEON. Scheduling before registers are given out, which GCC does on this processor and not on x86,
+        # loads so far ahead that the 24 accumulators of a tile no longer fit.
         target_sources(${target} PRIVATE ${folder}/neon.cpp)
-        set_source_files_properties(${folder}/neon.cpp PROPERTIES COMPILE_OPTIONS "${common}")
+        set_source_files_properties(${folder}/neon.cpp PROPERTIES COMPILE_OPTIONS "${common};-fno-schedule-insns")
     endif()
 endfunction()

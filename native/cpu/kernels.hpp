@@ -83,6 +83,7 @@ struct FilterKernels {
     void (*pack_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
+    int64_t pairs_for_an_open_one;  // of a row and a group that it assigns while assign_bounded scores one
 };
 
 struct Kernels {

@@ -147,7 +147,7 @@ private:
 
 // Assigns the rows of a fit, iteration after iteration. While the codes move far, bounds cost more than they save:
 // they are tried on one block of rows in 16, and on all once few enough pairs of a row and a group stay open there:
-// half of them, or one in five where the plain assignment has a filter.
+// half of them, or fewer where the plain assignment has a filter.
 class FitAssignment {
 public:
     FitAssignment(Rows rows, int64_t codes_count, int64_t groups)
@@ -192,7 +192,7 @@ public:
             }
         });
         bad.require_finite("z");
-        const int64_t pairs_for_an_open_one = filtered ? 5 : 2;
+        const int64_t pairs_for_an_open_one = filtered ? table.filter->pairs_for_an_open_one : 2;
         everywhere_ = everywhere_ || pairs_for_an_open_one * open_pairs < tested_rows * groups_;
     }
 

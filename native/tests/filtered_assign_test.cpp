@@ -38,7 +38,7 @@ void random_rows_of_all_sizes(Implementation& on) {
              Shape{13, 7, 16}, Shape{5, 1, 32}, Shape{7, 1, 32}, Shape{8, 1, 32}, Shape{60, 1, 512}, Shape{60, 1, 513},
              Shape{50, 1, 1023}, Shape{50, 1, 1024}, Shape{50, 1, 1025}, Shape{200, 1, 3}, Shape{200, 1, 4}, Shape{200, 1, 5},
              Shape{3, 70, 6}, Shape{200, 1, 7}, Shape{200, 1, 8}}) {
-        for (const int64_t codes_count : {63, 64, 257}) {
+        for (const int64_t codes_count : {63, 64, 191, 192, 257}) {
             check_canonical(on, random_floats(shape.size(), 1), shape, random_floats(codes_count * shape.features, 2));
         }
     }
@@ -239,23 +239,23 @@ void rows_that_round_towards_another_code(Implementation& on) {
     check_canonical(on, rows, shape, codebook);
 }
 
-// Codes of the same numbers in other orders, which 8 bits have exactly: only the roundings of canonical scores tell them
-// apart.
+// Codes of the same numbers in other orders, which the whole numbers of a filter up to `largest` have exactly: only the
+// roundings of canonical scores tell them apart.
 void codes_whose_scores_differ_by_their_roundings(Implementation& on) {
-    for (const int64_t features : {37, 256}) {
+    for (const auto& [features, largest] : {std::pair<int64_t, unsigned>{37, 127}, {256, 127}, {37, 65}, {256, 65}}) {
         Floats numbers(static_cast<size_t>(features));
         std::mt19937 generator(32);
         for (size_t d = 0; d < numbers.size(); ++d) {
-            numbers[d] = 1.1f * static_cast<float>(d % 2 == 0 ? 127 : generator() % 120 + 1);
+            numbers[d] = 1.1f * static_cast<float>(d % 2 == 0 ? largest : generator() % (largest - 7) + 1);
         }
-        Floats codebook(static_cast<size_t>(128 * features));
-        for (size_t k = 0; k < 64; ++k) {
+        Floats codebook(static_cast<size_t>(256 * features));
+        for (size_t k = 0; k < 128; ++k) {
             for (size_t d = 0; d < numbers.size(); ++d) {
                 std::swap(numbers[d], numbers[d + generator() % (numbers.size() - d)]);
             }
             for (size_t d = 0; d < numbers.size(); ++d) {
                 codebook[k * numbers.size() + d] = numbers[d];
-                codebook[(k + 64) * numbers.size() + d] = -numbers[d];
+                codebook[(k + 128) * numbers.size() + d] = -numbers[d];
             }
         }
         const Shape shape{100, 1, features};

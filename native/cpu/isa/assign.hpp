@@ -21,28 +21,37 @@ namespace {
 constexpr int tile_rows = 6;
 constexpr int tile_codes = 2 * lanes;
 
-// Scores of a tile's rows, [D][rows_in_tile], against the codes of one panel.
+// Scores of a tile's rows, [D][rows_in_tile], against the codes of one panel. In variables of their own and loops that are
+// unrolled: else a vector of two registers (NEON) is written to the stack for every feature.
 template <int rows_in_tile>
 VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
     Floats (&score)[rows_in_tile][2]) {
     const float* const starts = packed.negative_h + panel * tile_codes;
     const float* codes = packed.codes + panel * tile_codes * features;
+    Floats sum[rows_in_tile][2];
+#pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
-        score[r][0] = load(starts);
-        score[r][1] = load(starts + lanes);
+        sum[r][0] = load(starts);
+        sum[r][1] = load(starts + lanes);
     }
     const float* values = tile;
     for (int64_t d = 0; d < features; ++d) {
         const Floats c0 = load(codes);
         const Floats c1 = load(codes + lanes);
         fetch_to_second_level(codes + tile_codes * features);  // the next panel's
+#pragma GCC unroll 6
         for (int r = 0; r < rows_in_tile; ++r) {
             const Floats z = all(values[r]);
-            score[r][0] = multiply_add(z, c0, score[r][0]);
-            score[r][1] = multiply_add(z, c1, score[r][1]);
+            sum[r][0] = multiply_add(z, c0, sum[r][0]);
+            sum[r][1] = multiply_add(z, c1, sum[r][1]);
         }
         codes += tile_codes;
         values += rows_in_tile;
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < rows_in_tile; ++r) {
+        score[r][0] = sum[r][0];
+        score[r][1] = sum[r][1];
     }
 }
 

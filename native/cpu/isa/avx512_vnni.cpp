@@ -3,6 +3,6 @@
 
 namespace vq4j {
 
-const FilterKernels avx512_vnni_filter = {filter_floats, pack_filter_panel, assign_filtered};
+const FilterKernels avx512_vnni_filter = {filter_floats, pack_filter_panel, assign_filtered, pairs_for_an_open_one};
 
 }  // namespace vq4j

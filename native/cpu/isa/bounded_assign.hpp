@@ -130,26 +130,32 @@ void score_open_rows(const BoundedCodebook& codebook, int64_t features, int64_t 
     const int64_t first_code = panel * tile_codes;
     const float* codes = codebook.packed.codes + first_code * features;
     const float* row[rows_in_tile];
-    Floats score[rows_in_tile][2];
+    Floats sum[rows_in_tile][2];  // in registers, as in score_panel
+#pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
         row[r] = open.centred + listed[r] * features;
-        score[r][0] = load(codebook.packed.negative_h + first_code);
-        score[r][1] = load(codebook.packed.negative_h + first_code + lanes);
+        sum[r][0] = load(codebook.packed.negative_h + first_code);
+        sum[r][1] = load(codebook.packed.negative_h + first_code + lanes);
     }
     for (int64_t d = 0; d < features; ++d) {
         const Floats c0 = load(codes);
         const Floats c1 = load(codes + lanes);
+#pragma GCC unroll 6
         for (int r = 0; r < rows_in_tile; ++r) {
             const Floats z = all(row[r][d]);
-            score[r][0] = multiply_add(z, c0, score[r][0]);
-            score[r][1] = multiply_add(z, c1, score[r][1]);
+            sum[r][0] = multiply_add(z, c0, sum[r][0]);
+            sum[r][1] = multiply_add(z, c1, sum[r][1]);
         }
         codes += tile_codes;
     }
+    Floats score[rows_in_tile][2];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows_in_tile; ++r) {
+        score[r][0] = larger(sum[r][0], all(lowest));  // NaN never wins
+        score[r][1] = larger(sum[r][1], all(lowest));
+    }
     const int64_t group = panel / codebook.group_panels;
     for (int r = 0; r < rows_in_tile; ++r) {
-        score[r][0] = larger(score[r][0], all(lowest));  // NaN never wins
-        score[r][1] = larger(score[r][1], all(lowest));
         const float largest = largest_lane(larger(score[r][0], score[r][1]));
         if (largest >= open.best_score[listed[r]]) {
             take_best(score[r], largest, codebook.codes + first_code, group, listed[r], open);

@@ -1,7 +1,7 @@
-// The nearest code of every row, with a filter before the canonical scores: rows and codes are rounded to 8 bits, whose
-// products one instruction sums four a lane (VNNI). The filter never judges: it names groups of 16 codes, one of which may
-// have the largest canonical score, and those are scored as in assign.hpp. On trained codebooks that is one or two groups
-// a row.
+// The nearest code of every row, with a filter before the canonical scores: rows and codes are rounded to bytes, whose
+// products are summed four a lane (filter_words.hpp). The filter never judges: it names groups of codes, a vector each, one
+// of which may have the largest canonical score, and those are scored as in assign.hpp. On trained codebooks that is one
+// or two groups a row, or none.
 //
 // The bound. z and c are a centred row and code, a and b what they are rounded to, scale * (whole numbers of at most 127);
 // e = 2^-24, f = score_slack(D) = (2 D + 34) e, Z >= |z|, r >= |z - a|, E >= |c - b| for the codes of a group, s* the
@@ -29,15 +29,17 @@
 // the scale of a row is at least 2^-40 of the longest code. Where lengths or scores might, Z is infinite and every group
 // is scored.
 //
-// A tile is 16 rows, a row a lane, x 16 codes in 16 accumulators, one load of rows and 16 broadcasts of codes for 16
-// products; then a conversion, a multiply-add and a maximum each, and what is left is one number for a row and a group.
-// Bound by the integer products and those two: D / 4 + 2 instructions in the place of D + 3.
+// A tile is a vector of rows, a row a lane. AVX-512 takes one tile x 16 codes, 16 accumulators, with one load of rows and
+// 16 broadcasts of codes for 16 products; AVX2 two tiles x 4 codes. Then a conversion, a multiply-add and a maximum for each
+// sum, and what is left is one number for a row and a group. Bound by the integer products and those three: D / 4 + 3
+// instructions in the place of D + 3, on AVX2 5 D / 8 + 3.
 #ifndef VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 #define VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 
 #include "cpu/codebook_filter.hpp"
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/blocks.hpp"
+#include "cpu/isa/filter_words.hpp"
 #include "cpu/isa/runs.hpp"
 
 namespace vq4j {
@@ -47,17 +49,12 @@ constexpr int64_t group_codes = lanes;
 constexpr int64_t groups_of_panel = tile_codes / group_codes;
 constexpr int64_t filter_piece = 64;  // groups
 constexpr int64_t most_filtered_features = 1024;
-constexpr int64_t quad_features = 4;
-constexpr int64_t most_tile_quads = assign_block_floats / quad_features;
-
-VQ4J_SHARED int64_t quads_of(int64_t features) {
-    return (features + quad_features - 1) / quad_features;
-}
+constexpr int candidates_at_once = 4;  // chains of multiply-adds that hide their latency
 
 // Whether the filter is faster than scoring everything; measured on normal data, which has the most candidates. With
 // fewer codes the rounding of the rows costs what it saves.
 bool filter_pays(int64_t codes_count, int64_t features) {
-    return features >= 4 && features <= most_filtered_features && codes_count >= 64;
+    return features >= least_filtered_features && features <= most_filtered_features && codes_count >= least_filtered_codes;
 }
 
 // Of a group of codes.
@@ -70,12 +67,13 @@ constexpr int64_t term_floats = 3;
 static_assert(sizeof(GroupTerms) == term_floats * sizeof(float), "terms lie side by side");
 
 constexpr float a_little_more = 1.0f + 0x1p-20f;
+constexpr float nothing = -std::numeric_limits<float>::infinity();  // a score or nearness below all others
 
 // The filter's memory, behind the panels.
 struct CodebookFilter {
-    int8_t* bytes;        // [groups][D / 4][16][4]
-    int32_t* starts;      // groups * 16: takes the 128 that is added to the rows' bytes out of a.b
-    float* half_squares;  // groups * 16: p
+    int32_t* words;       // [groups][words][codes of a group]
+    int32_t* starts;      // of each code: takes what is added to the rows' numbers out of a.b
+    float* half_squares;  // of each code: p
     GroupTerms* groups;
     int64_t floats;
 };
@@ -84,8 +82,8 @@ CodebookFilter codebook_filter(float* memory, int64_t codes_count, int64_t featu
     const int64_t codes = panels_of(codes_count, tile_codes) * tile_codes;
     CodebookFilter filter;
     float* next = memory + filter_state_floats;
-    filter.bytes = reinterpret_cast<int8_t*>(next);
-    next += codes * quads_of(features);
+    filter.words = reinterpret_cast<int32_t*>(next);
+    next += codes * words_of(features);
     filter.starts = reinterpret_cast<int32_t*>(next);
     next += codes;
     filter.half_squares = next;
@@ -100,61 +98,63 @@ int64_t filter_floats(int64_t codes_count, int64_t features) {
     return !filter_pays(codes_count, features) ? 0 : codebook_filter(nullptr, codes_count, features).floats;
 }
 
-VQ4J_SHARED Floats magnitude(Floats a) { return {_mm512_abs_ps(a.v)}; }
-
-// Rounds numbers to bytes, a scale for each lane, and measures them and what is lost.
+// Rounds numbers to whole ones, a scale for each lane, and measures them and what is lost.
 class Rounding {
 public:
-    explicit Rounding(Floats scale) : scale_(scale.v), inverse_(_mm512_div_ps(_mm512_set1_ps(1.0f), scale.v)) {}
+    explicit Rounding(Floats scale) : scale_(scale), inverse_(all(1.0f) / scale) {}
 
-    // Four features of vectors; value_of(i) for the features that there are.
+    // A word of vectors; value_of(i) for the features that there are.
     template <typename ValueOf>
-    __m512i round_quad(int64_t count, ValueOf value_of) {
-        __m512i quad = _mm512_setzero_si512();
-        for (int64_t i = 0; i < count; ++i) {
-            const __m512i low = _mm512_and_si512(round(value_of(i)), _mm512_set1_epi32(0xff));
-            quad = _mm512_or_si512(quad, _mm512_sllv_epi32(low, _mm512_set1_epi32(static_cast<int>(8 * i))));
+    Ints round_word(int64_t count, ValueOf value_of) {
+        Ints numbers[word_numbers];
+        for (int64_t i = 0; i < word_numbers; ++i) {
+            numbers[i] = i < count ? round(value_of(i)) : all(0);
         }
-        return quad;
+        return word_of(numbers);
     }
 
-    Floats inverse() const { return {inverse_}; }
-    Floats squares() const { return {squares_}; }
-    Floats residuals() const { return {residuals_}; }
-    Floats whole_squares() const { return {whole_squares_}; }
-    Ints sum() const { return {sum_}; }
+    Floats inverse() const { return inverse_; }
+    Floats squares() const { return squares_; }
+    Floats residuals() const { return residuals_; }
+    Floats whole_squares() const { return whole_squares_; }
+    Ints sum() const { return sum_; }
 
 private:
-    __m512i round(Floats value) {
-        const __m512i byte = _mm512_cvtps_epi32(_mm512_mul_ps(value.v, inverse_));
-        const __m512 whole = _mm512_cvtepi32_ps(byte);
-        const __m512 residual = _mm512_fnmadd_ps(whole, scale_, value.v);
-        squares_ = _mm512_fmadd_ps(value.v, value.v, squares_);
-        whole_squares_ = _mm512_fmadd_ps(whole, whole, whole_squares_);
-        residuals_ = _mm512_fmadd_ps(residual, residual, residuals_);
-        sum_ = _mm512_add_epi32(sum_, byte);
-        return byte;
+    Ints round(Floats value) {
+        const Ints number = nearest_whole_numbers(value * inverse_);
+        const Floats whole = to_floats(number);
+        const Floats residual = multiply_add(-whole, scale_, value);
+        squares_ = multiply_add(value, value, squares_);
+        whole_squares_ = multiply_add(whole, whole, whole_squares_);
+        residuals_ = multiply_add(residual, residual, residuals_);
+        sum_ = sum_ + number;
+        return number;
     }
 
-    __m512 scale_;
-    __m512 inverse_;
-    __m512 squares_ = _mm512_setzero_ps();
-    __m512 residuals_ = _mm512_setzero_ps();
-    __m512 whole_squares_ = _mm512_setzero_ps();
-    __m512i sum_ = _mm512_setzero_si512();
+    Floats scale_;
+    Floats inverse_;
+    Floats squares_ = all(0.0f);
+    Floats residuals_ = all(0.0f);
+    Floats whole_squares_ = all(0.0f);
+    Ints sum_ = all(0);
 };
+
+// How many features the i-th word has; the last ones may have none.
+VQ4J_SHARED int64_t numbers_of_word(int64_t i, int64_t features) {
+    const int64_t left = features - i * word_numbers;
+    return left < word_numbers ? left : word_numbers;
+}
 
 // distance_from_above of every lane.
 VQ4J_SHARED Floats distances_from_above(Floats squared, float slack) {
-    const __m512 larger_square = _mm512_fmadd_ps(squared.v, _mm512_set1_ps(1.0f + slack), _mm512_set1_ps(underflow_slack));
-    return {_mm512_mul_ps(_mm512_sqrt_ps(larger_square), _mm512_set1_ps(round_up))};
+    return square_root(multiply_add(squared, all(1.0f + slack), all(underflow_slack))) * all(round_up);
 }
 
 // The filter of a panel's codes, a code a lane.
 void pack_filter_panel(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel) {
     constexpr float least_scale = 0x1p-100f;  // for smaller codes 1, to which they are zero
     const CodebookFilter filter = codebook_filter(packed.filter, codes_count, features);
-    const int64_t quads = quads_of(features);
+    const int64_t words = words_of(features);
     const float slack = score_slack(features);
     for (int64_t group = panel * groups_of_panel; group < (panel + 1) * groups_of_panel; ++group) {
         const float* const codes = packed.codes + panel * tile_codes * features + group % groups_of_panel * group_codes;
@@ -163,21 +163,18 @@ void pack_filter_panel(PackedCodebook<const float> packed, int64_t codes_count, 
             largest_of_lanes = larger(magnitude(load(codes + d * tile_codes)), largest_of_lanes);
         }
         const float largest = largest_lane(largest_of_lanes);
-        const float scale = largest > least_scale ? largest / 127.0f : 1.0f;
+        const float scale = largest > least_scale ? largest / static_cast<float>(largest_of_codes) : 1.0f;
         Rounding rounding(all(scale));
-        for (int64_t quad = 0; quad < quads; ++quad) {
-            const int64_t d = quad * quad_features;
-            const int64_t count = features - d < quad_features ? features - d : quad_features;
-            const __m512i bytes = rounding.round_quad(count, [=](int64_t i) { return load(codes + (d + i) * tile_codes); });
-            _mm512_storeu_si512(filter.bytes + (group * quads + quad) * lanes * quad_features, bytes);
+        for (int64_t word = 0; word < words; ++word) {
+            const float* const values = codes + word * word_numbers * tile_codes;
+            store(filter.words + (group * words + word) * group_codes, rounding.round_word(
+                numbers_of_word(word, features), [=](int64_t i) { return load(values + i * tile_codes); }));
         }
         const int64_t place = group * group_codes;
-        store(filter.starts + place, Ints{_mm512_mullo_epi32(rounding.sum().v, _mm512_set1_epi32(-128))});
+        store(filter.starts + place, rounding.sum() * all(-added_to_rows));
         // Beyond the codebook there is nothing near.
-        const __mmask16 exists = _mm512_cmp_ps_mask(load(packed.negative_h + place).v,
-            _mm512_set1_ps(-std::numeric_limits<float>::infinity()), _CMP_NEQ_UQ);
-        store(filter.half_squares + place, Floats{_mm512_mask_mul_ps(load(packed.negative_h + place).v, exists,
-            rounding.whole_squares().v, _mm512_set1_ps(-0.5f * scale))});
+        store(filter.half_squares + place, where_at_most(load(packed.negative_h + place), nothing, all(nothing),
+            rounding.whole_squares() * all(-0.5f * scale)));
         filter.groups[group] = {scale, largest_lane(distances_from_above(rounding.residuals(), slack)) * a_little_more,
             largest_lane(distances_from_above(rounding.squares(), slack))};
     }
@@ -197,7 +194,10 @@ struct CodeBounds {
     }
 };
 
-// What a block knows of its rows, in tiles of 16.
+// Of a block whose rows are whole tiles; a word more a tile where features fill their words badly.
+constexpr int64_t most_block_words = assign_block_floats / word_numbers + assign_block_rows * words_at_once;
+
+// What a block knows of its rows, in tiles.
 struct FilteredBlock {
     alignas(64) float factor[assign_block_rows];    // that rows are taken times
     alignas(64) float scale[assign_block_rows];
@@ -212,7 +212,7 @@ struct FilteredBlock {
     alignas(64) float nearness[assign_block_rows];  // of that group
     alignas(64) float reach[assign_block_rows];     // the limits that it sets
     alignas(64) float least[assign_block_rows];
-    alignas(64) int32_t bytes[most_tile_quads];     // [tiles][D / 4][16] times four bytes, 128 added
+    alignas(64) int32_t words[most_block_words];    // [tiles][words][rows of a tile]
 };
 
 // Centres at most 16 rows: columns[D][16], the last lanes any numbers. False where a row is not finite.
@@ -248,7 +248,7 @@ VQ4J_SHARED void round_columns(const float* columns, int64_t features, float rad
     FilteredBlock& block) {
     constexpr float least_of_radius = 0x1p-40f;
     const float slack = score_slack(features);
-    const int64_t quads = quads_of(features);
+    const int64_t words = words_of(features);
     Floats largest = all(0.0f);
     Floats squares = all(0.0f);
     for (int64_t d = 0; d < features; ++d) {
@@ -259,19 +259,17 @@ VQ4J_SHARED void round_columns(const float* columns, int64_t features, float rad
     Floats length = distances_from_above(squares, slack);
     // Above what lengths, scores and their parts are made of.
     const Floats most = all(radius) + length;
-    const __mmask16 finite = _mm512_cmp_ps_mask((all(16.0f) * most * most).v, _mm512_set1_ps(0x1p126f), _CMP_LE_OQ);
-    const Floats factor = directions ? Floats{_mm512_div_ps(_mm512_set1_ps(1.0f), length.v)} : all(1.0f);
+    const Floats square_of_most = all(16.0f) * most * most;
+    const Floats factor = directions ? all(1.0f) / length : all(1.0f);
     length = length * factor * all(a_little_more);
 
-    const Floats scale = larger(largest * factor * all(1.0f / 127.0f), all(radius * least_of_radius));
+    const Floats scale =
+        larger(largest * factor * all(1.0f / static_cast<float>(largest_of_rows)), all(radius * least_of_radius));
     Rounding rounding(scale);
-    int32_t* const to = block.bytes + tile * quads * lanes;
-    for (int64_t quad = 0; quad < quads; ++quad) {
-        const int64_t d = quad * quad_features;
-        const int64_t count = features - d < quad_features ? features - d : quad_features;
-        const __m512i bytes =
-            rounding.round_quad(count, [=](int64_t i) { return load(columns + (d + i) * lanes) * factor; });
-        _mm512_storeu_si512(to + quad * lanes, _mm512_xor_si512(bytes, _mm512_set1_epi8(-128)));
+    for (int64_t word = 0; word < words; ++word) {
+        const float* const values = columns + word * word_numbers * lanes;
+        store(block.words + (tile * words + word) * lanes, word_of_rows(rounding.round_word(
+            numbers_of_word(word, features), [=](int64_t i) { return load(values + i * lanes) * factor; })));
     }
     // What the multiplication by the factor loses is less than 2^-20 of the length.
     const Floats residual =
@@ -282,18 +280,13 @@ VQ4J_SHARED void round_columns(const float* columns, int64_t features, float rad
     store(block.inverse + row, rounding.inverse());
     store(block.square + row, rounding.whole_squares() * scale * scale);
     store(block.residual + row, residual);
-    store(block.length + row, Floats{_mm512_mask_mov_ps(_mm512_set1_ps(HUGE_VALF), finite, length.v)});
-    store(block.score + row, all(-std::numeric_limits<float>::infinity()));
-    store(block.code + row, Ints{_mm512_setzero_si512()});
-    store(block.group + row, Ints{_mm512_set1_epi32(-1)});
-    store(block.nearness + row, all(-std::numeric_limits<float>::infinity()));
+    store(block.length + row, where_at_most(square_of_most, 0x1p126f, length, all(HUGE_VALF)));
+    store(block.score + row, all(nothing));
+    store(block.code + row, all(0));
+    store(block.group + row, all(-1));
+    store(block.nearness + row, all(nothing));
     store(block.reach + row, all(HUGE_VALF));
-    store(block.least + row, all(-std::numeric_limits<float>::infinity()));
-}
-
-// sum += products of the unsigned bytes of rows with the four signed ones of a code, each lane.
-VQ4J_SHARED void add_products(__m512i& sum, __m512i rows, const int8_t* code) {
-    __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(rows), "m"(*reinterpret_cast<const int32_t*>(code)));
+    store(block.least + row, all(nothing));
 }
 
 // Minus the square of a distance; product is I + p q.
@@ -301,41 +294,66 @@ VQ4J_SHARED Floats nearness_of(Floats product, float scale_of_codes, Floats scal
     return multiply_add(all(2.0f), product * all(scale_of_codes) * scale_of_row, -square_of_row);
 }
 
-// How near the rows of a tile are to the groups begin ... end: [groups][16], minus the square of the smallest distance.
-__attribute__((noinline)) void measure_tile(const CodebookFilter& filter, int64_t quads, const FilteredBlock& block,
-    int64_t tile, int64_t begin, int64_t end, float* nearness) {
+// How near the rows of some tiles are to the groups begin ... end: [tiles][groups][rows of a tile], minus the square of the
+// smallest distance.
+template <int tiles>
+__attribute__((noinline)) void measure_tiles(const CodebookFilter& filter, int64_t words, const FilteredBlock& block,
+    int64_t tile, int64_t begin, int64_t end, float (&nearness)[tiles_at_once][filter_piece * lanes]) {
     const int64_t row = tile * lanes;
-    const int32_t* const of_rows = block.bytes + tile * quads * lanes;
-    const Floats inverse = load(block.inverse + row);
+    const int32_t* const of_rows = block.words + tile * words * lanes;
     for (int64_t group = begin; group < end; ++group) {
-        const int8_t* codes = filter.bytes + group * quads * group_codes * quad_features;
-        const int64_t place = group * group_codes;
-        __m512i sum[group_codes];
+        Floats nearest[tiles];
+        for (int64_t part = 0; part < group_codes; part += codes_at_once) {
+            const int64_t place = group * group_codes + part;
+            const int32_t* codes = filter.words + group * words * group_codes + part;
+            Ints sum[tiles][codes_at_once];
 #pragma GCC unroll 16
-        for (int i = 0; i < group_codes; ++i) {
-            sum[i] = _mm512_set1_epi32(filter.starts[place + i]);
-        }
-        for (int64_t quad = 0; quad < quads; ++quad) {
-            const __m512i z = _mm512_load_si512(of_rows + quad * lanes);
-#pragma GCC unroll 16
-            for (int i = 0; i < group_codes; ++i) {
-                add_products(sum[i], z, codes + i * quad_features);
+            for (int i = 0; i < codes_at_once; ++i) {
+#pragma GCC unroll 2
+                for (int t = 0; t < tiles; ++t) {
+                    sum[t][i] = all(filter.starts[place + i]);
+                }
             }
-            codes += group_codes * quad_features;
-        }
-        Floats largest[group_codes];
+            for (int64_t word = 0; word < words; word += words_at_once) {
+                Ints z[tiles][words_at_once];
+#pragma GCC unroll 2
+                for (int t = 0; t < tiles; ++t) {
+#pragma GCC unroll 2
+                    for (int w = 0; w < words_at_once; ++w) {
+                        z[t][w] = load(of_rows + (t * words + word + w) * lanes);
+                    }
+                }
 #pragma GCC unroll 16
-        for (int i = 0; i < group_codes; ++i) {
-            largest[i] = multiply_add(all(filter.half_squares[place + i]), inverse, Floats{_mm512_cvtepi32_ps(sum[i])});
-        }
+                for (int i = 0; i < codes_at_once; ++i) {
+#pragma GCC unroll 2
+                    for (int t = 0; t < tiles; ++t) {
+                        add_products(z[t], codes + i, group_codes, sum[t][i]);
+                    }
+                }
+                codes += words_at_once * group_codes;
+            }
+#pragma GCC unroll 2
+            for (int t = 0; t < tiles; ++t) {
+                const Floats inverse = load(block.inverse + row + t * lanes);
+                Floats largest[codes_at_once];
+#pragma GCC unroll 16
+                for (int i = 0; i < codes_at_once; ++i) {
+                    largest[i] = multiply_add(all(filter.half_squares[place + i]), inverse, to_floats(sum[t][i]));
+                }
 #pragma GCC unroll 4
-        for (int apart = group_codes / 2; apart > 0; apart /= 2) {
-            for (int i = 0; i < apart; ++i) {
-                largest[i] = larger(largest[i], largest[i + apart]);
+                for (int apart = codes_at_once / 2; apart > 0; apart /= 2) {
+                    for (int i = 0; i < apart; ++i) {
+                        largest[i] = larger(largest[i], largest[i + apart]);
+                    }
+                }
+                nearest[t] = part == 0 ? largest[0] : larger(largest[0], nearest[t]);
             }
         }
-        store(nearness + (group - begin) * lanes,
-            nearness_of(largest[0], filter.groups[group].scale, load(block.scale + row), load(block.square + row)));
+#pragma GCC unroll 2
+        for (int t = 0; t < tiles; ++t) {
+            store(nearness[t] + (group - begin) * lanes, nearness_of(nearest[t], filter.groups[group].scale,
+                load(block.scale + row + t * lanes), load(block.square + row + t * lanes)));
+        }
     }
 }
 
@@ -344,8 +362,6 @@ struct Candidate {
     int32_t group;
     int32_t lane;
 };
-
-constexpr int candidates_at_once = 4;  // chains of multiply-adds that hide their latency
 
 // Scores candidates canonically, and keeps the best code of each row.
 VQ4J_SHARED void score_candidates(PackedCodebook<const float> packed, int64_t features, const float* columns,
@@ -361,7 +377,7 @@ VQ4J_SHARED void score_candidates(PackedCodebook<const float> packed, int64_t fe
         score[i] = load(packed.negative_h + candidate.group * group_codes);
     }
     for (int64_t d = 0; d < features; ++d) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int i = 0; i < candidates_at_once; ++i) {
             score[i] = multiply_add(all(values[i][d * lanes]), load(codes[i] + d * tile_codes), score[i]);
         }
@@ -369,7 +385,7 @@ VQ4J_SHARED void score_candidates(PackedCodebook<const float> packed, int64_t fe
     for (int i = 0; i < count; ++i) {
         const Candidate candidate = candidates[i];
         // A NaN is not the largest.
-        const float largest = largest_lane(larger(score[i], all(-std::numeric_limits<float>::infinity())));
+        const float largest = largest_lane(larger(score[i], all(nothing)));
         if (largest < row_scores[candidate.lane]) {
             continue;
         }
@@ -422,10 +438,15 @@ struct Limits {
     Floats reach;  // g + r
     Floats least;  // of nearness, by step 4
 
+    // The least nearness of a group of this residual that may have a row's code.
+    VQ4J_SHARED_MEMBER Floats least_of(float residual) const {
+        const Floats distance = reach + all(residual);
+        return larger(least, -(distance * distance));
+    }
+
     // A bit for each row that a group of this nearness and residual may have a code for.
     VQ4J_SHARED_MEMBER uint32_t admit(Floats nearness, float residual) const {
-        const Floats distance = reach + all(residual);
-        return lanes_not_below(nearness, larger(least, -(distance * distance)));
+        return lanes_not_below(nearness, least_of(residual));
     }
 };
 
@@ -446,11 +467,11 @@ VQ4J_SHARED Limits limits_by_score(const FilteredBlock& block, int64_t row, floa
     const float radius = directions ? codes.radius : 0.0f;
     const Floats squared =
         larger(multiply_add(length, length, multiply_add(all(-2.0f), score, all(radius * radius))), all(0.0f));
-    const Floats most = length + Floats{_mm512_sqrt_ps(squared.v)} + all(radius);
+    const Floats most = length + square_root(squared) + all(radius);
     const Floats widened = multiply_add(most * most, all(6.0f * slack + 256.0f * rounding_unit), squared);
     const float longest = (codes.radius + codes.residual) * a_little_more;
     const Floats doubt = doubt_of_tile(block, row, slack, codes) + all(directions ? 0.5f * longest * longest : 0.0f);
-    return {(Floats{_mm512_sqrt_ps(widened.v)} + load(block.residual + row)) * all(a_little_more),
+    return {(square_root(widened) + load(block.residual + row)) * all(a_little_more),
         multiply_add(all(2.0f), score - doubt, -load(block.square + row))};
 }
 
@@ -460,12 +481,12 @@ VQ4J_SHARED Limits limits_by_nearness(const FilteredBlock& block, int64_t row, f
     const Floats length = load(block.length + row);
     const Floats residual = load(block.residual + row);
     const Floats squared = larger(-nearness, all(0.0f));
-    const Floats parts = length + residual + Floats{_mm512_sqrt_ps(squared.v)};
+    const Floats parts = length + residual + square_root(squared);
     const Floats widened = multiply_add(parts * parts, all(0x1p-19f), squared);
-    const Floats distance = Floats{_mm512_sqrt_ps(widened.v)} + residual + all(codes.residual);
+    const Floats distance = square_root(widened) + residual + all(codes.residual);
     const Floats most = (length + distance) * all(a_little_more);
     const Floats reach = multiply_add(most * most, all(12.0f * slack + 256.0f * rounding_unit), distance * distance);
-    return {(Floats{_mm512_sqrt_ps(reach.v)} + residual) * all(a_little_more),
+    return {(square_root(reach) + residual) * all(a_little_more),
         multiply_add(all(-4.0f), doubt_of_tile(block, row, slack, codes), nearness)};
 }
 
@@ -485,15 +506,15 @@ struct PieceOfTile {
 
 // The nearest group of each row of a tile, and how near it and the second are.
 struct NearestGroups {
-    Floats nearest = all(-std::numeric_limits<float>::infinity());
-    Floats second = all(-std::numeric_limits<float>::infinity());
-    Ints group = {_mm512_setzero_si512()};
+    Floats nearest = all(nothing);
+    Floats second = all(nothing);
+    Ints group = all(0);
 
     NearestGroups(const float* nearness, int64_t groups) {
         for (int64_t i = 0; i < groups; ++i) {
             const Floats other = load(nearness + i * lanes);
-            second = larger(Floats{_mm512_min_ps(other.v, nearest.v)}, second);
-            take_better(other, {_mm512_set1_epi32(static_cast<int>(i))}, nearest, group);
+            second = larger(smaller(other, nearest), second);
+            take_better(other, all(static_cast<int32_t>(i)), nearest, group);
         }
     }
 };
@@ -504,24 +525,23 @@ VQ4J_SHARED uint32_t note_groups_alone(const PieceOfTile& piece, const NearestGr
     const float residual = piece.codes.residual;
     const Limits limits = limits_by_nearness(block, row, score_slack(piece.features), of_piece.nearest, piece.codes);
     const uint32_t others = limits.admit(of_piece.second, residual) | limits.admit(load(block.nearness + row), residual);
-    const uint32_t not_scored = lanes_equal(load(block.score + row), -std::numeric_limits<float>::infinity());
-    const auto alone = static_cast<__mmask16>(~others & not_scored);
-    const __m512i group = _mm512_add_epi32(of_piece.group.v, _mm512_set1_epi32(static_cast<int>(piece.first)));
-    _mm512_mask_storeu_epi32(block.group + row, alone, group);
-    _mm512_mask_storeu_ps(block.nearness + row, alone, of_piece.nearest.v);
-    _mm512_mask_storeu_ps(block.reach + row, alone, limits.reach.v);
-    _mm512_mask_storeu_ps(block.least + row, alone, limits.least.v);
+    const uint32_t not_scored = lanes_equal(load(block.score + row), nothing);
+    const uint32_t alone = ~others & not_scored;
+    store_lanes(alone, block.group + row, of_piece.group + all(static_cast<int32_t>(piece.first)));
+    store_lanes(alone, block.nearness + row, of_piece.nearest);
+    store_lanes(alone, block.reach + row, limits.reach);
+    store_lanes(alone, block.least + row, limits.least);
     return alone;
 }
 
 // Scores the groups that may have a row's code: of each row first the nearest one, whose score rules out most others.
 // Returns how many were scored.
-VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nearness, FilteredBlock& block) {
+VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, float* nearness, FilteredBlock& block) {
     const int64_t row = piece.tile * lanes;
     const auto limits = [&] {
         const Limits by_score =
             limits_by_score(block, row, score_slack(piece.features), piece.directions, piece.codes);
-        return Limits{{_mm512_min_ps(by_score.reach.v, load(block.reach + row).v)},
+        return Limits{smaller(by_score.reach, load(block.reach + row)),
             larger(by_score.least, load(block.least + row))};
     };
     const NearestGroups of_piece(nearness, piece.groups);
@@ -534,7 +554,6 @@ VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nea
     }
     alignas(64) int32_t nearest_group[lanes];
     store(nearest_group, of_piece.group);
-    uint16_t scored_rows[filter_piece] = {};
     CandidateQueue queue(piece.packed, piece.features, piece.columns, block.score + row, block.code + row);
     for (uint32_t rest = left; rest != 0; rest &= rest - 1) {
         const int lane = __builtin_ctz(rest);
@@ -542,14 +561,18 @@ VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nea
             queue.add(block.group[row + lane], lane);
             block.group[row + lane] = -1;
         }
-        scored_rows[nearest_group[lane]] |= static_cast<uint16_t>(1u << lane);
         queue.add(piece.first + nearest_group[lane], lane);
+        nearness[nearest_group[lane] * lanes + lane] = nothing;  // is scored
     }
     queue.score();
     const Limits now = limits();
+    const Floats least = now.least_of(piece.codes.residual);
     for (int64_t group = 0; group < piece.groups; ++group) {
-        const float residual = piece.filter.groups[piece.first + group].residual;
-        uint32_t rest = now.admit(load(nearness + group * lanes), residual) & left & ~scored_rows[group];
+        const Floats of_group = load(nearness + group * lanes);
+        uint32_t rest = lanes_not_below(of_group, least) & left;
+        if (rest != 0) {
+            rest &= now.admit(of_group, piece.filter.groups[piece.first + group].residual);
+        }
         for (; rest != 0; rest &= rest - 1) {
             queue.add(piece.first + group, __builtin_ctz(rest));
         }
@@ -561,29 +584,28 @@ VQ4J_SHARED int64_t score_groups_left(const PieceOfTile& piece, const float* nea
 // Finds the codes of the rows of a tile whose group is known: the only one within reach, or the best.
 VQ4J_SHARED void name_codes_of_groups(PackedCodebook<const float> packed, const CodebookFilter& filter, int64_t features,
     const float* columns, int64_t tile, int64_t rows, FilteredBlock& block) {
-    const int64_t quads = quads_of(features);
+    const int64_t words = words_of(features);
     const int64_t row = tile * lanes;
     CandidateQueue queue(packed, features, columns, block.score + row, block.code + row);
     for (int64_t first = 0; first < rows; first += candidates_at_once) {
-        const int8_t* codes[candidates_at_once];
+        const int32_t* codes[candidates_at_once];
         const int32_t* of_row[candidates_at_once];
-        __m512i sum[candidates_at_once];
+        Ints sum[candidates_at_once];
         bool known = false;
         for (int i = 0; i < candidates_at_once; ++i) {
             known |= block.group[row + first + i] >= 0;
             const int32_t group = block.group[row + first + i] < 0 ? 0 : block.group[row + first + i];
-            codes[i] = filter.bytes + group * quads * group_codes * quad_features;
-            of_row[i] = block.bytes + tile * quads * lanes + first + i;
-            sum[i] = load(filter.starts + group * group_codes).v;
+            codes[i] = filter.words + group * words * group_codes;
+            of_row[i] = block.words + tile * words * lanes + first + i;
+            sum[i] = load(filter.starts + group * group_codes);
         }
         if (!known) {
             continue;
         }
-        for (int64_t quad = 0; quad < quads; ++quad) {
-#pragma GCC unroll 4
+        for (int64_t word = 0; word < words; ++word) {
+#pragma GCC unroll 8
             for (int i = 0; i < candidates_at_once; ++i) {
-                sum[i] = _mm512_dpbusd_epi32(sum[i], _mm512_set1_epi32(of_row[i][quad * lanes]),
-                    _mm512_loadu_si512(codes[i] + quad * group_codes * quad_features));
+                sum[i] = add_products(all(of_row[i][word * lanes]), load(codes[i] + word * group_codes), sum[i]);
             }
         }
         for (int i = 0; i < candidates_at_once; ++i) {
@@ -593,7 +615,7 @@ VQ4J_SHARED void name_codes_of_groups(PackedCodebook<const float> packed, const 
                 continue;
             }
             const Floats product = multiply_add(
-                load(filter.half_squares + group * group_codes), all(block.inverse[r]), Floats{_mm512_cvtepi32_ps(sum[i])});
+                load(filter.half_squares + group * group_codes), all(block.inverse[r]), to_floats(sum[i]));
             const GroupTerms terms = filter.groups[group];
             const uint32_t near = Limits{all(block.reach[r]), all(block.least[r])}.admit(
                 nearness_of(product, terms.scale, all(block.scale[r]), all(block.square[r])), terms.residual);
@@ -609,8 +631,8 @@ VQ4J_SHARED void name_codes_of_groups(PackedCodebook<const float> packed, const 
 
 // Whether scoring `scored` groups took most of what the filter saved on `rows` rows.
 VQ4J_SHARED bool costs_too_much(int64_t scored, int64_t rows, int64_t groups, int64_t features) {
-    const int64_t saved = rows * (groups * (3 * features / 4 - 1) + 2 * features);
-    return scored * (features + 12) > saved;
+    const int64_t saved = rows * (groups * products_saved(features) + 2 * features);
+    return scored * products_of_candidate(features) > saved;
 }
 
 // As assign.
@@ -637,14 +659,18 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
         round_columns(columns, features, bounds.radius, directions, tile, block);
     }
 
-    alignas(64) float nearness[filter_piece * lanes];
+    alignas(64) float nearness[tiles_at_once][filter_piece * lanes];
     int64_t scored = 0;
     for (int64_t first = 0; first < groups; first += filter_piece) {
         const int64_t last = first + filter_piece < groups ? first + filter_piece : groups;
-        for (int64_t tile = 0; tile < tiles; ++tile) {
-            measure_tile(filter, quads_of(features), block, tile, first, last, nearness);
-            scored += score_groups_left(PieceOfTile{packed, filter, bounds, features, directions, first, last - first, tile,
-                rows_of(tile), workspace + tile * lanes * features}, nearness, block);
+        for (int64_t tile = 0; tile < tiles; tile += tiles_at_once) {
+            const int64_t measured = tiles - tile < tiles_at_once ? 1 : tiles_at_once;
+            (measured == 1 ? measure_tiles<1> : measure_tiles<tiles_at_once>)(
+                filter, words_of(features), block, tile, first, last, nearness);
+            for (int64_t t = tile; t < tile + measured; ++t) {
+                scored += score_groups_left(PieceOfTile{packed, filter, bounds, features, directions, first, last - first,
+                    t, rows_of(t), workspace + t * lanes * features}, nearness[t - tile], block);
+            }
         }
     }
     for (int64_t tile = 0; tile < tiles; ++tile) {

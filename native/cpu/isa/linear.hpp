@@ -96,6 +96,7 @@ template <typename Access>
 VQ4J_SHARED void sum_products(const float* z, int64_t features, const float* g, int64_t out_features, int64_t rows,
     int64_t count, Access access, float* sums) {
     Floats total[outputs_at_once];
+#pragma GCC unroll 8
     for (int64_t o = 0; o < outputs_at_once; ++o) {
         total[o] = all(0.0f);
     }
@@ -107,16 +108,24 @@ VQ4J_SHARED void sum_products(const float* z, int64_t features, const float* g, 
                 total[o] = multiply_add(all(g[n * out_features + o]), x, total[o]);
             }
         }
-    } else {
-        for (int64_t n = 0; n < rows; ++n) {
-            const Floats x = access.load(z + n * features);
-            for (int64_t o = 0; o < count; ++o) {
-                total[o] = multiply_add(all(g[n * out_features + o]), x, total[o]);
-            }
+#pragma GCC unroll 8
+        for (int64_t o = 0; o < outputs_at_once; ++o) {
+            access.store(sums + o * features, total[o]);
+        }
+        return;
+    }
+    Floats few[outputs_at_once];  // not total, so that that stays in registers
+    for (int64_t o = 0; o < count; ++o) {
+        few[o] = all(0.0f);
+    }
+    for (int64_t n = 0; n < rows; ++n) {
+        const Floats x = access.load(z + n * features);
+        for (int64_t o = 0; o < count; ++o) {
+            few[o] = multiply_add(all(g[n * out_features + o]), x, few[o]);
         }
     }
     for (int64_t o = 0; o < count; ++o) {
-        access.store(sums + o * features, total[o]);
+        access.store(sums + o * features, few[o]);
     }
 }
 

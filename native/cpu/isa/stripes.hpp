@@ -15,6 +15,7 @@ struct Stripes {
 
 VQ4J_SHARED Stripes no_stripes() {
     Stripes sums;
+#pragma GCC unroll 2
     for (int i = 0; i < stripe_vectors; ++i) {
         sums.part[i] = all(0.0f);
     }
@@ -23,6 +24,7 @@ VQ4J_SHARED Stripes no_stripes() {
 
 VQ4J_SHARED Stripes load_stripes(const float* p) {
     Stripes sums;
+#pragma GCC unroll 2
     for (int i = 0; i < stripe_vectors; ++i) {
         sums.part[i] = load(p + i * lanes);
     }
@@ -30,6 +32,7 @@ VQ4J_SHARED Stripes load_stripes(const float* p) {
 }
 
 VQ4J_SHARED void store_stripes(float* p, const Stripes& sums) {
+#pragma GCC unroll 2
     for (int i = 0; i < stripe_vectors; ++i) {
         store(p + i * lanes, sums.part[i]);
     }
@@ -40,10 +43,12 @@ template <typename Accumulate>
 VQ4J_SHARED void add_features(Stripes& sums, int64_t features, Accumulate accumulate) {
     int64_t d = 0;
     for (; d + stripes <= features; d += stripes) {
+#pragma GCC unroll 2
         for (int i = 0; i < stripe_vectors; ++i) {
             sums.part[i] = accumulate(sums.part[i], d + i * lanes, Whole{});
         }
     }
+#pragma GCC unroll 2
     for (int i = 0; i < stripe_vectors && d < features; ++i, d += lanes) {
         if (d + lanes <= features) {
             sums.part[i] = accumulate(sums.part[i], d, Whole{});
@@ -56,7 +61,9 @@ VQ4J_SHARED void add_features(Stripes& sums, int64_t features, Accumulate accumu
 
 // The stripes as the balanced tree of the shared add_stripes.
 VQ4J_SHARED float add_stripes(Stripes sums) {
+#pragma GCC unroll 2
     for (int width = stripe_vectors / 2; width > 0; width /= 2) {
+#pragma GCC unroll 2
         for (int i = 0; i < width; ++i) {
             sums.part[i] = sums.part[i] + sums.part[i + width];
         }

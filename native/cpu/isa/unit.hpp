@@ -1,5 +1,5 @@
 // The body of a unit of one instruction set: all kernels, and their table under the unit's name.
-// VQ4J_INSTRUCTION_SET is defined as that name.
+// VQ4J_INSTRUCTION_SET is defined as that name, VQ4J_FILTERED_ASSIGNMENT where the set has the assignment's filter.
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/assign_top_k.hpp"
 #include "cpu/isa/bounded_assign.hpp"
@@ -15,16 +15,32 @@
 #include "cpu/isa/sample_codes.hpp"
 #include "cpu/isa/seeding.hpp"
 
+#ifdef VQ4J_FILTERED_ASSIGNMENT
+#include "cpu/isa/filtered_assign.hpp"
+#endif
+
 #define VQ4J_TEXT(x) #x
 #define VQ4J_NAME_TEXT(x) VQ4J_TEXT(x)
 #define VQ4J_JOIN(a, b) a##b
 #define VQ4J_TABLE(set) VQ4J_JOIN(set, _kernels)
 
 namespace vq4j {
+namespace {
+
+#ifdef VQ4J_FILTERED_ASSIGNMENT
+constexpr FilterKernels filter_kernels = {filter_floats, pack_filter_panel, assign_filtered, pairs_for_an_open_one};
+constexpr const FilterKernels* filter_of_set = &filter_kernels;
+constexpr auto assign_of_set = assign_filtered;
+#else
+constexpr const FilterKernels* filter_of_set = nullptr;
+constexpr auto assign_of_set = assign;
+#endif
+
+}  // namespace
 
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
-const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows}, nullptr,
-    pack_panel, assign, assign_bounded, pack_direction_panel, assign_top_k, sample_codes,
+const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows}, filter_of_set,
+    pack_panel, assign_of_set, assign_bounded, pack_direction_panel, assign_top_k, sample_codes,
     linear, sum_linear_gradients,
     widen, narrow, widen_rows,
     squared_distances, code_distances, look_up, residual, add_look_up, lower_weights, input_gradient, estimate_gradient,

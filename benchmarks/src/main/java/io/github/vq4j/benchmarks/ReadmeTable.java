@@ -8,7 +8,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * The README's section of figures, generated from a report, between two markers.
+ * The figures of a report in the README's section of figures, which stands between two markers.
  *
  * @param report what was measured
  * @param source the report's file, as the README names it
@@ -31,9 +31,21 @@ record ReadmeTable(Report report, String source) {
         return readme.substring(contentBegin(readme), contentEnd(readme));
     }
 
-    /** A README with this text between its markers. */
-    String into(String readme) {
-        return readme.substring(0, contentBegin(readme)) + this + readme.substring(contentEnd(readme));
+    /** A README with these tables between its markers. */
+    static String into(String readme, List<ReadmeTable> tables) {
+        return readme.substring(0, contentBegin(readme)) + blockOf(tables) + readme.substring(contentEnd(readme));
+    }
+
+    /** The first table, and the others folded. */
+    static String blockOf(List<ReadmeTable> tables) {
+        StringBuilder block = new StringBuilder(tables.get(0).toString());
+        for (ReadmeTable table : tables.subList(1, tables.size())) {
+            Machine machine = table.report.machine();
+            block.append(String.format(
+                    "%n<details>%n<summary>%s with %s</summary>%n%s%n</details>%n",
+                    machine.processor(), machine.instructionSet(), table));
+        }
+        return block.toString();
     }
 
     private static int contentBegin(String readme) {

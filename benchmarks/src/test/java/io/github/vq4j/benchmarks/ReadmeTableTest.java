@@ -17,11 +17,10 @@ class ReadmeTableTest {
     private static final Path ROOT = Path.of("..");
 
     @Test
-    void theReadmeShowsTheFiguresOfTheCommittedFile() throws IOException {
+    void theReadmeShowsTheFiguresOfTheCommittedFiles() throws IOException {
         String readme = Files.readString(ROOT.resolve("README.md"));
-        Report report = Report.read(ROOT.resolve(Readme.SHOWN));
         assertEquals(
-                new ReadmeTable(report, Readme.SHOWN).toString(),
+                ReadmeTable.blockOf(Readme.tables(Readme.SHOWN, ROOT)),
                 ReadmeTable.blockOf(readme),
                 "run: java -jar benchmarks/target/benchmarks.jar readme");
     }
@@ -54,11 +53,19 @@ class ReadmeTableTest {
     void onlyTheTextBetweenTheMarkersChanges() {
         ReadmeTable table = new ReadmeTable(example(8.0e9), "file.json");
         String readme = "before\n" + ReadmeTable.BEGIN + "old" + ReadmeTable.END + "\nafter\n";
-        String written = table.into(readme);
+        String written = ReadmeTable.into(readme, List.of(table));
         assertEquals("before\n" + ReadmeTable.BEGIN + table + ReadmeTable.END + "\nafter\n", written);
         assertEquals(table.toString(), ReadmeTable.blockOf(written));
-        assertThrows(IllegalArgumentException.class, () -> table.into("no markers"));
-        assertThrows(IllegalArgumentException.class, () -> table.into(ReadmeTable.BEGIN));
+        assertThrows(IllegalArgumentException.class, () -> ReadmeTable.into("no markers", List.of(table)));
+        assertThrows(IllegalArgumentException.class, () -> ReadmeTable.into(ReadmeTable.BEGIN, List.of(table)));
+    }
+
+    @Test
+    void furtherMachinesAreFolded() {
+        ReadmeTable table = new ReadmeTable(example(8.0e9), "file.json");
+        String block = ReadmeTable.blockOf(List.of(table, table));
+        assertTrue(block.startsWith(table + "\n<details>\n<summary>"), block);
+        assertTrue(block.endsWith(table + "\n</details>\n"), block);
     }
 
     @Test
