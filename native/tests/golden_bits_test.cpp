@@ -254,7 +254,8 @@ void halves(Implementation& on) {
         expect(half, narrow, "narrow");
         CHECK_OK(on->widen(half, type, shape.size(), wide));
         expect(wide, widen, "widen");
-        CHECK_OK(on->assign_half(half, type, shape.outer, shape.inner, shape.features, packed, codes_count, codes));
+        CHECK_OK(on->assign_half(
+            half, type, shape.outer, shape.inner, shape.features, packed, codes_count, codes, nullptr));
         expect(codes, assign_half, "assign_half");
     }
 }

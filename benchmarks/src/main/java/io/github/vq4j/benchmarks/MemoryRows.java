@@ -2,11 +2,13 @@ package io.github.vq4j.benchmarks;
 
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
+import io.github.vq4j.internal.SteppedTensors;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.pytorch.AdamW;
 import org.bytedeco.pytorch.AdamWOptions;
 import org.bytedeco.pytorch.Tensor;
@@ -116,8 +118,15 @@ final class MemoryRows implements AutoCloseable {
         long count = rows.rows() * rows.columns();
         try (Matrix parameter = Matrix.normal(5, rows.rows(), rows.columns());
                 Matrix first = new Matrix(rows.rows(), rows.columns());
-                Matrix second = new Matrix(rows.rows(), rows.columns())) {
+                Matrix second = new Matrix(rows.rows(), rows.columns());
+                Memory<LongPointer> steps = Memory.longs(KERNELS, 2);
+                SteppedTensors stepped = new SteppedTensors(1, 4)) {
+            stepped.add(
+                    count,
+                    steps.pointer(),
+                    List.of(parameter.floats(), rows.floats(), first.floats(), second.floats()));
             Runnable restart = () -> {
+                KERNELS.clear(steps.pointer(), 2 * Long.BYTES);
                 KERNELS.fillNormal(5, 0, count, parameter.floats());
                 KERNELS.clear(first.floats(), count * Float.BYTES);
                 KERNELS.clear(second.floats(), count * Float.BYTES);
@@ -125,19 +134,7 @@ final class MemoryRows implements AutoCloseable {
             Contender ours = new Restarted(
                     restart,
                     new KernelCall(
-                            () -> KERNELS.adamStep(
-                                    parameter.floats(),
-                                    rows.floats(),
-                                    first.floats(),
-                                    second.floats(),
-                                    count,
-                                    1,
-                                    LEARNING_RATE,
-                                    0.9,
-                                    0.999,
-                                    1e-8,
-                                    0.01,
-                                    true),
+                            () -> KERNELS.adamStep(stepped, List.of(), LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, true),
                             () -> Bits.of(parameter.floats(), count)));
             List<Contender> contenders = new ArrayList<>(List.of(ours));
             try {

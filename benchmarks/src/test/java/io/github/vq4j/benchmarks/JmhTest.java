@@ -32,6 +32,7 @@ class JmhTest {
             "onCuda",
             "device",
             "streamAddress",
+            "haveStreamOf",
             "synchronize",
             "beginBatch",
             "allocate",

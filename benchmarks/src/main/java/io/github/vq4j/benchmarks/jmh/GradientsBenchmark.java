@@ -51,6 +51,13 @@ public class GradientsBenchmark extends OperationData {
         kernels.codebookGradient(z, gradient, layout, codebook, codesOfRows, codes, COEFFICIENT, NU, codebookOut);
     }
 
+    /** Of rows and codes, synchronised. */
+    @Benchmark
+    public void gradients() {
+        kernels.gradients(
+                z, gradient, layout, codebook, codesOfRows, codes, COEFFICIENT, COEFFICIENT, NU, out, codebookOut);
+    }
+
     /** Through the direction of the error. */
     @Benchmark
     public void estimateGradient() {
