@@ -364,13 +364,24 @@ void what_a_batch_commits_after_a_failure_is_not_there(Implementation& on) {
     }
 }
 
-// A lookup of `checks` codes one by one, the one of number `wrong` out of range.
-int64_t submit_lookups(Implementation& on, const Array<float>& codebook, const Array<float>& out, int checks, int wrong) {
-    const Array<int32_t> good(on, std::vector<int32_t>{0});
-    const Array<int32_t> bad(on, std::vector<int32_t>{-5});
+// Lookups of one code each; the one of number `wrong` is of a code out of range. What they read stays until the batch is
+// finished.
+struct Lookups {
+    Array<float> codebook;
+    Array<int32_t> good;
+    Array<int32_t> bad;
+    Array<float> out;
+
+    explicit Lookups(Implementation& on)
+        : codebook(on, random_floats(codes_count * features, 13)), good(on, std::vector<int32_t>{0}),
+          bad(on, std::vector<int32_t>{-5}), out(on, features) {}
+};
+
+int64_t submit_lookups(Implementation& on, const Lookups& lookups, int checks, int wrong) {
     const int64_t batch = begin(on);
     for (int i = 0; i < checks; ++i) {
-        CHECK_OK(on->lookup(codebook, codes_count, i == wrong ? bad : good, 1, 1, features, out));
+        CHECK_OK(on->lookup(lookups.codebook, codes_count, i == wrong ? lookups.bad : lookups.good, 1, 1, features,
+            lookups.out));
     }
     CHECK_OK(on->submit_batch(batch));
     return batch;
@@ -379,8 +390,7 @@ int64_t submit_lookups(Implementation& on, const Array<float>& codebook, const A
 // The batches are looked at on the device, several of them, and of several pages; the host waits only for more of them
 // than a kernel takes.
 void a_step_is_not_made_where_a_batch_before_it_fails(Implementation& on) {
-    const Array<float> codebook(on, random_floats(codes_count * features, 13));
-    const Array<float> out(on, features);
+    const Lookups lookups(on);
     TrainingStep step(on, 20, 14);
     TrainingStep expected(on, 20, 14);
     CHECK_OK(step.run());
@@ -397,7 +407,7 @@ void a_step_is_not_made_where_a_batch_before_it_fails(Implementation& on) {
              {{700, 700, 700}, 2, none, true}, {{700, 700, 700}, 2, 699, true}, {{700, 700, 700}, 0, 5, true}}) {
         std::vector<int64_t> batches;
         for (size_t i = 0; i < each.checks.size(); ++i) {
-            batches.push_back(submit_lookups(on, codebook, out, each.checks[i], i == each.failing ? each.wrong : none));
+            batches.push_back(submit_lookups(on, lookups, each.checks[i], i == each.failing ? each.wrong : none));
         }
         const Counts start = Counts::now();
         CHECK_OK(step.step(0.1, batches));
