@@ -87,7 +87,7 @@ class DocumentationTest {
                 for (String line : block.text()) {
                     String command = line.replaceAll("\\s+#.*", "");
                     assertTrue(
-                            command.isBlank() || command.matches("(\\./mvnw|cmake|java)( .*)?"),
+                            command.isBlank() || command.matches("(\\./mvnw|cmake|ctest|java)( .*)?"),
                             () -> block.place() + ": need a command that is known, got " + command);
                     Matcher profile = Pattern.compile("-P([\\w-]+)").matcher(command);
                     while (profile.find()) {
