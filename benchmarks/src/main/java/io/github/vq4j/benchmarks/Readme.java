@@ -24,7 +24,7 @@ final class Readme implements Callable<Integer> {
             names = "--json",
             paramLabel = "FILE",
             description = "The figures of a machine; more than once for more of them, folded after the first"
-                    + " (default: benchmarks/results/cpu-epyc-zen4.json, then -zen3.json).")
+                    + " (default: ${DEFAULT-VALUE}).")
     private List<String> json = SHOWN;
 
     @Option(
