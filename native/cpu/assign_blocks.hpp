@@ -19,10 +19,11 @@ VQ4J_SHARED int64_t rows_in_block(int64_t features, int64_t rows_in_tile) {
     return rows < rows_in_tile ? rows_in_tile : rows / rows_in_tile * rows_in_tile;
 }
 
-// What the assignment of a block works in: its rows, up to whole vectors of them.
+// What the assignment of a block works in: its rows, up to whole vectors of them, and a vector that the last may write too
+// much.
 VQ4J_SHARED int64_t assign_workspace_floats(int64_t block_rows, int64_t features) {
     constexpr int64_t most_lanes = 16;
-    return (block_rows + most_lanes - 1) / most_lanes * most_lanes * features;
+    return (block_rows + most_lanes - 1) / most_lanes * most_lanes * features + most_lanes;
 }
 
 VQ4J_SHARED int64_t panels_in_piece(int64_t features, int64_t panel_codes) {

@@ -25,7 +25,7 @@ int32_t vq4j_cpu_assign_top_k(const float* rows, int64_t outer, int64_t inner, i
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
             const int64_t begin = i * block;
             const int64_t end = std::min(layout.rows(), begin + block);
-            const Scratch<float> workspace(block * features);
+            const Scratch<float> workspace(assign_workspace_floats(block, features));
             const Scratch<float> scores((end - begin) * k);
             bad.note(table.assign_top_k({rows, layout}, view, codes_count, k, begin, end, workspace.get(), scores.get(),
                 codes));

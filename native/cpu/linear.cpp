@@ -51,7 +51,7 @@ int32_t vq4j_cpu_linear(const float* rows, int64_t outer, int64_t inner, int64_t
         const int64_t block = rows_in_block(features, table.panel.rows);
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
-            const Scratch<float> workspace(block * features);
+            const Scratch<float> workspace(assign_workspace_floats(block, features));
             bad.note(table.linear({rows, layout}, view, out_features, i * block,
                 std::min(layout.rows(), (i + 1) * block), workspace.get(), out));
         });

@@ -24,7 +24,7 @@ int32_t vq4j_cpu_sample_codes(const float* rows, int64_t outer, int64_t inner, i
         const int64_t block = rows_in_block(features, table.panel.rows);
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
-            const Scratch<float> workspace(block * features);
+            const Scratch<float> workspace(assign_workspace_floats(block, features));
             bad.note(table.sample_codes({rows, layout}, view, codes_count, sampling, i * block,
                 std::min(layout.rows(), (i + 1) * block), workspace.get(), codes));
         });

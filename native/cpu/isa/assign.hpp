@@ -22,8 +22,9 @@ constexpr int tile_rows = 6;
 constexpr int tile_codes = 2 * lanes;
 
 // Scores of a tile's rows, [D][rows_in_tile], against the codes of one panel. In variables of their own and loops that are
-// unrolled: else a vector of two registers (NEON) is written to the stack for every feature.
-template <int rows_in_tile>
+// unrolled: else a vector of two registers (NEON) is written to the stack for every feature. `fetch`: brings the next panel
+// to the second-level cache meanwhile.
+template <int rows_in_tile, bool fetch = true>
 VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
     Floats (&score)[rows_in_tile][2]) {
     const float* const starts = packed.negative_h + panel * tile_codes;
@@ -35,15 +36,18 @@ VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook
         sum[r][1] = load(starts + lanes);
     }
     const float* values = tile;
+#pragma GCC unroll 4
     for (int64_t d = 0; d < features; ++d) {
         const Floats c0 = load(codes);
         const Floats c1 = load(codes + lanes);
-        fetch_to_second_level(codes + tile_codes * features);  // the next panel's
+        if (fetch) {
+            fetch_to_second_level(codes + tile_codes * features);
+        }
 #pragma GCC unroll 6
         for (int r = 0; r < rows_in_tile; ++r) {
             const Floats z = all(values[r]);
-            sum[r][0] = multiply_add(z, c0, sum[r][0]);
-            sum[r][1] = multiply_add(z, c1, sum[r][1]);
+            add_product(z, c0, sum[r][0]);
+            add_product(z, c1, sum[r][1]);
         }
         codes += tile_codes;
         values += rows_in_tile;
@@ -55,54 +59,56 @@ VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook
     }
 }
 
-// The best score of every lane of some rows, and its code.
+// The best score of every lane of some rows, and of which vector of codes it is: code vector * lanes + lane.
 struct BestLanes {
     float scores[assign_block_rows][lanes];
-    int32_t codes[assign_block_rows][lanes];
+    int32_t vectors[assign_block_rows][lanes];
 };
 
-// rows_in_tile rows, [D][rows_in_tile], against panels begin ... end.
-template <int rows_in_tile>
-void score_tile(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t begin, int64_t end,
+// rows_in_tile rows, [D][rows_in_tile], against panels begin ... end. Panel 0 is the first that a row meets.
+template <int rows_in_tile, bool fetch>
+void score_tile(const float* tile, int64_t features, const PackedCodebook<const float>& packed, int64_t begin, int64_t end,
     int64_t first_row, BestLanes& best_lanes) {
     Floats best[rows_in_tile];
-    Ints code[rows_in_tile];
+    Ints vector[rows_in_tile];
+#pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
-        best[r] = load(best_lanes.scores[first_row + r]);
-        code[r] = load(best_lanes.codes[first_row + r]);
+        best[r] = begin == 0 ? all(-std::numeric_limits<float>::infinity()) : load(best_lanes.scores[first_row + r]);
+        vector[r] = begin == 0 ? all(0) : load(best_lanes.vectors[first_row + r]);
     }
     for (int64_t panel = begin; panel < end; ++panel) {
         Floats score[rows_in_tile][2];
-        score_panel<rows_in_tile>(tile, features, packed, panel, score);
-        const auto first_code = static_cast<int32_t>(panel * tile_codes);
-        const Ints codes0 = ascending_from(first_code);
-        const Ints codes1 = ascending_from(first_code + lanes);
+        score_panel<rows_in_tile, fetch>(tile, features, packed, panel, score);
+        const auto first_vector = static_cast<int32_t>(2 * panel);
+#pragma GCC unroll 6
         for (int r = 0; r < rows_in_tile; ++r) {
-            take_better(score[r][0], codes0, best[r], code[r]);
-            take_better(score[r][1], codes1, best[r], code[r]);
+            take_better(score[r][0], score[r][1], first_vector, best[r], vector[r]);
         }
     }
+#pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
         store(best_lanes.scores[first_row + r], best[r]);
-        store(best_lanes.codes[first_row + r], code[r]);
+        store(best_lanes.vectors[first_row + r], vector[r]);
     }
 }
 
 // The code of the largest score, the lowest of them on a tie.
-VQ4J_SHARED int32_t best_of_lanes(const float* scores, const int32_t* codes) {
+VQ4J_SHARED int32_t best_of_lanes(const float* scores, const int32_t* vectors) {
     const Floats of_lanes = load(scores);
-    uint32_t best = lanes_equal(of_lanes, largest_lane(of_lanes));
-    int32_t code = codes[__builtin_ctz(best)];
-    for (best &= best - 1; best != 0; best &= best - 1) {
-        const int32_t other = codes[__builtin_ctz(best)];
+    int32_t code = std::numeric_limits<int32_t>::max();
+    for (uint32_t best = lanes_equal(of_lanes, largest_lane(of_lanes)); best != 0; best &= best - 1) {
+        const int lane = __builtin_ctz(best);
+        const int32_t other = vectors[lane] * lanes + lane;
         code = other < code ? other : code;
     }
     return code;
 }
 
-using ScoreTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, int64_t, BestLanes&);
-constexpr ScoreTile score_tiles[tile_rows] = {
-    score_tile<1>, score_tile<2>, score_tile<3>, score_tile<4>, score_tile<5>, score_tile<6>};
+using ScoreTile = void (*)(
+    const float*, int64_t, const PackedCodebook<const float>&, int64_t, int64_t, int64_t, BestLanes&);
+template <bool fetch>
+constexpr ScoreTile score_tiles[tile_rows] = {score_tile<1, fetch>, score_tile<2, fetch>, score_tile<3, fetch>,
+    score_tile<4, fetch>, score_tile<5, fetch>, score_tile<6, fetch>};
 
 // Centres a row with elements row[d * stride]. False where one is not finite.
 template <typename Stride>
@@ -115,7 +121,8 @@ VQ4J_SHARED bool centre_row(const float* row, Stride stride, int64_t features, c
     return finite;
 }
 
-// Centres `count` rows that lie in lines into a tile, [D][count]. False where one is not finite.
+// Centres `count` rows that lie in lines into a tile, [D][count], with room for a vector behind it. False where one is not
+// finite.
 VQ4J_SHARED bool centre_lines(Rows rows, const float* centre, int64_t first, int64_t count, float* tile) {
     const int64_t features = rows.layout.features;
     Floats bad = all(0.0f);
@@ -135,17 +142,11 @@ VQ4J_SHARED bool centre_lines(Rows rows, const float* centre, int64_t first, int
             return;
         }
         transpose(values);
-        // A whole vector where it is stays in the tile: what it writes too much is written over by the next ones.
-        const int64_t length = features - d < lanes ? features - d : lanes;
+        // Whole vectors: what they write too much is written over by the next ones.
 #pragma GCC unroll 16
         for (int64_t i = 0; i < lanes; ++i) {
-            float* const to = tile + (d + i) * count;
-            if (i < length) {
-                if (to + lanes <= tile + features * count) {
-                    store(to, values[i]);
-                } else {
-                    store_first(to, count, values[i]);
-                }
+            if (i < features - d) {
+                store(tile + (d + i) * count, values[i]);
             }
         }
     });
@@ -201,22 +202,18 @@ int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_coun
     }
 
     BestLanes best;
-    for (int64_t r = 0; r < count; ++r) {
-        store(best.scores[r], all(-std::numeric_limits<float>::infinity()));
-        for (int lane = 0; lane < lanes; ++lane) {
-            best.codes[r][lane] = 0;
-        }
-    }
     const int64_t piece = panels_in_piece(features, tile_codes);
     for (int64_t first = 0; first < panels; first += piece) {
         const int64_t last = first + piece < panels ? first + piece : panels;
         for (int64_t r = 0; r < count; r += tile_rows) {
             const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
-            score_tiles[rows_in_tile - 1](workspace + r * features, features, packed, first, last, r, best);
+            // The first tile brings the piece to the caches for all.
+            const ScoreTile score = (r == 0 ? score_tiles<true> : score_tiles<false>)[rows_in_tile - 1];
+            score(workspace + r * features, features, packed, first, last, r, best);
         }
     }
     for (int64_t r = 0; r < count; ++r) {
-        codes[begin + r] = best_of_lanes(best.scores[r], best.codes[r]);
+        codes[begin + r] = best_of_lanes(best.scores[r], best.vectors[r]);
     }
     return no_bad_row;
 }

@@ -36,7 +36,7 @@ void offer_panel(Floats score0, Floats score1, uint32_t candidates, int64_t firs
 
 // rows_in_tile rows, [D][rows_in_tile], against panels begin ... end.
 template <int rows_in_tile>
-void offer_tile(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t begin, int64_t end,
+void offer_tile(const float* tile, int64_t features, const PackedCodebook<const float>& packed, int64_t begin, int64_t end,
     int64_t first_row, TopKOfRows best) {
     for (int64_t panel = begin; panel < end; ++panel) {
         Floats score[rows_in_tile][2];
@@ -53,7 +53,8 @@ void offer_tile(const float* tile, int64_t features, PackedCodebook<const float>
     }
 }
 
-using OfferTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, int64_t, TopKOfRows);
+using OfferTile = void (*)(
+    const float*, int64_t, const PackedCodebook<const float>&, int64_t, int64_t, int64_t, TopKOfRows);
 constexpr OfferTile offer_tiles[tile_rows] = {
     offer_tile<1>, offer_tile<2>, offer_tile<3>, offer_tile<4>, offer_tile<5>, offer_tile<6>};
 

@@ -143,8 +143,8 @@ void score_open_rows(const BoundedCodebook& codebook, int64_t features, int64_t 
 #pragma GCC unroll 6
         for (int r = 0; r < rows_in_tile; ++r) {
             const Floats z = all(row[r][d]);
-            sum[r][0] = multiply_add(z, c0, sum[r][0]);
-            sum[r][1] = multiply_add(z, c1, sum[r][1]);
+            add_product(z, c0, sum[r][0]);
+            add_product(z, c1, sum[r][1]);
         }
         codes += tile_codes;
     }

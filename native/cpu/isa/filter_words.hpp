@@ -26,7 +26,6 @@ constexpr int64_t pairs_for_an_open_one = 5;
 VQ4J_SHARED int64_t products_saved(int64_t features) { return 3 * features / 4 - 1; }
 VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return features + 12; }
 
-VQ4J_SHARED Ints all(int32_t x) { return {_mm512_set1_epi32(x)}; }
 VQ4J_SHARED Ints operator+(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
 VQ4J_SHARED Ints operator*(Ints a, Ints b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
 VQ4J_SHARED Ints nearest_whole_numbers(Floats a) { return {_mm512_cvtps_epi32(a.v)}; }
@@ -78,7 +77,6 @@ constexpr int64_t pairs_for_an_open_one = 3;
 VQ4J_SHARED int64_t products_saved(int64_t features) { return features / 2; }
 VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return 5 * features / 2 + 200; }
 
-VQ4J_SHARED Ints all(int32_t x) { return {_mm256_set1_epi32(x)}; }
 VQ4J_SHARED Ints operator+(Ints a, Ints b) { return {_mm256_add_epi32(a.v, b.v)}; }
 VQ4J_SHARED Ints operator*(Ints a, Ints b) { return {_mm256_mullo_epi32(a.v, b.v)}; }
 VQ4J_SHARED Ints nearest_whole_numbers(Floats a) { return {_mm256_cvtps_epi32(a.v)}; }

@@ -39,7 +39,7 @@ struct PanelOutputs {
 };
 
 template <int rows_in_tile>
-void map_tile(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel, int64_t first_row,
+void map_tile(const float* tile, int64_t features, const PackedCodebook<const float>& packed, int64_t panel, int64_t first_row,
     PanelOutputs& outputs) {
     Floats score[rows_in_tile][2];
     score_panel<rows_in_tile>(tile, features, packed, panel, score);
@@ -49,7 +49,7 @@ void map_tile(const float* tile, int64_t features, PackedCodebook<const float> p
     }
 }
 
-using MapTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, PanelOutputs&);
+using MapTile = void (*)(const float*, int64_t, const PackedCodebook<const float>&, int64_t, int64_t, PanelOutputs&);
 constexpr MapTile map_tiles[tile_rows] = {map_tile<1>, map_tile<2>, map_tile<3>, map_tile<4>, map_tile<5>, map_tile<6>};
 
 // Rows begin ... end, at most a block. The workspace holds the block's tiles.

@@ -14,7 +14,7 @@ namespace {
 
 // rows_in_tile rows, [D][rows_in_tile], the first of which is row n, against panels.
 template <int rows_in_tile>
-void sample_tile(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t begin, int64_t end,
+void sample_tile(const float* tile, int64_t features, const PackedCodebook<const float>& packed, int64_t begin, int64_t end,
     const CodeSampling& sampling, int64_t n, SampledCode* best) {
     for (int64_t panel = begin; panel < end; ++panel) {
         Floats score[rows_in_tile][2];
@@ -30,7 +30,7 @@ void sample_tile(const float* tile, int64_t features, PackedCodebook<const float
     }
 }
 
-using SampleTile = void (*)(const float*, int64_t, PackedCodebook<const float>, int64_t, int64_t, const CodeSampling&,
+using SampleTile = void (*)(const float*, int64_t, const PackedCodebook<const float>&, int64_t, int64_t, const CodeSampling&,
     int64_t, SampledCode*);
 constexpr SampleTile sample_tiles[tile_rows] = {
     sample_tile<1>, sample_tile<2>, sample_tile<3>, sample_tile<4>, sample_tile<5>, sample_tile<6>};

@@ -31,11 +31,9 @@ VQ4J_SHARED Ints load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
 VQ4J_SHARED void store(float* p, Floats a) { _mm512_storeu_ps(p, a.v); }
 VQ4J_SHARED void store(int32_t* p, Ints a) { _mm512_storeu_si512(p, a.v); }
 VQ4J_SHARED Floats all(float x) { return {_mm512_set1_ps(x)}; }
-VQ4J_SHARED Ints ascending_from(int32_t first) {
-    return {_mm512_add_epi32(_mm512_set1_epi32(first),
-        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))};
-}
+VQ4J_SHARED Ints all(int32_t x) { return {_mm512_set1_epi32(x)}; }
 VQ4J_SHARED Floats multiply_add(Floats a, Floats b, Floats c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+VQ4J_SHARED void add_product(Floats a, Floats b, Floats& sum) { sum = multiply_add(a, b, sum); }
 VQ4J_SHARED Floats operator+(Floats a, Floats b) { return {_mm512_add_ps(a.v, b.v)}; }
 VQ4J_SHARED Floats operator-(Floats a, Floats b) { return {_mm512_sub_ps(a.v, b.v)}; }
 VQ4J_SHARED Floats operator-(Floats a) { return {_mm512_xor_ps(a.v, _mm512_set1_ps(-0.0f))}; }
@@ -100,11 +98,10 @@ VQ4J_SHARED float largest_lane(Floats a) {
     return _mm_cvtss_f32(_mm_max_ss(of_2, _mm_movehdup_ps(of_2)));
 }
 
-// Where score > best: best becomes score, and code the new one, which is above all before it. False for NaN.
-VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
+VQ4J_SHARED void take_better(Floats score, Ints new_number, Floats& best, Ints& number) {
     const __mmask16 better = _mm512_cmp_ps_mask(score.v, best.v, _CMP_GT_OQ);
     best.v = _mm512_mask_mov_ps(best.v, better, score.v);
-    code.v = _mm512_mask_mov_epi32(code.v, better, new_code.v);
+    number.v = _mm512_mask_mov_epi32(number.v, better, new_number.v);
 }
 
 // A bit for every lane where score >= bound, or either is NaN.
@@ -129,10 +126,13 @@ VQ4J_SHARED Ints load(const int32_t* p) { return {_mm256_loadu_si256(reinterpret
 VQ4J_SHARED void store(float* p, Floats a) { _mm256_storeu_ps(p, a.v); }
 VQ4J_SHARED void store(int32_t* p, Ints a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v); }
 VQ4J_SHARED Floats all(float x) { return {_mm256_set1_ps(x)}; }
-VQ4J_SHARED Ints ascending_from(int32_t first) {
-    return {_mm256_add_epi32(_mm256_set1_epi32(first), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))};
-}
+VQ4J_SHARED Ints all(int32_t x) { return {_mm256_set1_epi32(x)}; }
 VQ4J_SHARED Floats multiply_add(Floats a, Floats b, Floats c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+// In the sum's register: left to itself, the compiler has results change places and, with 16 registers, sums of unrolled
+// loops written to the stack.
+VQ4J_SHARED void add_product(Floats a, Floats b, Floats& sum) {
+    __asm__("vfmadd231ps %2, %1, %0" : "+x"(sum.v) : "x"(a.v), "x"(b.v));
+}
 VQ4J_SHARED Floats operator+(Floats a, Floats b) { return {_mm256_add_ps(a.v, b.v)}; }
 VQ4J_SHARED Floats operator-(Floats a, Floats b) { return {_mm256_sub_ps(a.v, b.v)}; }
 VQ4J_SHARED Floats operator-(Floats a) { return {_mm256_xor_ps(a.v, _mm256_set1_ps(-0.0f))}; }
@@ -189,11 +189,22 @@ VQ4J_SHARED float largest_lane(Floats a) {
     return _mm_cvtss_f32(_mm_max_ss(of_2, _mm_movehdup_ps(of_2)));
 }
 
-VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
+VQ4J_SHARED void take_better(Floats score, Ints new_number, Floats& best, Ints& number) {
     const __m256i better = _mm256_castps_si256(_mm256_cmp_ps(score.v, best.v, _CMP_GT_OQ));
     best.v = _mm256_max_ps(score.v, best.v);
     // Integer maxima and ands run beside the units of the multiply-adds, blends do not.
-    code.v = _mm256_max_epi32(code.v, _mm256_and_si256(better, new_code.v));
+    number.v = _mm256_max_epi32(number.v, _mm256_and_si256(better, new_number.v));
+}
+
+// The same as two calls, in fewer instructions.
+VQ4J_SHARED void take_better(Floats score0, Floats score1, int32_t number0, Floats& best, Ints& number) {
+    const Floats best0 = {_mm256_max_ps(score0.v, best.v)};  // best where they are equal or the score is NaN
+    const Floats best1 = {_mm256_max_ps(score1.v, best0.v)};
+    const __m256i neither = _mm256_cmpeq_epi32(_mm256_castps_si256(best1.v), _mm256_castps_si256(best.v));
+    const __m256i first = _mm256_cmpeq_epi32(_mm256_castps_si256(best1.v), _mm256_castps_si256(best0.v));
+    const __m256i better = _mm256_add_epi32(_mm256_set1_epi32(number0 + 1), first);
+    best = best1;
+    number.v = _mm256_max_epi32(number.v, _mm256_andnot_si256(neither, better));
 }
 
 VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
@@ -226,13 +237,11 @@ VQ4J_SHARED void store(int32_t* p, Ints a) {
     vst1q_s32(p + 4, a.high);
 }
 VQ4J_SHARED Floats all(float x) { return {vdupq_n_f32(x), vdupq_n_f32(x)}; }
-VQ4J_SHARED Ints ascending_from(int32_t first) {
-    const int32x4_t steps = {0, 1, 2, 3};
-    return {vaddq_s32(vdupq_n_s32(first), steps), vaddq_s32(vdupq_n_s32(first + 4), steps)};
-}
+VQ4J_SHARED Ints all(int32_t x) { return {vdupq_n_s32(x), vdupq_n_s32(x)}; }
 VQ4J_SHARED Floats multiply_add(Floats a, Floats b, Floats c) {
     return {vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};
 }
+VQ4J_SHARED void add_product(Floats a, Floats b, Floats& sum) { sum = multiply_add(a, b, sum); }
 VQ4J_SHARED Floats operator+(Floats a, Floats b) { return {vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)}; }
 VQ4J_SHARED Floats operator-(Floats a, Floats b) { return {vsubq_f32(a.low, b.low), vsubq_f32(a.high, b.high)}; }
 VQ4J_SHARED Floats operator-(Floats a) { return {vnegq_f32(a.low), vnegq_f32(a.high)}; }
@@ -253,9 +262,10 @@ VQ4J_SHARED void store_first(float* p, int64_t count, Floats a) {
     }
 }
 VQ4J_SHARED Floats choose_first(int64_t count, Floats a, Floats b) {
-    const Ints lane = ascending_from(0);
+    const int32x4_t lane = {0, 1, 2, 3};
     const int32x4_t bound = vdupq_n_s32(static_cast<int32_t>(count));
-    return {vbslq_f32(vcltq_s32(lane.low, bound), a.low, b.low), vbslq_f32(vcltq_s32(lane.high, bound), a.high, b.high)};
+    return {vbslq_f32(vcltq_s32(lane, bound), a.low, b.low),
+        vbslq_f32(vcltq_s32(vaddq_s32(lane, vdupq_n_s32(4)), bound), a.high, b.high)};
 }
 
 VQ4J_SHARED void store_past_caches(float* p, Floats a) { store(p, a); }
@@ -294,12 +304,11 @@ VQ4J_SHARED void transpose(Floats (&rows)[lanes]) {
     }
 }
 
-// Where score > best. False for NaN.
-VQ4J_SHARED void take_better(Floats score, Ints new_code, Floats& best, Ints& code) {
+VQ4J_SHARED void take_better(Floats score, Ints new_number, Floats& best, Ints& number) {
     const uint32x4_t low = vcgtq_f32(score.low, best.low);
     const uint32x4_t high = vcgtq_f32(score.high, best.high);
     best = {vbslq_f32(low, score.low, best.low), vbslq_f32(high, score.high, best.high)};
-    code = {vbslq_s32(low, new_code.low, code.low), vbslq_s32(high, new_code.high, code.high)};
+    number = {vbslq_s32(low, new_number.low, number.low), vbslq_s32(high, new_number.high, number.high)};
 }
 
 // A bit for each lane that a comparison has set.
@@ -360,12 +369,13 @@ VQ4J_SHARED void store(int32_t* p, Ints a) { memcpy(p, a.v, sizeof a.v); }
 VQ4J_SHARED Floats all(float x) {
     return each_lane<Floats>([=](int) { return x; });
 }
-VQ4J_SHARED Ints ascending_from(int32_t first) {
-    return each_lane<Ints>([=](int lane) { return first + lane; });
+VQ4J_SHARED Ints all(int32_t x) {
+    return each_lane<Ints>([=](int) { return x; });
 }
 VQ4J_SHARED Floats multiply_add(const Floats& a, const Floats& b, const Floats& c) {
     return each_lane<Floats>([&](int lane) { return fused_multiply_add(a.v[lane], b.v[lane], c.v[lane]); });
 }
+VQ4J_SHARED void add_product(const Floats& a, const Floats& b, Floats& sum) { sum = multiply_add(a, b, sum); }
 VQ4J_SHARED Floats larger(const Floats& a, const Floats& b) {
     return each_lane<Floats>([&](int lane) { return a.v[lane] > b.v[lane] ? a.v[lane] : b.v[lane]; });
 }
@@ -441,11 +451,11 @@ VQ4J_SHARED void transpose(Floats (&rows)[lanes]) {
     }
 }
 
-VQ4J_SHARED void take_better(const Floats& score, const Ints& new_code, Floats& best, Ints& code) {
+VQ4J_SHARED void take_better(const Floats& score, const Ints& new_number, Floats& best, Ints& number) {
     for (int lane = 0; lane < lanes; ++lane) {
         const bool better = score.v[lane] > best.v[lane];
         best.v[lane] = better ? score.v[lane] : best.v[lane];
-        code.v[lane] = better ? new_code.v[lane] : code.v[lane];
+        number.v[lane] = better ? new_number.v[lane] : number.v[lane];
     }
 }
 
@@ -461,10 +471,19 @@ VQ4J_SHARED uint32_t lanes_not_below(const Floats& score, const Floats& bound) {
 
 // ---- of every instruction set ----------------------------------------------------------------------------------------
 //
-// load_first: zero in the other lanes. choose_first: a in the first lanes, b in the others. add_lanes: a balanced tree,
-// as add_stripes. larger: b where a is NaN. lanes_equal: a bit for each lane equal to x. without: `other` in the lanes
-// equal to x. largest_lane: of lanes that are numbers. transpose: of the square that the vectors are. store_past_caches: p
-// is aligned to the vector; the thread calls end_stores_past_caches before others read.
+// multiply_add: a * b + c. add_product: sum + a * b, in place. load_first: zero in the other lanes. choose_first: a in the
+// first lanes, b in the others. add_lanes: a balanced tree, as add_stripes. larger: b where a is NaN. lanes_equal: a bit for
+// each lane equal to x. without: `other` in the lanes equal to x. largest_lane: of lanes that are numbers. transpose: of the
+// square that the vectors are. store_past_caches: p is aligned to the vector; the thread calls end_stores_past_caches
+// before others read. take_better: where score > best, best becomes score, and number that of the score, which is above
+// all before it; not where the score is NaN. Of two scores: the first is of number0, the second of number0 + 1.
+
+#if defined(__AVX512F__) || !defined(__AVX2__)
+VQ4J_SHARED void take_better(const Floats& score0, const Floats& score1, int32_t number0, Floats& best, Ints& number) {
+    take_better(score0, all(number0), best, number);
+    take_better(score1, all(number0 + 1), best, number);
+}
+#endif
 
 // The name by which shared formulas call it, beside that of single numbers.
 using vq4j::fused_multiply_add;
