@@ -21,6 +21,7 @@ constexpr int codes_at_once = 16;
 constexpr int tiles_at_once = 1;
 constexpr int64_t least_filtered_features = 4;
 constexpr int64_t least_filtered_codes = 64;
+constexpr int64_t least_filtered_values = 256;  // of the codebook, K * D
 constexpr int64_t pairs_for_an_open_one = 5;
 
 VQ4J_SHARED int64_t products_saved(int64_t features) { return 3 * features / 4 - 1; }
@@ -72,6 +73,7 @@ constexpr int codes_at_once = 4;
 constexpr int tiles_at_once = 2;
 constexpr int64_t least_filtered_features = 32;
 constexpr int64_t least_filtered_codes = 256;
+constexpr int64_t least_filtered_values = 12 << 10;
 constexpr int64_t pairs_for_an_open_one = 3;
 
 VQ4J_SHARED int64_t products_saved(int64_t features) { return features / 2; }
