@@ -2,9 +2,10 @@
 //
 // A tile is 6 rows x 2 vectors of codes, a score a lane, started at -h and held in registers over all features: 12 chains
 // of fused multiply-adds hide their latency, 2 loads of codes and 6 broadcasts feed them. Each lane keeps the best score
-// it has seen and its code; the lanes of a row are compared once at the end of its block. Rows are centred, checked and
-// transposed into tiles once a block; codes stream from a piece of the codebook that stays in the second-level cache.
-// The N x K scores are never written. Bound by the FMA units from about D = 32 up, below by the comparisons.
+// it has seen and which vector of codes it was in; the lanes of a row are compared once at the end of its block. Rows are
+// centred, checked and transposed into tiles once a block; codes stream from a piece of the codebook that stays in the
+// second-level cache. The N x K scores are never written. Bound by the FMA units from about D = 32 up, below by the
+// comparisons; on a core that another thread works on, too, by the number of instructions.
 #ifndef VQ4J_CPU_ISA_ASSIGN_HPP
 #define VQ4J_CPU_ISA_ASSIGN_HPP
 

@@ -24,7 +24,9 @@ constexpr int64_t least_filtered_codes = 64;
 constexpr int64_t least_filtered_values = 256;  // of the codebook, K * D
 constexpr int64_t pairs_for_an_open_one = 5;
 
-VQ4J_SHARED int64_t products_saved(int64_t features) { return 3 * features / 4 - 1; }
+VQ4J_SHARED int64_t products_saved(int64_t groups, int64_t features) {
+    return groups * (3 * features / 4 - 1) + 2 * features;
+}
 VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return features + 12; }
 
 VQ4J_SHARED Ints operator+(Ints a, Ints b) { return {_mm512_add_epi32(a.v, b.v)}; }
@@ -76,8 +78,8 @@ constexpr int64_t least_filtered_codes = 256;
 constexpr int64_t least_filtered_values = 12 << 10;
 constexpr int64_t pairs_for_an_open_one = 3;
 
-VQ4J_SHARED int64_t products_saved(int64_t features) { return features / 2; }
-VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return 5 * features / 2 + 200; }
+VQ4J_SHARED int64_t products_saved(int64_t groups, int64_t features) { return groups * (features / 2) - 150; }
+VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return 3 * features + 250; }
 
 VQ4J_SHARED Ints operator+(Ints a, Ints b) { return {_mm256_add_epi32(a.v, b.v)}; }
 VQ4J_SHARED Ints operator*(Ints a, Ints b) { return {_mm256_mullo_epi32(a.v, b.v)}; }

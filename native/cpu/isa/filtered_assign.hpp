@@ -635,8 +635,7 @@ VQ4J_SHARED void name_codes_of_groups(PackedCodebook<const float> packed, const 
 
 // Whether scoring `scored` groups took most of what the filter saved on `rows` rows.
 VQ4J_SHARED bool costs_too_much(int64_t scored, int64_t rows, int64_t groups, int64_t features) {
-    const int64_t saved = rows * (groups * products_saved(features) + 2 * features);
-    return scored * products_of_candidate(features) > saved;
+    return scored * products_of_candidate(features) > rows * products_saved(groups, features);
 }
 
 // As assign.
