@@ -78,8 +78,8 @@ final class Matrix implements AutoCloseable {
         long size = rows * columns;
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             for (long begin = 0; begin < size; begin += FLOATS_AT_ONCE) {
-                FloatPointer part = new FloatPointer(floats()).position(begin);
-                part.limit(Math.min(size, begin + FLOATS_AT_ONCE));
+                // By its address: buffers have no positions beyond 2 GiB.
+                FloatPointer part = floats().getPointer(begin).limit(Math.min(size - begin, FLOATS_AT_ONCE));
                 var bytes = part.asByteBuffer().order(ByteOrder.nativeOrder());
                 while (bytes.hasRemaining()) {
                     channel.write(bytes);
