@@ -78,7 +78,7 @@ constexpr int64_t least_filtered_codes = 256;
 constexpr int64_t least_filtered_values = 12 << 10;
 constexpr int64_t pairs_for_an_open_one = 3;
 
-VQ4J_SHARED int64_t products_saved(int64_t groups, int64_t features) { return groups * (features / 2) - 150; }
+VQ4J_SHARED int64_t products_saved(int64_t groups, int64_t features) { return groups * (features / 2) - 400; }
 VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return 3 * features + 250; }
 
 VQ4J_SHARED Ints operator+(Ints a, Ints b) { return {_mm256_add_epi32(a.v, b.v)}; }
