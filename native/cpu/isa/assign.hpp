@@ -13,6 +13,7 @@
 
 #include "cpu/assign_blocks.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/isa/runs.hpp"
 #include "cpu/isa/vector.hpp"
 #include "cpu/kernels.hpp"
 
@@ -170,15 +171,7 @@ int64_t pack_tile(Rows rows, const float* centre, int64_t first, int64_t count, 
             }
         }
     }
-    for (int64_t r = 0; bad && r < count; ++r) {
-        const float* const row = rows.row(first + r);
-        for (int64_t d = 0; d < features; ++d) {
-            if (!is_finite(row[d * rows.layout.stride()])) {
-                return first + r;
-            }
-        }
-    }
-    return no_bad_row;
+    return bad ? first_not_finite(rows.data, rows.layout, first, first + count) : no_bad_row;
 }
 
 // Centres rows into tiles. Returns the first bad one, or no_bad_row.

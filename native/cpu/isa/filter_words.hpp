@@ -21,7 +21,7 @@ constexpr int codes_at_once = 16;
 constexpr int tiles_at_once = 1;
 constexpr int64_t least_filtered_features = 4;
 constexpr int64_t least_filtered_codes = 64;
-constexpr int64_t least_filtered_values = 256;  // of the codebook, K * D
+constexpr int64_t least_filtered_values = 0;  // of the codebook, K * D
 constexpr int64_t pairs_for_an_open_one = 5;
 
 VQ4J_SHARED int64_t products_saved(int64_t groups, int64_t features) {
@@ -73,11 +73,18 @@ constexpr int32_t added_to_rows = 63;
 constexpr int words_at_once = 2;
 constexpr int codes_at_once = 4;
 constexpr int tiles_at_once = 2;
+#ifdef VQ4J_FILTER_EVERYTHING  // tests of small shapes
+constexpr int64_t least_filtered_features = 4;
+constexpr int64_t least_filtered_codes = 64;
+constexpr int64_t least_filtered_values = 0;
+#else
 constexpr int64_t least_filtered_features = 32;
 constexpr int64_t least_filtered_codes = 256;
 constexpr int64_t least_filtered_values = 12 << 10;
+#endif
 constexpr int64_t pairs_for_an_open_one = 3;
 
+// What rounding a row and finding its nearest group take is 400 of them.
 VQ4J_SHARED int64_t products_saved(int64_t groups, int64_t features) { return groups * (features / 2) - 400; }
 VQ4J_SHARED int64_t products_of_candidate(int64_t features) { return 3 * features + 250; }
 

@@ -54,9 +54,6 @@ constexpr int candidates_at_once = 4;  // chains of multiply-adds that hide thei
 // Whether the filter is faster than scoring everything; measured on normal data, which has the most candidates. With
 // fewer codes the rounding of the rows costs what it saves.
 bool filter_pays(int64_t codes_count, int64_t features) {
-#ifdef VQ4J_FILTER_EVERYTHING  // for tests of small shapes, on every instruction set
-    return features >= 4 && features <= most_filtered_features && codes_count >= 64;
-#endif
     return features >= least_filtered_features && features <= most_filtered_features &&
            codes_count >= least_filtered_codes && codes_count * features >= least_filtered_values;
 }
