@@ -118,6 +118,14 @@ VQ4J_SHARED Float add_codebook_gradient(Float sum, Float grad, Float z, Float e,
 
 // ---- moments ---------------------------------------------------------------------------------------------------
 
+// Chunks whose moments are combined first: one chain through all chunks would be the longest part of a pass on a GPU.
+constexpr int64_t span_chunks = 64;
+constexpr int64_t span_rows = span_chunks * chunk_rows;
+
+VQ4J_SHARED int64_t spans_of(int64_t chunks) {
+    return (chunks + span_chunks - 1) / span_chunks;
+}
+
 // Count, mean and sum of squared deviations; combined by the formula of Chan, Golub and LeVeque.
 struct Moments {
     double count;

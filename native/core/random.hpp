@@ -77,41 +77,49 @@ VQ4J_SHARED float normal(uint64_t seed, uint64_t index, uint64_t purpose) {
     }
 }
 
-// The row at which the running sum of non-negative weights first exceeds target; the sum runs by chunks first, then row by
-// row inside the chunk. Where rounding leaves the target unreached, the last row with a weight seen. Some weight is
-// positive.
-VQ4J_SHARED int64_t pick_weighted(const float* weights, int64_t rows, const double* chunk_sums, double target) {
-    int64_t chosen_chunk = 0;
-    double before = 0.0;
+// The draws of k-means++: the row at which the running sum of all rows' weights first exceeds a target, which is uniform
+// below their sum. The sum runs by chunks first, then row by row inside the chunk. Where rounding leaves the target
+// unreached, the last row with a weight seen.
+
+// The first draw, and one where all weights are zero.
+VQ4J_SHARED int64_t draw_any_row(int64_t draw, uint64_t seed, int64_t rows) {
+    return uniform_below(seed, static_cast<uint64_t>(draw), purpose::seeding, rows);
+}
+
+// The chunk of the drawn row; what the running sum is before it, and the target.
+struct DrawnChunk {
+    int64_t chunk;  // negative where all weights are zero
+    double before;
+    double target;
+};
+
+VQ4J_SHARED DrawnChunk draw_chunk(int64_t draw, uint64_t seed, const double* chunk_sums, int64_t chunks) {
+    double total = 0.0;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+        total = total + chunk_sums[chunk];
+    }
+    DrawnChunk drawn{-1, 0.0, uniform(seed, static_cast<uint64_t>(draw), purpose::seeding) * total};
     double running = 0.0;
-    for (int64_t chunk = 0; chunk < chunks_of(rows) && !(running > target); ++chunk) {
+    for (int64_t chunk = 0; chunk < chunks && total > 0.0 && !(running > drawn.target); ++chunk) {
         if (chunk_sums[chunk] > 0.0) {
-            chosen_chunk = chunk;
-            before = running;
+            drawn.chunk = chunk;
+            drawn.before = running;
             running = running + chunk_sums[chunk];
         }
     }
-    const int64_t begin = chosen_chunk * chunk_rows;
-    const int64_t end = begin + chunk_rows < rows ? begin + chunk_rows : rows;
-    int64_t chosen = begin;
-    for (int64_t n = begin; n < end && !(before > target); ++n) {
+    return drawn;
+}
+
+// The drawn row among the `count` of its chunk, whose weights these are.
+VQ4J_SHARED int64_t draw_row_of_chunk(DrawnChunk drawn, const float* weights, int64_t count) {
+    int64_t chosen = 0;
+    for (int64_t n = 0; n < count && !(drawn.before > drawn.target); ++n) {
         if (weights[n] > 0.0f) {
             chosen = n;
-            before = before + static_cast<double>(weights[n]);
+            drawn.before = drawn.before + static_cast<double>(weights[n]);
         }
     }
     return chosen;
-}
-
-// The row of draw number `draw` of k-means++, by weight; uniformly at the first draw and where all weights are zero.
-VQ4J_SHARED int64_t pick_row(int64_t draw, uint64_t seed, int64_t rows, const float* weights, const double* chunk_sums) {
-    const uint64_t index = static_cast<uint64_t>(draw);
-    double total = 0.0;
-    for (int64_t chunk = 0; draw > 0 && chunk < chunks_of(rows); ++chunk) {
-        total = total + chunk_sums[chunk];
-    }
-    return total > 0.0 ? pick_weighted(weights, rows, chunk_sums, uniform(seed, index, purpose::seeding) * total)
-                       : uniform_below(seed, index, purpose::seeding, rows);
 }
 
 }  // namespace vq4j

@@ -108,11 +108,3 @@ int32_t vq4j_cpu_affine_gradient(const float* grad, const float* codebook, int64
         apply_by_group(grad, codes_count, features, groups, scale, nullptr, out);
     });
 }
-
-int32_t vq4j_cpu_running_average(float* running, const float* batch, int64_t count, float momentum) {
-    return guarded([&] {
-        check_sizes({{"count", count}});
-        check_present({running, batch});
-        kernels().running_average(running, batch, count, momentum);
-    });
-}

@@ -1,6 +1,7 @@
 // Finite scalar quantization, its decoding and its gradient. Bound by tanh in fp64; the decoding by integer divisions.
 #include "core/codebook_free_arguments.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
@@ -9,6 +10,17 @@ namespace vq4j {
 namespace {
 
 constexpr int64_t element_cost = 8;  // elements' worth of streaming time
+
+void quantize(const InputRows& input, const int32_t* levels, float* out, int32_t* codes) {
+    const Layout layout = input.layout();
+    const FiniteScalarGrid grid = checked_finite_scalar_grid(levels, layout.features);
+    const Kernels& table = kernels();
+    FirstBad bad;
+    parallel_ranges(layout.rows(), element_cost * layout.features, [&](int64_t begin, int64_t end) {
+        bad.note(table.finite_scalar_quantize(input.with(begin, end), grid, begin, end, out, codes));
+    });
+    bad.require_finite("z");
+}
 
 }  // namespace
 }  // namespace vq4j
@@ -20,13 +32,17 @@ int32_t vq4j_cpu_finite_scalar_quantize(const float* rows, int64_t outer, int64_
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, levels, codes});
-        const FiniteScalarGrid grid = checked_finite_scalar_grid(levels, features);
-        const Kernels& table = kernels();
-        FirstBad bad;
-        parallel_ranges(layout.rows(), element_cost * features, [&](int64_t begin, int64_t end) {
-            bad.note(table.finite_scalar_quantize({rows, layout}, grid, begin, end, out, codes));
-        });
-        bad.require_finite("z");
+        quantize({rows, layout}, levels, out, codes);
+    });
+}
+
+int32_t vq4j_cpu_finite_scalar_quantize_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* levels, float* out, int32_t* codes, float* widened) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_half_type(type);
+        check_present({rows, levels, codes, widened});
+        quantize({rows, type, layout, widened}, levels, out, codes);
     });
 }
 

@@ -158,7 +158,6 @@ struct Kernels {
     void (*affine)(const float* codebook, int64_t features, const float* scale, const float* shift, int64_t begin,
         int64_t end, float* out);
     void (*weighted_sum)(float a, const float* x, float b, const float* y, int64_t count, float* out);
-    void (*running_average)(float* running, const float* batch, int64_t count, float momentum);
     void (*sgd)(float* parameter, const float* gradient, float* velocity, int64_t count, float learning_rate,
         float momentum, float weight_decay);
     void (*adam)(const AdamStep& step, float* parameter, const float* gradient, float* first_moment,

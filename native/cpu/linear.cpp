@@ -4,6 +4,7 @@
 #include "core/linear.hpp"
 #include "cpu/assign_blocks.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/packed_codebook.hpp"
 #include "cpu/scratch.hpp"
@@ -32,6 +33,26 @@ void pack_weights(const float* weight, const float* bias, LinearSize size, bool 
     }
 }
 
+void linear(const InputRows& input, const float* weight, const float* bias, int64_t out_features, bool transposed,
+    float* out) {
+    const Layout layout = input.layout();
+    const int64_t features = layout.features;
+    const Kernels& table = kernels();
+    const Scratch<float> memory(panels_floats(out_features, features, table.panel.codes));
+    const auto packed = packed_view(memory.get(), out_features, features, table.panel.codes);
+    const auto view = packed_view(static_cast<const float*>(memory.get()), out_features, features, table.panel.codes);
+    pack_weights(weight, bias, {features, out_features}, transposed, packed);
+    const int64_t block = rows_in_block(features, table.panel.rows);
+    FirstBad bad;
+    parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
+        const int64_t begin = i * block;
+        const int64_t end = std::min(layout.rows(), begin + block);
+        const Scratch<float> workspace(assign_workspace_floats(block, features));
+        bad.note(table.linear(input.with(begin, end), view, out_features, begin, end, workspace.get(), out));
+    });
+    bad.require_finite("z");
+}
+
 }  // namespace
 }  // namespace vq4j
 
@@ -42,20 +63,17 @@ int32_t vq4j_cpu_linear(const float* rows, int64_t outer, int64_t inner, int64_t
     return guarded([&] {
         const Layout layout = checked_linear(outer, inner, features, out_features);
         check_present({rows, weight, out});
-        const Kernels& table = kernels();
-        const Scratch<float> memory(panels_floats(out_features, features, table.panel.codes));
-        const auto packed = packed_view(memory.get(), out_features, features, table.panel.codes);
-        const auto view =
-            packed_view(static_cast<const float*>(memory.get()), out_features, features, table.panel.codes);
-        pack_weights(weight, bias, {features, out_features}, transposed != 0, packed);
-        const int64_t block = rows_in_block(features, table.panel.rows);
-        FirstBad bad;
-        parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
-            const Scratch<float> workspace(assign_workspace_floats(block, features));
-            bad.note(table.linear({rows, layout}, view, out_features, i * block,
-                std::min(layout.rows(), (i + 1) * block), workspace.get(), out));
-        });
-        bad.require_finite("z");
+        linear({rows, layout}, weight, bias, out_features, transposed != 0, out);
+    });
+}
+
+int32_t vq4j_cpu_linear_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
+    const float* weight, const float* bias, int64_t out_features, int32_t transposed, float* out, float* widened) {
+    return guarded([&] {
+        const Layout layout = checked_linear(outer, inner, features, out_features);
+        check_half_type(type);
+        check_present({rows, weight, out, widened});
+        linear({rows, type, layout, widened}, weight, bias, out_features, transposed != 0, out);
     });
 }
 

@@ -1,8 +1,9 @@
 // Mean and variance of groups of features, per sample: chunks of 256 rows about the chunk's first value, combined by
-// Chan's formula in fp64. One read of the rows; bound by memory.
+// Chan's formula in fp64, spans of 64 chunks in parallel, then the spans. One read of the rows; bound by memory.
 #include "core/arguments.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
@@ -26,6 +27,84 @@ private:
     Scratch<float> floats_;
 };
 
+// Means and sums of squared deviations of every feature, [count][D].
+class Columns {
+public:
+    Columns(int64_t count, int64_t features) : features_(features), doubles_(2 * count * features) {
+        std::fill_n(doubles_.get(), 2 * count * features, 0.0);
+    }
+
+    double* means(int64_t i) const { return doubles_.get() + 2 * i * features_; }
+    double* squares(int64_t i) const { return means(i) + features_; }
+
+    // Those of `count` rows.
+    Moments at(int64_t i, int64_t d, int64_t count) const {
+        return {static_cast<double>(count), means(i)[d], squares(i)[d]};
+    }
+
+private:
+    int64_t features_;
+    Scratch<double> doubles_;
+};
+
+void moments(const InputRows& input, int64_t samples, int64_t groups, float* mean, float* variance) {
+    const Layout layout = input.layout();
+    const int64_t features = layout.features;
+    const Kernels& table = kernels();
+    const Segments segments{samples, layout.rows() / samples};
+    const int64_t chunks = segments.chunks();
+    const ChunkSums sums(samples * chunks, features);
+    FirstBad bad;
+    parallel_ranges(samples * chunks, std::min(chunk_rows, segments.rows) * features, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const int64_t begin = segments.begin(i / chunks, i % chunks);
+            const int64_t end = segments.end(i / chunks, i % chunks);
+            bad.note(table.sum_moments(input.with(begin, end), begin, end, sums.of(i)));
+        }
+    });
+    bad.require_finite("z");
+
+    const int64_t spans = spans_of(chunks);
+    const Columns columns(samples * spans, features);
+    parallel_ranges(samples * spans, std::min(span_chunks, chunks) * features, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const int64_t sample = i / spans;
+            const int64_t first_chunk = i % spans * span_chunks;
+            const int64_t begin = segments.begin(sample, first_chunk);
+            for (int64_t chunk = first_chunk; chunk < std::min(chunks, first_chunk + span_chunks); ++chunk) {
+                const int64_t of_chunk = segments.begin(sample, chunk);
+                table.add_moments(sums.of(sample * chunks + chunk), segments.end(sample, chunk) - of_chunk,
+                    of_chunk - begin, features, columns.means(i), columns.squares(i));
+            }
+        }
+    });
+    parallel_ranges(samples, spans * features, [&](int64_t first, int64_t last) {
+        const int64_t width = features / groups;
+        for (int64_t i = first * groups; i < last * groups; ++i) {
+            const int64_t sample = i / groups;
+            Moments total{0.0, 0.0, 0.0};
+            for (int64_t d = i % groups * width; d < (i % groups + 1) * width; ++d) {
+                Moments column{0.0, 0.0, 0.0};
+                for (int64_t span = 0; span < spans; ++span) {
+                    const int64_t rows = std::min(span_rows, segments.rows - span * span_rows);
+                    column = combine(column, columns.at(sample * spans + span, d, rows));
+                }
+                total = combine(total, column);
+            }
+            mean[i] = static_cast<float>(total.mean);
+            variance[i] = static_cast<float>(total.squares / total.count);
+        }
+    });
+}
+
+// The layout of rows whose moments can be taken.
+Layout checked_moments(int64_t outer, int64_t inner, int64_t features, int64_t samples, int64_t groups) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_divides("samples", samples, "the number of rows", layout.rows());
+    check_divides("groups", groups, "features", features);
+    return layout;
+}
+
 }  // namespace
 }  // namespace vq4j
 
@@ -34,45 +113,18 @@ using namespace vq4j;
 int32_t vq4j_cpu_moments(const float* rows, int64_t outer, int64_t inner, int64_t features, int64_t samples,
     int64_t groups, float* mean, float* variance) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_divides("samples", samples, "the number of rows", layout.rows());
-        check_divides("groups", groups, "features", features);
+        const Layout layout = checked_moments(outer, inner, features, samples, groups);
         check_present({rows, mean, variance});
-        const Kernels& table = kernels();
-        const Segments segments{samples, layout.rows() / samples};
-        const int64_t chunks = segments.chunks();
-        const ChunkSums sums(samples * chunks, features);
-        FirstBad bad;
-        parallel_ranges(samples * chunks, std::min(chunk_rows, segments.rows) * features,
-            [&](int64_t begin, int64_t end) {
-                for (int64_t i = begin; i < end; ++i) {
-                    bad.note(table.sum_moments({rows, layout}, segments.begin(i / chunks, i % chunks),
-                        segments.end(i / chunks, i % chunks), sums.of(i)));
-                }
-            });
-        bad.require_finite("z");
-        parallel_ranges(samples, chunks * features, [&](int64_t begin, int64_t end) {
-            const Scratch<double> means(features);
-            const Scratch<double> squares(features);
-            for (int64_t sample = begin; sample < end; ++sample) {
-                std::fill_n(means.get(), features, 0.0);
-                std::fill_n(squares.get(), features, 0.0);
-                for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-                    const int64_t first = segments.begin(sample, chunk);
-                    table.add_moments(sums.of(sample * chunks + chunk), segments.end(sample, chunk) - first,
-                        first - segments.begin(sample, 0), features, means.get(), squares.get());
-                }
-                const int64_t width = features / groups;
-                for (int64_t group = 0; group < groups; ++group) {
-                    Moments total{0.0, 0.0, 0.0};
-                    for (int64_t d = group * width; d < (group + 1) * width; ++d) {
-                        const Moments column{static_cast<double>(segments.rows), means.get()[d], squares.get()[d]};
-                        total = combine(total, column);
-                    }
-                    mean[sample * groups + group] = static_cast<float>(total.mean);
-                    variance[sample * groups + group] = static_cast<float>(total.squares / total.count);
-                }
-            }
-        });
+        moments({rows, layout}, samples, groups, mean, variance);
+    });
+}
+
+int32_t vq4j_cpu_moments_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
+    int64_t samples, int64_t groups, float* mean, float* variance, float* widened) {
+    return guarded([&] {
+        const Layout layout = checked_moments(outer, inner, features, samples, groups);
+        check_half_type(type);
+        check_present({rows, mean, variance, widened});
+        moments({rows, type, layout, widened}, samples, groups, mean, variance);
     });
 }

@@ -23,16 +23,15 @@ int32_t vq4j_cpu_moving_averages(const int64_t* counts, const float* sums, int64
         const Kernels& table = kernels();
         const Scratch<float> uses(codes_count);
         std::transform(counts, counts + codes_count, uses.get(), [](int64_t n) { return static_cast<float>(n); });
-        std::copy_n(sizes, codes_count, next_sizes);
-        table.running_average(next_sizes, uses.get(), codes_count, momentum);
+        table.weighted_sum(momentum, uses.get(), 1.0f - momentum, sizes, codes_count, next_sizes);
         double total = 0.0;
         for_each_chunk(codes_count,
             [&](int64_t begin, int64_t end) { total = total + sum_in_fp64(next_sizes, begin, end); });
         FirstBad bad;
         parallel_ranges(codes_count, features, [&](int64_t begin, int64_t end) {
-            const int64_t elements = (end - begin) * features;
-            std::copy_n(averages + begin * features, elements, next_averages + begin * features);
-            table.running_average(next_averages + begin * features, sums + begin * features, elements, momentum);
+            const int64_t first = begin * features;
+            table.weighted_sum(momentum, sums + first, 1.0f - momentum, averages + first, (end - begin) * features,
+                next_averages + first);
             for (int64_t k = begin; k < end; ++k) {
                 const float size = smoothed_size(next_sizes[k], total, codes_count, epsilon);
                 bool finite = true;

@@ -8,6 +8,7 @@
 #include "core/elements.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
@@ -154,6 +155,15 @@ void parameter_gradients(const Statistics& statistics, const Sums* sums, float* 
     }
 }
 
+void normalize(const InputRows& input, const Statistics& statistics, float* out) {
+    const Kernels& table = kernels();
+    for_each_piece(
+        statistics, [](SampleColumns&, int64_t) {},
+        [&](NormalizedColumns columns, int64_t begin, int64_t end) {
+            table.normalize(input.with(begin, end), columns, begin, end, out);
+        });
+}
+
 }  // namespace
 }  // namespace vq4j
 
@@ -167,12 +177,20 @@ int32_t vq4j_cpu_normalize(const float* rows, int64_t outer, int64_t inner, int6
         const Statistics statistics =
             checked_statistics(layout, samples, groups, mean, variance, epsilon, scale, shift);
         check_present({rows, mean, variance, out});
-        const Kernels& table = kernels();
-        for_each_piece(
-            statistics, [](SampleColumns&, int64_t) {},
-            [&](NormalizedColumns columns, int64_t begin, int64_t end) {
-                table.normalize({rows, layout}, columns, begin, end, out);
-            });
+        normalize({rows, layout}, statistics, out);
+    });
+}
+
+int32_t vq4j_cpu_normalize_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
+    int64_t samples, int64_t groups, const float* mean, const float* variance, float epsilon, const float* scale,
+    const float* shift, float* out, float* widened) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        const Statistics statistics =
+            checked_statistics(layout, samples, groups, mean, variance, epsilon, scale, shift);
+        check_half_type(type);
+        check_present({rows, mean, variance, out, widened});
+        normalize({rows, type, layout, widened}, statistics, out);
     });
 }
 

@@ -73,6 +73,21 @@ int32_t vq4j_cpu_take_features(const float* rows, int64_t outer, int64_t inner, 
     });
 }
 
+int32_t vq4j_cpu_take_features_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
+    int64_t first, int64_t count, float* out, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({rows, out});
+        const Kernels& table = kernels();
+        for_each_stretch(outer, inner, features, first, count, [&](int64_t part, int64_t whole, int64_t elements) {
+            table.widen(rows + whole, type, elements, out + part);
+            if (widened != nullptr) {
+                std::memcpy(widened + whole, out + part, static_cast<size_t>(elements) * sizeof(float));
+            }
+        });
+    });
+}
+
 int32_t vq4j_cpu_put_features(const float* part, int64_t outer, int64_t inner, int64_t features, int64_t first,
     int64_t count, float* out) {
     return guarded([&] {
@@ -114,6 +129,23 @@ int32_t vq4j_cpu_take_rows(const float* rows, int64_t outer, int64_t inner, int6
         check_sizes({{"count", count}, {"features", features}});
         check_present({rows, order, out});
         for_each_row_element(order, count, layout, [=](int64_t part, int64_t whole) { out[part] = rows[whole]; });
+    });
+}
+
+int32_t vq4j_cpu_take_rows_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
+    const int64_t* order, int64_t count, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_half_type(type);
+        check_sizes({{"count", count}, {"features", features}});
+        check_present({rows, order, out});
+        check_order(order, count, layout);
+        const Kernels& table = kernels();
+        parallel_ranges(count, features, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
+                table.widen_rows(rows, type, layout, order[i], order[i] + 1, out + i * features);
+            }
+        });
     });
 }
 

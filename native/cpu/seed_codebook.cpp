@@ -34,7 +34,15 @@ public:
     }
 
     int64_t pick(int64_t draw, uint64_t seed) const {
-        return pick_row(draw, seed, rows_.layout.rows(), weights_.get(), sums_.get());
+        if (draw == 0) {
+            return draw_any_row(draw, seed, rows_.layout.rows());
+        }
+        const DrawnChunk drawn = draw_chunk(draw, seed, sums_.get(), whole_.chunks());
+        if (drawn.chunk < 0) {
+            return draw_any_row(draw, seed, rows_.layout.rows());
+        }
+        const int64_t begin = whole_.begin(0, drawn.chunk);
+        return begin + draw_row_of_chunk(drawn, weights_.get() + begin, whole_.end(0, drawn.chunk) - begin);
     }
 
     void add_first(const float* code) {
@@ -121,7 +129,7 @@ int32_t vq4j_cpu_seed_codebook(const float* rows, int64_t outer, int64_t inner, 
             }
             if (k == 0) {
                 draws.add_first(code);
-            } else {
+            } else if (k + 1 < codes_count) {
                 draws.add(codebook, k);
             }
         }

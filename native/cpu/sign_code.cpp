@@ -5,6 +5,7 @@
 #include "core/codebook_free_arguments.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
@@ -14,6 +15,16 @@ namespace vq4j {
 namespace {
 
 constexpr int64_t entropy_cost = 16;  // elements' worth of streaming time
+
+void quantize(const InputRows& input, float scale, float* out, int32_t* codes) {
+    const Layout layout = input.layout();
+    const Kernels& table = kernels();
+    FirstBad bad;
+    parallel_ranges(layout.rows(), layout.features, [&](int64_t begin, int64_t end) {
+        bad.note(table.sign_quantize(input.with(begin, end), scale, begin, end, out, codes));
+    });
+    bad.require_finite("z");
+}
 
 }  // namespace
 }  // namespace vq4j
@@ -26,12 +37,18 @@ int32_t vq4j_cpu_sign_quantize(const float* rows, int64_t outer, int64_t inner, 
         const Layout layout = checked_rows(outer, inner, features);
         check_sign_code(features, scale);
         check_present({rows, codes});
-        const Kernels& table = kernels();
-        FirstBad bad;
-        parallel_ranges(layout.rows(), features, [&](int64_t begin, int64_t end) {
-            bad.note(table.sign_quantize({rows, layout}, scale, begin, end, out, codes));
-        });
-        bad.require_finite("z");
+        quantize({rows, layout}, scale, out, codes);
+    });
+}
+
+int32_t vq4j_cpu_sign_quantize_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
+    float scale, float* out, int32_t* codes, float* widened) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_sign_code(features, scale);
+        check_half_type(type);
+        check_present({rows, codes, widened});
+        quantize({rows, type, layout, widened}, scale, out, codes);
     });
 }
 

@@ -117,14 +117,6 @@ struct ParameterGradients {
     }
 };
 
-struct Average {
-    float* running;
-    const float* batch;
-    float momentum;
-
-    __device__ void operator()(int64_t i) const { running[i] = running_average_element(running[i], batch[i], momentum); }
-};
-
 }  // namespace vq4j::affine_codebook
 
 using namespace vq4j;
@@ -178,13 +170,5 @@ int32_t vq4j_cuda_affine_gradient(void* stream, const float* grad, const float* 
         }
         for_each(codes_count * features, s,
             affine_codebook::CodebookGradient{grad, {features, codes_count / groups}, scale, out});
-    });
-}
-
-int32_t vq4j_cuda_running_average(void* stream, float* running, const float* batch, int64_t count, float momentum) {
-    return guarded([&] {
-        check_sizes({{"count", count}});
-        check_present({running, batch});
-        for_each(count, static_cast<cudaStream_t>(stream), affine_codebook::Average{running, batch, momentum});
     });
 }

@@ -278,11 +278,8 @@ int32_t vq4j_cuda_assign_half(void* stream, const uint16_t* rows, int32_t type, 
         check_half_type(type);
         check_present({rows, packed, codes});
         const auto s = static_cast<cudaStream_t>(stream);
-        if (type == VQ4J_FLOAT16) {
-            assignment::assign(Halves<Float16>{rows, widened}, layout, packed, codes_count, codes, s);
-        } else {
-            assignment::assign(Halves<Bfloat16>{rows, widened}, layout, packed, codes_count, codes, s);
-        }
+        with_halves(rows, type, widened,
+            [&](auto halves) { assignment::assign(halves, layout, packed, codes_count, codes, s); });
     });
 }
 

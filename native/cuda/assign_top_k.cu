@@ -11,7 +11,8 @@
 
 namespace vq4j::top_k {
 
-__global__ void __launch_bounds__(ScoreTile::threads, 2) top_k_kernel(const float* rows, Layout layout,
+template <typename Numbers>
+__global__ void __launch_bounds__(ScoreTile::threads, 2) top_k_kernel(Numbers rows, Layout layout,
     PackedCodebook<const float> packed, int64_t codes_count, int64_t k, float* scores, int32_t* codes, BadRows bad) {
     __shared__ ScoreTile tile;
     __shared__ float score_tile[ScoreTile::rows][ScoreTile::codes + 1];
@@ -48,6 +49,22 @@ __global__ void __launch_bounds__(ScoreTile::threads, 2) top_k_kernel(const floa
     }
 }
 
+template <typename Numbers>
+void assign(Numbers rows, int64_t outer, int64_t inner, int64_t features, const void* packed, int64_t codes_count,
+    int64_t k, int32_t* codes, cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_codebook(codes_count, features);
+    check_nearest(k, codes_count);
+    check_sizes({{"outer", outer}, {"inner", inner}, {"k", k}});
+    check_present({rows.values, packed, codes});
+    const DeviceScratch<float> scores(layout.rows() * k, stream);
+    const DeviceFirstBad bad(stream);
+    launch(top_k_kernel<Numbers>, blocks_for(layout.rows(), ScoreTile::rows), ScoreTile::threads, 0, stream, rows, layout,
+        packed_view(static_cast<const float*>(packed), codes_count, features), codes_count, k, scores.get(), codes,
+        bad.rows());
+    bad.require_finite("z");
+}
+
 }  // namespace vq4j::top_k
 
 using namespace vq4j;
@@ -55,17 +72,19 @@ using namespace vq4j;
 int32_t vq4j_cuda_assign_top_k(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
     const void* packed, int64_t codes_count, int64_t k, int32_t* codes) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_codebook(codes_count, features);
-        check_nearest(k, codes_count);
-        check_sizes({{"outer", outer}, {"inner", inner}, {"k", k}});
-        check_present({rows, packed, codes});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceScratch<float> scores(layout.rows() * k, s);
-        const DeviceFirstBad bad(s);
-        launch(top_k::top_k_kernel, blocks_for(layout.rows(), ScoreTile::rows), ScoreTile::threads, 0, s, rows, layout,
-            packed_view(static_cast<const float*>(packed), codes_count, features), codes_count, k, scores.get(), codes,
-            bad.rows());
-        bad.require_finite("z");
+        top_k::assign(Floats{rows}, outer, inner, features, packed, codes_count, k, codes,
+            static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_assign_top_k_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const void* packed, int64_t codes_count, int64_t k, int32_t* codes, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({widened});
+        with_halves(rows, type, widened, [&](auto halves) {
+            top_k::assign(halves, outer, inner, features, packed, codes_count, k, codes,
+                static_cast<cudaStream_t>(stream));
+        });
     });
 }

@@ -1,24 +1,20 @@
 // Squared distance of every row to its code, its means over each sample and over all, and the codes themselves where they
 // are wanted: all that follows an assignment in one kernel.
 //
-// A block takes a chunk of 256 rows. Of row-major rows 16 threads share one, a stripe of the sum each, and read it along
-// memory; of others a thread has one, and its neighbours the rows beside it. Then thread 0 adds the chunk's distances in
-// fp64, and the block that finishes last the chunks. One read of the rows; bound by memory, 4 N D bytes read and as many
-// written where codes are.
+// A block takes a chunk of 256 rows (chunk_distances.cuh). Then thread 0 adds the chunk's distances in fp64, and the block
+// that finishes last the chunks. One read of the rows; bound by memory, 4 N D bytes read and as many written where codes are.
 #include "core/arguments.hpp"
+#include "cuda/chunk_distances.cuh"
 #include "cuda/chunks.cuh"
 #include "cuda/last_block.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::commitment_loss {
 
-constexpr int threads = static_cast<int>(chunk_rows);
-constexpr int rows_at_once = threads / stripes;
-constexpr int loads_ahead = 4;
+constexpr int threads = ChunkDistances::threads;
 
 struct Measure {
-    const float* rows;
-    Layout layout;
+    ChunkDistances rows;
     const float* codebook;
     const int32_t* codes;
     Segments samples;
@@ -33,65 +29,10 @@ struct Measure {
     __host__ __device__ bool chunks_have_samples() const { return samples.rows < chunk_rows && chunk_rows % samples.rows == 0; }
     __host__ __device__ bool samples_have_chunks() const { return samples.count == 1 || samples.rows % chunk_rows == 0; }
 
-    __device__ const float* code_of(int64_t n) const { return codebook + codes[n] * layout.features; }
-
-    // The whole warp calls it, 16 threads for a row; n < 0: there is none. They all return the distance.
-    __device__ float shared_distance(int64_t n) const {
-        const int64_t features = n < 0 ? 0 : layout.features;
-        const int64_t offset = n < 0 ? 0 : n * layout.features;
-        const float* const code = n < 0 ? codebook : code_of(n);
-        float sum = 0.0f;
-        for (int64_t first = threadIdx.x % stripes; first < features; first += stripes * loads_ahead) {
-            float z[loads_ahead] = {};
-            float e[loads_ahead] = {};
-            for (int i = 0; i < loads_ahead; ++i) {
-                const int64_t d = first + i * stripes;
-                if (d < features) {
-                    z[i] = rows[offset + d];
-                    e[i] = code[d];
-                }
-            }
-            for (int i = 0; i < loads_ahead; ++i) {
-                const int64_t d = first + i * stripes;
-                if (d < features) {
-                    sum = fused_multiply_add(z[i] - e[i], z[i] - e[i], sum);
-                    if (out != nullptr) {
-                        out[offset + d] = e[i];
-                    }
-                }
-            }
-        }
-        for (int width = stripes / 2; width > 0; width /= 2) {  // as add_stripes
-            sum = sum + __shfl_xor_sync(0xffffffffu, sum, width);
-        }
-        return sum;
-    }
-
-    __device__ float own_distance(int64_t n) const {
-        const int64_t offset = layout.offset(n);
-        const float* const code = code_of(n);
-        return striped_sum(layout.features, [=](float sum, int64_t d) {
-            const float e = code[d];
-            const float difference = rows[offset + d * layout.stride()] - e;
-            if (out != nullptr) {
-                out[offset + d * layout.stride()] = e;
-            }
-            return fused_multiply_add(difference, difference, sum);
-        });
-    }
-
     __device__ double mean_of(double sum, int64_t rows_count) const {
-        return sum / static_cast<double>(rows_count * layout.features);
+        return sum / static_cast<double>(rows_count * rows.layout.features);
     }
 };
-
-__device__ double sum_distances(const float* distances, int64_t begin, int64_t end) {
-    double sum = 0.0;
-    for (int64_t i = begin; i < end; ++i) {
-        sum = sum + static_cast<double>(distances[i]);
-    }
-    return sum;
-}
 
 __global__ void __launch_bounds__(threads) measure_kernel(Measure measure) {
     __shared__ float distances[chunk_rows];
@@ -99,18 +40,17 @@ __global__ void __launch_bounds__(threads) measure_kernel(Measure measure) {
     __shared__ bool is_last;
     const int t = static_cast<int>(threadIdx.x);
     const int64_t first = static_cast<int64_t>(blockIdx.x) * chunk_rows;
-    const int64_t left = measure.layout.rows() - first;
+    const Layout layout = measure.rows.layout;
+    const int64_t left = layout.rows() - first;
     const int count = static_cast<int>(left < chunk_rows ? left : chunk_rows);
-    if (measure.layout.inner == 1) {
-        for (int r = t / stripes; r - t / stripes < count; r += rows_at_once) {
-            const float distance = measure.shared_distance(r < count ? first + r : -1);
-            if (t % stripes == 0) {
-                distances[r] = distance;
+    measure.rows.measure(
+        first, count, [&](int64_t n) { return measure.codebook + measure.codes[n] * layout.features; },
+        [&](int64_t, int64_t at, float, float e) {
+            if (measure.out != nullptr) {
+                measure.out[at] = e;
             }
-        }
-    } else if (t < count) {
-        distances[t] = measure.own_distance(first + t);
-    }
+        },
+        distances);
     __syncthreads();
     if (t < count) {
         measure.distances[first + t] = distances[t];
@@ -118,18 +58,18 @@ __global__ void __launch_bounds__(threads) measure_kernel(Measure measure) {
     const Segments samples = measure.samples;
     if (measure.chunks_have_samples() && t * samples.rows < count) {
         measure.sample_means[first / samples.rows + t] =
-            measure.mean_of(sum_distances(distances, t * samples.rows, (t + 1) * samples.rows), samples.rows);
+            measure.mean_of(sum_of_distances(distances, t * samples.rows, (t + 1) * samples.rows), samples.rows);
     }
     if (t == 0) {
-        measure.chunk_sums[blockIdx.x] = sum_distances(distances, 0, count);
+        measure.chunk_sums[blockIdx.x] = sum_of_distances(distances, 0, count);
     }
 
     if (!measure.finished.this_is_last(is_last)) {
         return;
     }
-    const double sum = sum_in_order(measure.chunk_sums, chunks_of(measure.layout.rows()), room);
+    const double sum = sum_in_order(measure.chunk_sums, chunks_of(layout.rows()), room);
     if (t == 0) {
-        *measure.mean = measure.mean_of(sum, measure.layout.rows());
+        *measure.mean = measure.mean_of(sum, layout.rows());
     }
     for (int64_t sample = t; measure.samples_have_chunks() && sample < samples.count; sample += threads) {
         double of_sample = samples.count == 1 ? sum : 0.0;
@@ -178,7 +118,7 @@ int32_t vq4j_cuda_commitment_loss(void* stream, const float* rows, int64_t outer
         const Segments of_samples{samples, rows_count / samples};
         const DeviceScratch<double> chunk_sums(chunks_of(rows_count), s);
         const DeviceFinishedBlocks finished(s);
-        const commitment_loss::Measure measure{rows, layout, codebook, codes, of_samples, distances, chunk_sums.get(),
+        const commitment_loss::Measure measure{{rows, layout}, codebook, codes, of_samples, distances, chunk_sums.get(),
             sample_means, mean, out, finished.get()};
         launch(commitment_loss::measure_kernel, blocks_for(rows_count, chunk_rows), commitment_loss::threads, 0, s, measure);
         if (!measure.chunks_have_samples() && !measure.samples_have_chunks()) {

@@ -3,12 +3,14 @@
 #include "core/codebook_free_arguments.hpp"
 #include "cuda/elements.cuh"
 #include "cuda/first_bad.cuh"
+#include "cuda/numbers.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::finite_scalar {
 
+template <typename Numbers>
 struct Quantize {
-    const float* rows;
+    Numbers rows;
     Layout layout;
     FiniteScalarGrid grid;
     float* out;  // or null
@@ -20,12 +22,14 @@ struct Quantize {
         int32_t code = 0;
         for (int64_t d = 0; d < layout.features; ++d) {
             const FiniteScalarAxis& axis = grid.axes[d];
-            const float z = rows[first + d * layout.stride()];
+            const int64_t at = first + d * layout.stride();
+            const float z = rows[at];
             bad.note_unless_finite(z, n);
+            rows.keep(at, z);
             const int32_t digit = finite_scalar_digit(axis, z);
             code += digit * axis.place;
             if (out != nullptr) {
-                out[first + d * layout.stride()] = finite_scalar_value(axis, digit);
+                out[at] = finite_scalar_value(axis, digit);
             }
         }
         codes[n] = code;
@@ -68,20 +72,36 @@ struct Gradient {
     }
 };
 
+template <typename Numbers>
+void quantize(Numbers rows, int64_t outer, int64_t inner, int64_t features, const int32_t* levels, float* out, int32_t* codes,
+    cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_present({rows.values, levels, codes});
+    const FiniteScalarGrid grid = checked_finite_scalar_grid(levels, features);
+    const DeviceFirstBad bad(stream);
+    for_each(layout.rows(), stream, Quantize<Numbers>{rows, layout, grid, out, codes, bad.rows()});
+    bad.require_finite("z");
+}
+
 }  // namespace vq4j::finite_scalar
 
 using namespace vq4j;
 
-int32_t vq4j_cuda_finite_scalar_quantize(void* stream, const float* rows, int64_t outer, int64_t inner,
-    int64_t features, const int32_t* levels, float* out, int32_t* codes) {
+int32_t vq4j_cuda_finite_scalar_quantize(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const int32_t* levels, float* out, int32_t* codes) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_present({rows, levels, codes});
-        const FiniteScalarGrid grid = checked_finite_scalar_grid(levels, features);
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        for_each(layout.rows(), s, finite_scalar::Quantize{rows, layout, grid, out, codes, bad.rows()});
-        bad.require_finite("z");
+        finite_scalar::quantize(Floats{rows}, outer, inner, features, levels, out, codes, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_finite_scalar_quantize_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const int32_t* levels, float* out, int32_t* codes, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({widened});
+        with_halves(rows, type, widened, [&](auto halves) {
+            finite_scalar::quantize(halves, outer, inner, features, levels, out, codes, static_cast<cudaStream_t>(stream));
+        });
     });
 }
 

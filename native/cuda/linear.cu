@@ -32,7 +32,8 @@ struct PackWeight {
     }
 };
 
-__global__ void __launch_bounds__(ScoreTile::threads, 2) map_kernel(const float* rows, Layout layout,
+template <typename Numbers>
+__global__ void __launch_bounds__(ScoreTile::threads, 2) map_kernel(Numbers rows, Layout layout,
     PackedCodebook<const float> packed, int64_t out_features, unsigned row_blocks, float* out, BadRows bad) {
     constexpr int part = ScoreTile::part;
     __shared__ ScoreTile tile;
@@ -158,6 +159,31 @@ struct Round {
     __device__ void operator()(int64_t e) const { out[e] = static_cast<float>(totals[e]); }
 };
 
+template <typename Numbers>
+void map(Numbers rows, int64_t outer, int64_t inner, int64_t features, const float* weight, const float* bias,
+    int64_t out_features, bool transposed, float* out, cudaStream_t stream) {
+    const Layout layout = checked_linear(outer, inner, features, out_features);
+    check_present({rows.values, weight, out});
+    const int64_t bytes = vq4j_cuda_packed_codebook_bytes(out_features, features);
+    if (bytes < 0) {
+        invalid(last_message());
+    }
+    const DeviceScratch<float> memory(bytes / static_cast<int64_t>(sizeof(float)), stream);
+    const auto packed = packed_view(memory.get(), out_features, features);
+    const DeviceFirstBad bad_weights(stream);
+    const DeviceFirstBad bad(stream);
+    fill(packed.centre, 0, features * static_cast<int64_t>(sizeof(float)), stream);
+    for_each(panels_of(out_features) * panel_codes, stream,
+        PackWeight{weight, bias, {features, out_features}, transposed, packed, bad_weights.rows()});
+    const unsigned row_blocks = blocks_for(layout.rows(), ScoreTile::rows);
+    const unsigned blocks = blocks_for(row_blocks * ((out_features + ScoreTile::codes - 1) / ScoreTile::codes), 1);
+    launch(map_kernel<Numbers>, blocks, ScoreTile::threads, 0, stream, rows, layout,
+        packed_view(static_cast<const float*>(memory.get()), out_features, features), out_features, row_blocks, out,
+        bad.rows());
+    bad_weights.require_finite("weight");
+    bad.require_finite("z");
+}
+
 }  // namespace vq4j::linear_maps
 
 using namespace vq4j;
@@ -165,27 +191,21 @@ using namespace vq4j;
 int32_t vq4j_cuda_linear(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
     const float* weight, const float* bias, int64_t out_features, int32_t transposed, float* out) {
     return guarded([&] {
-        const Layout layout = checked_linear(outer, inner, features, out_features);
-        check_present({rows, weight, out});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const int64_t bytes = vq4j_cuda_packed_codebook_bytes(out_features, features);
-        if (bytes < 0) {
-            invalid(last_message());
-        }
-        const DeviceScratch<float> memory(bytes / static_cast<int64_t>(sizeof(float)), s);
-        const auto packed = packed_view(memory.get(), out_features, features);
-        const DeviceFirstBad bad_weights(s);
-        const DeviceFirstBad bad(s);
-        fill(packed.centre, 0, features * static_cast<int64_t>(sizeof(float)), s);
-        for_each(panels_of(out_features) * panel_codes, s,
-            linear_maps::PackWeight{weight, bias, {features, out_features}, transposed != 0, packed, bad_weights.rows()});
-        const unsigned row_blocks = blocks_for(layout.rows(), ScoreTile::rows);
-        const unsigned blocks = blocks_for(row_blocks * ((out_features + ScoreTile::codes - 1) / ScoreTile::codes), 1);
-        launch(linear_maps::map_kernel, blocks, ScoreTile::threads, 0, s, rows, layout,
-            packed_view(static_cast<const float*>(memory.get()), out_features, features), out_features, row_blocks, out,
-            bad.rows());
-        bad_weights.require_finite("weight");
-        bad.require_finite("z");
+        linear_maps::map(Floats{rows}, outer, inner, features, weight, bias, out_features, transposed != 0, out,
+            static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_linear_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const float* weight, const float* bias, int64_t out_features, int32_t transposed, float* out,
+    float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({widened});
+        with_halves(rows, type, widened, [&](auto halves) {
+            linear_maps::map(halves, outer, inner, features, weight, bias, out_features, transposed != 0, out,
+                static_cast<cudaStream_t>(stream));
+        });
     });
 }
 

@@ -8,6 +8,7 @@
 #include "cuda/chunks.cuh"
 #include "cuda/elements.cuh"
 #include "cuda/first_bad.cuh"
+#include "cuda/numbers.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::normalization {
@@ -31,8 +32,9 @@ __device__ __forceinline__ float value_or(const float* values, int64_t i, float 
     return values == nullptr ? otherwise : values[i];
 }
 
+template <typename Numbers>
 struct Normalize {
-    const float* rows;
+    Numbers rows;
     Statistics statistics;
     const float* scale;
     const float* shift;
@@ -41,7 +43,9 @@ struct Normalize {
     __device__ void operator()(int64_t i) const {
         const Element element = element_at(statistics.layout, i);
         const int64_t group = statistics.group_of(element.row, element.feature);
-        out[i] = normalize_element(rows[i], statistics.mean[group], statistics.inverse(group),
+        const float value = rows[i];
+        rows.keep(i, value);
+        out[i] = normalize_element(value, statistics.mean[group], statistics.inverse(group),
             value_or(scale, element.feature, 1.0f), value_or(shift, element.feature, 0.0f));
     }
 };
@@ -164,6 +168,16 @@ Statistics checked_statistics(Layout layout, int64_t samples, int64_t groups, co
     return {layout, layout.rows() / samples, groups, mean, variance, epsilon};
 }
 
+template <typename Numbers>
+void normalize(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64_t samples, int64_t groups,
+    const float* mean, const float* variance, float epsilon, const float* scale, const float* shift, float* out,
+    cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    const Statistics statistics = checked_statistics(layout, samples, groups, mean, variance, epsilon);
+    check_present({rows.values, mean, variance, out});
+    for_each(layout.rows() * features, stream, Normalize<Numbers>{rows, statistics, scale, shift, out});
+}
+
 }  // namespace vq4j::normalization
 
 using namespace vq4j;
@@ -172,12 +186,21 @@ int32_t vq4j_cuda_normalize(void* stream, const float* rows, int64_t outer, int6
     int64_t samples, int64_t groups, const float* mean, const float* variance, float epsilon, const float* scale,
     const float* shift, float* out) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        const normalization::Statistics statistics =
-            normalization::checked_statistics(layout, samples, groups, mean, variance, epsilon);
-        check_present({rows, mean, variance, out});
-        for_each(layout.rows() * features, static_cast<cudaStream_t>(stream),
-            normalization::Normalize{rows, statistics, scale, shift, out});
+        normalization::normalize(Floats{rows}, outer, inner, features, samples, groups, mean, variance, epsilon, scale,
+            shift, out, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_normalize_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, int64_t samples, int64_t groups, const float* mean, const float* variance, float epsilon,
+    const float* scale, const float* shift, float* out, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({widened});
+        with_halves(rows, type, widened, [&](auto halves) {
+            normalization::normalize(halves, outer, inner, features, samples, groups, mean, variance, epsilon, scale,
+                shift, out, static_cast<cudaStream_t>(stream));
+        });
     });
 }
 

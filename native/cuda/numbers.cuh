@@ -28,6 +28,16 @@ struct Halves {
     }
 };
 
+// body(Halves<...>{values, widened}) of the type.
+template <typename Body>
+void with_halves(const uint16_t* values, int32_t type, float* widened, Body body) {
+    if (type == VQ4J_FLOAT16) {
+        body(Halves<Float16>{values, widened});
+    } else {
+        body(Halves<Bfloat16>{values, widened});
+    }
+}
+
 // Of a type that is known when the kernel runs.
 struct AnyNumbers {
     const void* values;

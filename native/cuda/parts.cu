@@ -3,6 +3,7 @@
 #include "core/arguments.hpp"
 #include "core/elements.hpp"
 #include "cuda/first_bad.cuh"
+#include "cuda/numbers.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::parts {
@@ -19,12 +20,17 @@ struct FeaturePart {
     }
 };
 
+template <typename Numbers>
 struct TakeFeatures {
-    const float* rows;
+    Numbers rows;
     FeaturePart part;
     float* out;
 
-    __device__ void operator()(int64_t i) const { out[i] = rows[part.in_whole(i)]; }
+    __device__ void operator()(int64_t i) const {
+        const int64_t at = part.in_whole(i);
+        out[i] = rows[at];
+        rows.keep(at, out[i]);
+    }
 };
 
 struct PutFeatures {
@@ -92,8 +98,9 @@ struct RowPart {
     }
 };
 
+template <typename Numbers>
 struct TakeRows {
-    const float* rows;
+    Numbers rows;
     RowPart part;
     float* out;
 
@@ -128,6 +135,25 @@ struct WeightedSum {
     __device__ void operator()(int64_t i) const { out[i] = weighted_sum_element(a, x[i], b, y[i]); }
 };
 
+template <typename Numbers>
+void take_features(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64_t first, int64_t count, float* out,
+    cudaStream_t stream) {
+    const FeaturePart part = checked_part(outer, inner, features, first, count);
+    check_present({rows.values, out});
+    for_each(outer * count * inner, stream, TakeFeatures<Numbers>{rows, part, out});
+}
+
+template <typename Numbers>
+void take_rows(Numbers rows, int64_t outer, int64_t inner, int64_t features, const int64_t* order, int64_t count,
+    float* out, cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_sizes({{"count", count}, {"features", features}});
+    check_present({rows.values, order, out});
+    const DeviceFirstBad bad(stream);
+    for_each(count * features, stream, TakeRows<Numbers>{rows, {order, layout, bad.rows()}, out});
+    bad.require_rows_in_range(order, layout.rows());
+}
+
 }  // namespace vq4j::parts
 
 using namespace vq4j;
@@ -135,9 +161,19 @@ using namespace vq4j;
 int32_t vq4j_cuda_take_features(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
     int64_t first, int64_t count, float* out) {
     return guarded([&] {
-        const parts::FeaturePart part = parts::checked_part(outer, inner, features, first, count);
-        check_present({rows, out});
-        for_each(outer * count * inner, static_cast<cudaStream_t>(stream), parts::TakeFeatures{rows, part, out});
+        parts::take_features(
+            Floats{rows}, outer, inner, features, first, count, out, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_take_features_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, int64_t first, int64_t count, float* out, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        with_halves(rows, type, widened, [&](auto halves) {
+            parts::take_features(
+                halves, outer, inner, features, first, count, out, static_cast<cudaStream_t>(stream));
+        });
     });
 }
 
@@ -171,13 +207,17 @@ int32_t vq4j_cuda_take_codes(void* stream, const int32_t* codes, int64_t outer, 
 int32_t vq4j_cuda_take_rows(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
     const int64_t* order, int64_t count, float* out) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_sizes({{"count", count}, {"features", features}});
-        check_present({rows, order, out});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        for_each(count * features, s, parts::TakeRows{rows, {order, layout, bad.rows()}, out});
-        bad.require_rows_in_range(order, layout.rows());
+        parts::take_rows(Floats{rows}, outer, inner, features, order, count, out, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_take_rows_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const int64_t* order, int64_t count, float* out) {
+    return guarded([&] {
+        check_half_type(type);
+        with_halves(rows, type, nullptr, [&](auto halves) {
+            parts::take_rows(halves, outer, inner, features, order, count, out, static_cast<cudaStream_t>(stream));
+        });
     });
 }
 

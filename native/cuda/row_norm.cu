@@ -3,12 +3,14 @@
 #include "core/arguments.hpp"
 #include "core/elements.hpp"
 #include "cuda/first_bad.cuh"
+#include "cuda/numbers.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::row_norm {
 
+template <typename Numbers>
 struct Scale {
-    const float* rows;
+    Numbers rows;
     Layout layout;
     bool unit;
     float* out;
@@ -16,12 +18,17 @@ struct Scale {
 
     __device__ void operator()(int64_t n) const {
         const int64_t first = layout.offset(n);
-        const float squared = squared_length(rows + first, layout.stride(), layout.features);
+        const float squared = striped_sum(layout.features, [&](float sum, int64_t d) {
+            const float value = rows[first + d * layout.stride()];
+            return fused_multiply_add(value, value, sum);
+        });
         const float factor = row_norm_factor(unit, squared);
         for (int64_t d = 0; d < layout.features; ++d) {
-            const float value = rows[first + d * layout.stride()];
+            const int64_t at = first + d * layout.stride();
+            const float value = rows[at];
             bad.note_unless_finite(value, n);
-            out[first + d * layout.stride()] = value * factor;
+            rows.keep(at, value);
+            out[at] = value * factor;
         }
     }
 };
@@ -47,6 +54,16 @@ struct Gradient {
     }
 };
 
+template <typename Numbers>
+void scale(Numbers rows, int64_t outer, int64_t inner, int64_t features, int32_t kind, float* out, cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_row_norm(kind);
+    check_present({rows.values, out});
+    const DeviceFirstBad bad(stream);
+    for_each(layout.rows(), stream, Scale<Numbers>{rows, layout, kind == VQ4J_UNIT, out, bad.rows()});
+    bad.require_finite("z");
+}
+
 }  // namespace vq4j::row_norm
 
 using namespace vq4j;
@@ -54,13 +71,18 @@ using namespace vq4j;
 int32_t vq4j_cuda_row_norm(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features, int32_t kind,
     float* out) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_row_norm(kind);
-        check_present({rows, out});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        for_each(layout.rows(), s, row_norm::Scale{rows, layout, kind == VQ4J_UNIT, out, bad.rows()});
-        bad.require_finite("z");
+        row_norm::scale(Floats{rows}, outer, inner, features, kind, out, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_row_norm_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, int32_t kind, float* out, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({widened});
+        with_halves(rows, type, widened, [&](auto halves) {
+            row_norm::scale(halves, outer, inner, features, kind, out, static_cast<cudaStream_t>(stream));
+        });
     });
 }
 

@@ -10,7 +10,8 @@
 
 namespace vq4j::sampling {
 
-__global__ void __launch_bounds__(ScoreTile::threads, 2) sample_kernel(const float* rows, Layout layout,
+template <typename Numbers>
+__global__ void __launch_bounds__(ScoreTile::threads, 2) sample_kernel(Numbers rows, Layout layout,
     PackedCodebook<const float> packed, int64_t codes_count, CodeSampling sampling, int32_t* codes, BadRows bad) {
     constexpr int part = ScoreTile::part;
     static_assert(part == codes_a_draw, "a draw is a thread's codes of a row");
@@ -50,6 +51,21 @@ __global__ void __launch_bounds__(ScoreTile::threads, 2) sample_kernel(const flo
     }
 }
 
+template <typename Numbers>
+void sample(Numbers rows, int64_t outer, int64_t inner, int64_t features, const void* packed, int64_t codes_count,
+    double temperature, uint64_t seed, uint64_t step, int32_t* codes, cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_codebook(codes_count, features);
+    check_sizes({{"outer", outer}, {"inner", inner}, {"codes_count", codes_count}});
+    check_temperature(temperature);
+    check_present({rows.values, packed, codes});
+    const DeviceFirstBad bad(stream);
+    launch(sample_kernel<Numbers>, blocks_for(layout.rows(), ScoreTile::rows), ScoreTile::threads, 0, stream, rows, layout,
+        packed_view(static_cast<const float*>(packed), codes_count, features), codes_count,
+        code_sampling(codes_count, temperature, seed, step), codes, bad.rows());
+    bad.require_finite("z");
+}
+
 }  // namespace vq4j::sampling
 
 using namespace vq4j;
@@ -57,16 +73,20 @@ using namespace vq4j;
 int32_t vq4j_cuda_sample_codes(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
     const void* packed, int64_t codes_count, double temperature, uint64_t seed, uint64_t step, int32_t* codes) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_codebook(codes_count, features);
-        check_sizes({{"outer", outer}, {"inner", inner}, {"codes_count", codes_count}});
-        check_temperature(temperature);
-        check_present({rows, packed, codes});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        launch(sampling::sample_kernel, blocks_for(layout.rows(), ScoreTile::rows), ScoreTile::threads, 0, s, rows, layout,
-            packed_view(static_cast<const float*>(packed), codes_count, features), codes_count,
-            code_sampling(codes_count, temperature, seed, step), codes, bad.rows());
-        bad.require_finite("z");
+        sampling::sample(Floats{rows}, outer, inner, features, packed, codes_count, temperature, seed, step, codes,
+            static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_sample_codes_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const void* packed, int64_t codes_count, double temperature, uint64_t seed, uint64_t step,
+    int32_t* codes, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({widened});
+        with_halves(rows, type, widened, [&](auto halves) {
+            sampling::sample(halves, outer, inner, features, packed, codes_count, temperature, seed, step, codes,
+                static_cast<cudaStream_t>(stream));
+        });
     });
 }

@@ -5,6 +5,7 @@
 
 #include "core/layout.hpp"
 #include "cuda/first_bad.cuh"
+#include "cuda/numbers.cuh"
 #include "cuda/packed_codebook.cuh"
 
 namespace vq4j {
@@ -24,8 +25,9 @@ struct ScoreTile {
     static __device__ int across() { return static_cast<int>(threadIdx.x) % threads_across * part; }
     static __device__ int down() { return static_cast<int>(threadIdx.x) / threads_across * part; }
 
-    // For all threads of the block. Rows are checked against the first codes. Rows beyond the last score as zeros.
-    __device__ void score(const float* data, Layout layout, PackedCodebook<const float> packed, int64_t first_row,
+    // For all threads of the block. Rows are checked, and kept, with the first codes. Rows beyond the last score as zeros.
+    template <typename Numbers>
+    __device__ void score(Numbers data, Layout layout, PackedCodebook<const float> packed, int64_t first_row,
         int64_t first_code, BadRows bad, float (&score)[part][part]) {
         const int t = static_cast<int>(threadIdx.x);
         const float* const panel =
@@ -47,9 +49,11 @@ struct ScoreTile {
                 const int64_t d = first_feature + f;
                 float centred = 0.0f;
                 if (n < layout.rows() && d < layout.features) {
-                    const float value = data[layout.offset(n) + d * layout.stride()];
+                    const int64_t at = layout.offset(n) + d * layout.stride();
+                    const float value = data[at];
                     if (first_code == 0) {
                         bad.note_unless_finite(value, n);
+                        data.keep(at, value);
                     }
                     centred = value - packed.centre[d];
                 }

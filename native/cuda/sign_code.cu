@@ -5,12 +5,14 @@
 #include "cuda/chunks.cuh"
 #include "cuda/elements.cuh"
 #include "cuda/first_bad.cuh"
+#include "cuda/numbers.cuh"
 #include "vq4j/cuda.h"
 
 namespace vq4j::sign_code {
 
+template <typename Numbers>
 struct Quantize {
-    const float* rows;
+    Numbers rows;
     Layout layout;
     float scale;
     float* out;  // or null
@@ -21,12 +23,14 @@ struct Quantize {
         const int64_t first = layout.offset(n);
         int32_t code = 0;
         for (int64_t d = 0; d < layout.features; ++d) {
-            const float z = rows[first + d * layout.stride()];
+            const int64_t at = first + d * layout.stride();
+            const float z = rows[at];
             bad.note_unless_finite(z, n);
+            rows.keep(at, z);
             const int32_t bit = sign_bit(z);
             code |= bit << d;
             if (out != nullptr) {
-                out[first + d * layout.stride()] = sign_value(bit, scale);
+                out[at] = sign_value(bit, scale);
             }
         }
         codes[n] = code;
@@ -114,6 +118,17 @@ struct Gradient {
     }
 };
 
+template <typename Numbers>
+void quantize(Numbers rows, int64_t outer, int64_t inner, int64_t features, float scale, float* out, int32_t* codes,
+    cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_sign_code(features, scale);
+    check_present({rows.values, codes});
+    const DeviceFirstBad bad(stream);
+    for_each(layout.rows(), stream, Quantize<Numbers>{rows, layout, scale, out, codes, bad.rows()});
+    bad.require_finite("z");
+}
+
 }  // namespace vq4j::sign_code
 
 using namespace vq4j;
@@ -121,13 +136,18 @@ using namespace vq4j;
 int32_t vq4j_cuda_sign_quantize(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
     float scale, float* out, int32_t* codes) {
     return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_sign_code(features, scale);
-        check_present({rows, codes});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        for_each(layout.rows(), s, sign_code::Quantize{rows, layout, scale, out, codes, bad.rows()});
-        bad.require_finite("z");
+        sign_code::quantize(Floats{rows}, outer, inner, features, scale, out, codes, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_sign_quantize_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, float scale, float* out, int32_t* codes, float* widened) {
+    return guarded([&] {
+        check_half_type(type);
+        check_present({widened});
+        with_halves(rows, type, widened, [&](auto halves) {
+            sign_code::quantize(halves, outer, inner, features, scale, out, codes, static_cast<cudaStream_t>(stream));
+        });
     });
 }
 

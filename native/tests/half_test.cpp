@@ -1,5 +1,7 @@
 // 16-bit numbers: every one of FLOAT16 and BFLOAT16 against its definition in fp64, rounding at every tie and beside it, and
-// the assignment of 16-bit rows against that of the same rows in fp32.
+// what operations make of 16-bit rows against what they make of the same rows in fp32.
+#include <memory>
+
 #include "checks.hpp"
 
 namespace vq4j::testing {
@@ -163,6 +165,175 @@ void bad_rows_and_types_are_named(Implementation& on) {
     CHECK_FAILS(on->narrow(floats, 4, 7, z), VQ4J_INVALID_ARGUMENT, "type", "7");
 }
 
+// An operation that reads rows, in fp32, and as halves, which it keeps in fp32 where `kept` is there for them.
+struct Reader {
+    std::function<int32_t(Implementation&, Shape, const float*, float*)> of_floats;
+    std::function<int32_t(Implementation&, Shape, const uint16_t*, int32_t, float*, float* kept)> of_halves;
+    bool checks;  // that rows are finite: not what copies, nor what is given the moments
+    bool keeps;
+};
+
+// Results, integers too, lie in memory for three times the rows' numbers.
+std::vector<Reader> readers(Implementation& on, Shape shape) {
+    const int64_t features = shape.features;
+    const int64_t rows = shape.rows();
+    const int64_t part = (features + 1) / 2;
+    const auto weight = std::make_shared<Array<float>>(on, random_floats(3 * features, 7));
+    const auto moments = std::make_shared<Array<float>>(on, Floats(static_cast<size_t>(features), 0.7f));
+    const auto order = std::make_shared<Array<int64_t>>(on, std::vector<int64_t>{rows - 1, 0, rows / 2});
+    const auto packed = std::make_shared<Array<unsigned char>>(on, on->packed_codebook_bytes(3, features));
+    CHECK_OK(on->pack_codebook(*weight, 3, features, *packed));
+    return {
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->moments(z, s.outer, s.inner, features, 1, features, out, out + features);
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->moments_half(z, type, s.outer, s.inner, features, 1, features, out, out + features, kept);
+            },
+            true, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->moments(z, s.outer, s.inner, features, s.outer, 1, out, out + s.outer);
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->moments_half(z, type, s.outer, s.inner, features, s.outer, 1, out, out + s.outer, kept);
+            },
+            true, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->normalize(z, s.outer, s.inner, features, 1, features, *moments, *moments, 1e-5f, *weight,
+                    nullptr, out);
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->normalize_half(z, type, s.outer, s.inner, features, 1, features, *moments, *moments, 1e-5f,
+                    *weight, nullptr, out, kept);
+            },
+            false, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->row_norm(z, s.outer, s.inner, features, VQ4J_UNIT, out);
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->row_norm_half(z, type, s.outer, s.inner, features, VQ4J_UNIT, out, kept);
+            },
+            true, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->linear(z, s.outer, s.inner, features, *weight, nullptr, 3, 0, out);
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->linear_half(z, type, s.outer, s.inner, features, *weight, nullptr, 3, 0, out, kept);
+            },
+            true, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->assign_top_k(
+                    z, s.outer, s.inner, features, *packed, 3, 2, reinterpret_cast<int32_t*>(out));
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->assign_top_k_half(
+                    z, type, s.outer, s.inner, features, *packed, 3, 2, reinterpret_cast<int32_t*>(out), kept);
+            },
+            true, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->sample_codes(
+                    z, s.outer, s.inner, features, *packed, 3, 0.5, 1, 2, reinterpret_cast<int32_t*>(out));
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->sample_codes_half(
+                    z, type, s.outer, s.inner, features, *packed, 3, 0.5, 1, 2, reinterpret_cast<int32_t*>(out), kept);
+            },
+            true, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->take_features(z, s.outer, s.inner, features, features - part, part, out);
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                // What is taken twice is kept twice.
+                const int32_t status = with->take_features_half(z, type, s.outer, s.inner, features, 0, part, out, kept);
+                return status != VQ4J_OK ? status
+                                         : with->take_features_half(z, type, s.outer, s.inner, features, features - part,
+                                               part, out, kept);
+            },
+            false, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->take_rows(z, s.outer, s.inner, features, *order, 3, out);
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float*) {
+                return with->take_rows_half(z, type, s.outer, s.inner, features, *order, 3, out);
+            },
+            false, false},
+    };
+}
+
+// As readers, of those that take few features.
+std::vector<Reader> readers_of_few_features(Shape shape) {
+    const int64_t features = shape.features;
+    const std::vector<int32_t> levels(static_cast<size_t>(features), 3);
+    const auto codes_behind = [=](float* out) { return reinterpret_cast<int32_t*>(out + shape.size()); };
+    return {
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->finite_scalar_quantize(
+                    z, s.outer, s.inner, features, levels.data(), out, codes_behind(out));
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->finite_scalar_quantize_half(
+                    z, type, s.outer, s.inner, features, levels.data(), out, codes_behind(out), kept);
+            },
+            true, true},
+        {[=](Implementation& with, Shape s, const float* z, float* out) {
+                return with->sign_quantize(z, s.outer, s.inner, features, 0.5f, out, codes_behind(out));
+            },
+            [=](Implementation& with, Shape s, const uint16_t* z, int32_t type, float* out, float* kept) {
+                return with->sign_quantize_half(
+                    z, type, s.outer, s.inner, features, 0.5f, out, codes_behind(out), kept);
+            },
+            true, true},
+    };
+}
+
+std::vector<Reader> all_readers(Implementation& on, Shape shape) {
+    std::vector<Reader> all = readers(on, shape);
+    if (shape.features <= 17) {
+        for (const Reader& reader : readers_of_few_features(shape)) {
+            all.push_back(reader);
+        }
+    }
+    return all;
+}
+
+void operations_read_16_bit_rows_as_the_same_numbers(Implementation& on) {
+    for (const Format format : formats) {
+        for (const Shape shape :
+            {Shape{1, 1, 1}, Shape{7, 1, 3}, Shape{600, 1, 32}, Shape{3, 49, 5}, Shape{2, 300, 17}, Shape{40, 5, 70}}) {
+            const Halves rows = narrowed(on, format, random_floats(shape.size(), 2));
+            const Array<uint16_t> halves(on, rows);
+            const Array<float> floats(on, widened(on, format, rows));
+            for (const Reader& reader : all_readers(on, shape)) {
+                const int64_t room = 3 * shape.size();
+                const Array<float> expected(on, room), out(on, room), kept(on, shape.size());
+                CHECK_OK(on->clear(expected, room * 4));
+                CHECK_OK(on->clear(out, room * 4));
+                CHECK_OK(reader.of_floats(on, shape, floats, expected));
+                CHECK_OK(reader.of_halves(on, shape, halves, format.type, out, kept));
+                CHECK(out.read() == expected.read());
+                CHECK(!reader.keeps || kept.read() == floats.read());
+            }
+        }
+    }
+}
+
+void bad_16_bit_rows_of_operations_are_named(Implementation& on) {
+    const Shape shape{3, 50, 6};
+    Halves rows(static_cast<size_t>(shape.size()));
+    rows[shape.at(141, 5)] = 0x7f81;  // NaN in both types
+    rows[shape.at(120, 0)] = 0xff80;
+    const Array<uint16_t> z(on, rows);
+    for (const Reader& reader : all_readers(on, shape)) {
+        const Array<float> out(on, 3 * shape.size()), kept(on, shape.size());
+        for (const Format format : formats) {
+            if (reader.checks) {
+                CHECK_FAILS(reader.of_halves(on, shape, z, format.type, out, kept), VQ4J_NOT_FINITE, "z", "row 120");
+            }
+        }
+        CHECK_FAILS(reader.of_halves(on, shape, z, 3, out, kept), VQ4J_INVALID_ARGUMENT, "type", "3");
+    }
+}
+
 }  // namespace
 }  // namespace vq4j::testing
 
@@ -174,5 +345,7 @@ int main() {
         TEST(narrowing_takes_the_nearest_and_the_even_one_of_two),
         TEST(rows_have_the_codes_of_the_same_numbers_in_fp32),
         TEST(bad_rows_and_types_are_named),
+        TEST(operations_read_16_bit_rows_as_the_same_numbers),
+        TEST(bad_16_bit_rows_of_operations_are_named),
     });
 }

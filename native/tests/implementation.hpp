@@ -39,7 +39,7 @@ struct Operations {
 #define VQ4J_STREAM_OPERATIONS(X) \
     X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(lookup_groups) X(commitment_loss) \
     X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
-    X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) X(running_average) \
+    X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) \
     X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
     X(replace_codes) X(residual) X(add_lookup) X(take_features) X(put_features) X(put_codes) X(take_codes) \
     X(take_rows) X(put_rows) X(weighted_sum) X(largest_magnitude) X(fixed_point_scatter) X(from_fixed_point) \
@@ -50,7 +50,9 @@ struct Operations {
     X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
     X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(lloyd) X(sample_rows) \
     X(mini_batch_update) X(pack_codes) X(unpack_codes) X(sample_codes) X(linear) X(linear_gradient) X(begin_batch) \
-    X(fetch) X(commit) X(busiest_codes) X(gradients)
+    X(fetch) X(commit) X(busiest_codes) X(gradients) X(moments_half) X(normalize_half) X(row_norm_half) X(linear_half) \
+    X(take_features_half) X(take_rows_half) X(assign_top_k_half) X(sample_codes_half) X(finite_scalar_quantize_half) \
+    X(sign_quantize_half)
 
 struct Implementation {
     std::string name;

@@ -602,6 +602,24 @@ void moments_keep_five_digits_far_from_zero(Implementation& on) {
     CHECK_FAILS(on->moments(z, 1, 1, 4, 1, 3, out, out), VQ4J_INVALID_ARGUMENT, "groups", "features = 4", "3");
 }
 
+// More than one span of 64 chunks of 256 rows, the last of them not full.
+void moments_of_many_rows_are_those_of_fp64(Implementation& on) {
+    for (const Shape shape : {Shape{40001, 1, 3}, Shape{3, 16640, 2}}) {
+        for (const int64_t samples : {int64_t{1}, shape.outer == 3 ? shape.outer : int64_t{1}}) {
+            for (const int64_t groups : {int64_t{1}, shape.features}) {
+                const Grouping grouping{samples, groups};
+                const Floats rows = random_floats(shape.size(), 32, 50.0f);
+                const Array<float> z(on, rows);
+                const Array<float> mean(on, samples * groups), variance(on, samples * groups);
+                CHECK_OK(on->moments(z, shape.outer, shape.inner, shape.features, samples, groups, mean, variance));
+                const GroupMoments expected = moments_in_fp64(rows, shape, grouping);
+                CHECK_CLOSE(mean.read(), expected.mean, 1e-6);
+                CHECK_CLOSE(variance.read(), expected.variance, 1e-5);
+            }
+        }
+    }
+}
+
 void normalize_and_its_gradient_follow_their_formulas(Implementation& on) {
     const float epsilon = 1e-5f;
     for (const Shape shape : shapes) {
@@ -805,17 +823,6 @@ void statistics_affine_matches_moments(Implementation& on) {
     }
     CHECK_CLOSE(scale.read(), scales, 1e-6);
     CHECK_CLOSE(shift.read(), shifts, 1e-6);
-}
-
-void running_average_mixes(Implementation& on) {
-    const Floats running = random_floats(300, 46), batch = random_floats(300, 47);
-    const Array<float> r(on, running), b(on, batch);
-    CHECK_OK(on->running_average(r, b, 300, 0.1f));
-    Doubles expected;
-    for (size_t i = 0; i < 300; ++i) {
-        expected.push_back(0.1 * static_cast<double>(batch[i]) + 0.9 * static_cast<double>(running[i]));
-    }
-    CHECK_CLOSE(r.read(), expected, 1e-6);
 }
 
 // ---- optimisers ------------------------------------------------------------------------------------------------
@@ -1134,11 +1141,11 @@ const std::vector<Test> tests = {
     TEST(both_gradients_together_are_as_one_by_one),
     TEST(gradients_name_the_first_bad_row),
     TEST(moments_keep_five_digits_far_from_zero),
+    TEST(moments_of_many_rows_are_those_of_fp64),
     TEST(normalize_and_its_gradient_follow_their_formulas),
     TEST(row_norms_and_their_gradients_follow_their_formulas),
     TEST(affine_and_its_gradient_follow_their_formulas),
     TEST(statistics_affine_matches_moments),
-    TEST(running_average_mixes),
     TEST(sgd_follows_its_recurrence),
     TEST(adam_follows_its_recurrence),
     TEST(tensors_that_are_stepped_together_are_as_those_stepped_alone),

@@ -26,12 +26,6 @@ void weighted_sum(float a, const float* x, float b, const float* y, int64_t coun
     }
 }
 
-void running_average(float* running, const float* batch, int64_t count, float momentum) {
-    for (int64_t i = 0; i < count; ++i) {
-        running[i] = running_average_element(running[i], batch[i], momentum);
-    }
-}
-
 void sgd(float* __restrict parameter, const float* __restrict gradient, float* __restrict velocity, int64_t count,
     float learning_rate, float momentum, float weight_decay) {
     if (velocity == nullptr) {

@@ -47,7 +47,7 @@ const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTIO
     sum_rows_by_code, sum_gradients_by_code, sum_moments, add_moments, sum_normalized_gradients, sum_codes,
     sum_affine_gradients,
     normalize, normalize_gradient, row_norm, match_norms, row_norm_gradient,
-    affine, weighted_sum, running_average, sgd, adam,
+    affine, weighted_sum, sgd, adam,
     finite_scalar_quantize, finite_scalar_gradient, sign_quantize, sum_sign_losses, sign_gradient};
 
 }  // namespace vq4j

@@ -126,6 +126,10 @@ VQ4J_API int32_t VQ4J_OPERATION(pack_directions)(VQ4J_STREAM const float* codebo
 VQ4J_API int32_t VQ4J_OPERATION(assign_top_k)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const void* packed, int64_t codes_count, int64_t k, int32_t* codes);
 
+/** As assign_top_k, of rows in a 16-bit type, as for moments_half. */
+VQ4J_API int32_t VQ4J_OPERATION(assign_top_k_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, const void* packed, int64_t codes_count, int64_t k, int32_t* codes, float* widened);
+
 /**
  * A random code of every row, drawn with probabilities proportional to exp(-|z_n - c_k|^2 / temperature) by the Gumbel-max
  * trick: the lowest k of the largest 2 s_nk / temperature + g_nk in fp64, where s_nk is the score of assign and
@@ -138,6 +142,11 @@ VQ4J_API int32_t VQ4J_OPERATION(assign_top_k)(VQ4J_STREAM const float* rows, int
 VQ4J_API int32_t VQ4J_OPERATION(sample_codes)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const void* packed, int64_t codes_count, double temperature, uint64_t seed, uint64_t step,
     int32_t* codes);
+
+/** As sample_codes, of rows in a 16-bit type, as for moments_half. */
+VQ4J_API int32_t VQ4J_OPERATION(sample_codes_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, const void* packed, int64_t codes_count, double temperature, uint64_t seed,
+    uint64_t step, int32_t* codes, float* widened);
 
 /**
  * Distance of every row to each of its k codes: VQ4J_SQUARED_EUCLIDEAN |z - c|^2, as in commitment_loss,
@@ -209,6 +218,13 @@ VQ4J_API int32_t VQ4J_OPERATION(add_lookup)(VQ4J_STREAM const float* codebook, i
 VQ4J_API int32_t VQ4J_OPERATION(take_features)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, int64_t first, int64_t count, float* out);
 
+/**
+ * As take_features, of rows in the 16-bit type VQ4J_FLOAT16 or VQ4J_BFLOAT16.
+ * @param widened outer x features x inner, of which the same features are written: what they are in fp32; or NULL
+ */
+VQ4J_API int32_t VQ4J_OPERATION(take_features_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, int64_t first, int64_t count, float* out, float* widened);
+
 /** The reverse of take_features: overwrites the features first ... first + count - 1 of out. */
 VQ4J_API int32_t VQ4J_OPERATION(put_features)(VQ4J_STREAM const float* part, int64_t outer, int64_t inner,
     int64_t features, int64_t first, int64_t count, float* out);
@@ -231,6 +247,10 @@ VQ4J_API int32_t VQ4J_OPERATION(take_codes)(VQ4J_STREAM const int32_t* codes, in
  */
 VQ4J_API int32_t VQ4J_OPERATION(take_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const int64_t* order, int64_t count, float* out);
+
+/** As take_rows, of rows in the 16-bit type VQ4J_FLOAT16 or VQ4J_BFLOAT16. */
+VQ4J_API int32_t VQ4J_OPERATION(take_rows_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, const int64_t* order, int64_t count, float* out);
 
 /** The reverse of take_rows: overwrites the rows of out that order numbers, each at most once. */
 VQ4J_API int32_t VQ4J_OPERATION(put_rows)(VQ4J_STREAM const float* part, const int64_t* order, int64_t count,
@@ -397,7 +417,8 @@ VQ4J_API int32_t VQ4J_OPERATION(choose_beams)(VQ4J_STREAM const float* distances
 /**
  * Mean and population variance of contiguous groups of features, per sample: of columns with samples = 1 and
  * groups = D (batch norm, affine statistics), of an instance norm with samples = B and groups = D, of a group norm with
- * groups = 32. One read; shifted sums per chunk, combined by Chan's formula in fp64.
+ * groups = 32. One read; shifted sums per chunk of 256 rows, combined by Chan's formula in fp64, 64 chunks first, then
+ * what these give.
  * VQ4J_NOT_FINITE names the first bad row.
  * @param groups   divides D
  * @param mean     samples x groups
@@ -405,6 +426,10 @@ VQ4J_API int32_t VQ4J_OPERATION(choose_beams)(VQ4J_STREAM const float* distances
  */
 VQ4J_API int32_t VQ4J_OPERATION(moments)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     int64_t samples, int64_t groups, float* mean, float* variance);
+
+/** As moments, of rows in a 16-bit type as for assign_half. @param widened N x D in the layout of rows: the rows as by widen */
+VQ4J_API int32_t VQ4J_OPERATION(moments_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, int64_t samples, int64_t groups, float* mean, float* variance, float* widened);
 
 /**
  * out = (z - mean) / sqrt(variance + epsilon) * scale + shift, with the moments of moments().
@@ -414,6 +439,11 @@ VQ4J_API int32_t VQ4J_OPERATION(moments)(VQ4J_STREAM const float* rows, int64_t 
 VQ4J_API int32_t VQ4J_OPERATION(normalize)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     int64_t samples, int64_t groups, const float* mean, const float* variance, float epsilon, const float* scale,
     const float* shift, float* out);
+
+/** As normalize, of rows in a 16-bit type, as for moments_half. */
+VQ4J_API int32_t VQ4J_OPERATION(normalize_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, int64_t samples, int64_t groups, const float* mean, const float* variance,
+    float epsilon, const float* scale, const float* shift, float* out, float* widened);
 
 /**
  * Gradient through normalize. With batch_statistics the moments are functions of the rows (training), otherwise
@@ -429,6 +459,10 @@ VQ4J_API int32_t VQ4J_OPERATION(normalize_gradient)(VQ4J_STREAM const float* row
 /** Rows scaled by their length, kind VQ4J_UNIT or VQ4J_MAX_NORM. VQ4J_NOT_FINITE names the first bad row. out may be rows. */
 VQ4J_API int32_t VQ4J_OPERATION(row_norm)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     int32_t kind, float* out);
+
+/** As row_norm, of rows in a 16-bit type, as for moments_half. */
+VQ4J_API int32_t VQ4J_OPERATION(row_norm_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, int32_t kind, float* out, float* widened);
 
 /**
  * Gradient through row_norm by its true Jacobian (the identity inside the ball of VQ4J_MAX_NORM).
@@ -503,10 +537,6 @@ VQ4J_API int32_t VQ4J_OPERATION(affine_gradient)(VQ4J_STREAM const float* grad, 
     int64_t codes_count, int64_t features, int64_t groups, const float* scale, float rate, float* out, float* grad_scale,
     float* grad_bias);
 
-/** running = momentum * batch + (1 - momentum) * running. */
-VQ4J_API int32_t VQ4J_OPERATION(running_average)(VQ4J_STREAM float* running, const float* batch, int64_t count,
-    float momentum);
-
 /* ---- linear maps --------------------------------------------------------------------------------------------- */
 
 /**
@@ -521,6 +551,11 @@ VQ4J_API int32_t VQ4J_OPERATION(running_average)(VQ4J_STREAM float* running, con
  */
 VQ4J_API int32_t VQ4J_OPERATION(linear)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const float* weight, const float* bias, int64_t out_features, int32_t transposed, float* out);
+
+/** As linear, of rows in a 16-bit type, as for moments_half. */
+VQ4J_API int32_t VQ4J_OPERATION(linear_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const float* weight, const float* bias, int64_t out_features, int32_t transposed, float* out,
+    float* widened);
 
 /**
  * Gradients of the weight and the bias of linear: grad_weight_oi = sum over n of grad_no * z_ni, grad_bias_o = sum over n of
@@ -771,6 +806,10 @@ VQ4J_API int32_t VQ4J_OPERATION(expire_codes)(VQ4J_STREAM const float* sizes, in
 VQ4J_API int32_t VQ4J_OPERATION(finite_scalar_quantize)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const int32_t* levels, float* out, int32_t* codes);
 
+/** As finite_scalar_quantize, of rows in a 16-bit type, as for moments_half. */
+VQ4J_API int32_t VQ4J_OPERATION(finite_scalar_quantize_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, const int32_t* levels, float* out, int32_t* codes, float* widened);
+
 /** The values of codes of finite_scalar_quantize, bit for bit. VQ4J_INVALID_ARGUMENT names the first code out of range. */
 VQ4J_API int32_t VQ4J_OPERATION(finite_scalar_decode)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
     int64_t features, const int32_t* levels, float* out);
@@ -794,6 +833,10 @@ VQ4J_API int32_t VQ4J_OPERATION(finite_scalar_gradient)(VQ4J_STREAM const float*
  */
 VQ4J_API int32_t VQ4J_OPERATION(sign_quantize)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, float scale, float* out, int32_t* codes);
+
+/** As sign_quantize, of rows in a 16-bit type, as for moments_half. */
+VQ4J_API int32_t VQ4J_OPERATION(sign_quantize_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer,
+    int64_t inner, int64_t features, float scale, float* out, int32_t* codes, float* widened);
 
 /** The values of sign codes. VQ4J_INVALID_ARGUMENT names the first code outside [0, 2^D). */
 VQ4J_API int32_t VQ4J_OPERATION(sign_decode)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,

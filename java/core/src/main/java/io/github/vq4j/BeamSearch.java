@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
@@ -135,8 +136,12 @@ final class BeamSearch implements AutoCloseable {
         return beams == 1 ? layout : Rows.matrix(rows, layout.features());
     }
 
-    /** Adds the codes of a stage. */
-    void extend(int stage, Codebook codebook, Codebook.State state) {
+    /**
+     * Adds the codes of a stage.
+     *
+     * @param unread the rows in 16 bits, which are left in 32; null: they are there
+     */
+    void extend(int stage, Codebook codebook, Codebook.State state, @Nullable Halves unread) {
         long tried = Math.min(width, codebook.codes());
         long keeps = Math.min(width, beams * tried);
         long features = layout.features();
@@ -145,7 +150,7 @@ final class BeamSearch implements AutoCloseable {
         long vectorsOfRow = beams;
         kernels.withFailures(
                 failure -> new NotFiniteException(failure.tensor(), failure.row() / vectorsOfRow),
-                () -> codebook.assignTopK(state, z, layout, tried, found));
+                () -> codebook.assignTopK(state, z, unread, layout, tried, found));
         kernels.codeDistances(z, layout, state.effective(), found, tried, Distance.SQUARED_EUCLIDEAN.kind(), leaves);
         LongPointer from = parents.atLeast(rows * keeps);
         IntPointer added = codes.atLeast(rows * keeps);

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
@@ -177,9 +178,14 @@ final class Codebook implements AutoCloseable {
         return awaitsKmeans || effective.startsInTraining();
     }
 
-    /** Whether {@link #prepareForTraining} reads rows. */
-    boolean readsRowsBeforeAssigning() {
-        return awaitsKmeans || effective.readsRows();
+    /** Whether the next training pass initialises the codebook from its rows. */
+    boolean awaitsKmeans() {
+        return awaitsKmeans;
+    }
+
+    /** Whether {@link #prepareForTraining} takes moments of the rows. */
+    boolean takesMoments() {
+        return effective.readsRows();
     }
 
     boolean learnsByGradient() {
@@ -188,8 +194,12 @@ final class Codebook implements AutoCloseable {
 
     // ---- forward -------------------------------------------------------------------------------------------------
 
-    /** Computes C' for a pass in training over these rows, after the initialisation where it is due. */
-    void prepareForTraining(State state, FloatPointer z, Rows rows) {
+    /**
+     * Computes C' for a pass in training over these rows, after the initialisation where it is due.
+     *
+     * @param unread z in 16 bits, which is left in z, with {@link #takesMoments} alone; null: z is there
+     */
+    void prepareForTraining(State state, FloatPointer z, @Nullable Halves unread, Rows rows) {
         FloatPointer source;
         if (awaitsKmeans) {
             source = state.working.atLeast(parameter.value().size());
@@ -201,7 +211,7 @@ final class Codebook implements AutoCloseable {
         } else {
             source = mapped(state);
         }
-        pack(effective.forTraining(source, z, rows, state.transform), state);
+        pack(effective.forTraining(source, z, unread, rows, state.transform), state);
     }
 
     /** Computes C' for a pass in inference. */
@@ -242,21 +252,36 @@ final class Codebook implements AutoCloseable {
                 assignment.codes);
     }
 
-    /** The nearest code of every row in 16 bits, which become the rows of the assignment where they are kept. */
-    void assign(State state, Assignment assignment, Pass.Halves halves) {
-        kernels.assignHalf(
-                halves.values(),
-                halves.type(),
+    /** The same of rows in 16 bits, which become those of the assignment where it keeps them. */
+    void assign(State state, Assignment assignment, Halves unread, boolean keeps, @Nullable CodeSampling sampling) {
+        if (sampling == null) {
+            FloatPointer z = keeps ? assignment.z : null;
+            kernels.assign(unread, z, assignment.rows, packed(state), codes, assignment.codes);
+            return;
+        }
+        kernels.sampleCodes(
+                unread,
+                assignment.z,
                 assignment.rows,
                 packed(state),
                 codes,
-                assignment.codes,
-                halves.areKept() ? assignment.z : null);
+                sampling.temperature(),
+                sampling.seed(),
+                sampling.step(),
+                assignment.codes);
     }
 
-    /** The k nearest codes of every row, nearest first. */
-    void assignTopK(State state, FloatPointer z, Rows rows, long k, IntPointer out) {
-        kernels.assignTopK(z, rows, packed(state), codes, k, out);
+    /**
+     * The k nearest codes of every row, nearest first.
+     *
+     * @param unread the rows in 16 bits, which are left in z; null: they are there
+     */
+    void assignTopK(State state, FloatPointer z, @Nullable Halves unread, Rows rows, long k, IntPointer out) {
+        if (unread == null) {
+            kernels.assignTopK(z, rows, packed(state), codes, k, out);
+        } else {
+            kernels.assignTopK(unread, z, rows, packed(state), codes, k, out);
+        }
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */

@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Batch;
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
@@ -46,9 +47,10 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     /**
      * Codes of normalised rows, into the pass, and their values.
      *
+     * @param unread the rows in 16 bits, which are left in the pass; null: they are there
      * @param output null where only the codes are wanted
      */
-    abstract void assign(CodebookFreePass pass, @Nullable FloatPointer output);
+    abstract void assign(CodebookFreePass pass, @Nullable Halves unread, @Nullable FloatPointer output);
 
     /** The values of codes. */
     abstract void look(IntPointer codes, Rows rows, FloatPointer output);
@@ -146,7 +148,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         try (Batch batch = kernels.beginBatch()) {
             start(pass, z, axis, mask);
             if (!pass.isEmpty()) {
-                assign(pass, null);
+                assign(pass, pass.input.takeUnread(), null);
             }
             codes.copyFrom(kernels, wholeCodes(pass));
             batch.submit();
@@ -281,10 +283,10 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             results.add(out);
             FloatPointer room = pass.output.room(out);
             if (!pass.isEmpty()) {
-                assign(pass, pass.isMasked ? pass.mask.output() : room);
+                assign(pass, pass.input.takeUnread(), pass.isMasked ? pass.mask.output() : room);
             }
             if (pass.isMasked) {
-                pass.mask.spreadOutput(pass.wholeZ, room);
+                pass.mask.spreadOutput(pass.input, pass.wholeZ, room);
             }
             pass.output.deliver(out);
             Tensor codes = resultLike(z, DataType.INT32, FeatureAxis.without(z.shape(), axis));
@@ -325,15 +327,16 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     private void start(CodebookFreePass pass, Tensor z, int axis, @Nullable RowMask mask) {
         pass.tensor = z;
         pass.rows = Rows.of(z.shape(), axis);
-        pass.wholeZ = pass.input.read(z);
+        pass.wholeZ = pass.input.readLater(z);
         pass.z = pass.wholeZ;
         pass.isMasked = mask != null;
         if (mask != null) {
-            pass.z = pass.mask.takeInput(mask, pass.wholeZ, pass.rows);
+            pass.z = pass.mask.takeInput(mask, pass.input, pass.wholeZ, pass.rows);
             pass.rows = pass.mask.selection().matrix();
         }
         if (!pass.isEmpty()) {
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, 1, training, pass.norm);
+            Halves unread = inputNorm.isIdentity() ? null : pass.input.takeUnread();
+            pass.normalised = inputNorm.apply(pass.z, unread, pass.rows, 1, training, pass.norm);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
@@ -155,14 +156,18 @@ final class EffectiveCodebook implements AutoCloseable {
         return groups;
     }
 
-    /** Computes C' for a training pass over normalised rows. Changes nothing but {@code state}. */
-    FloatPointer forTraining(FloatPointer codebook, FloatPointer z, Rows rows, State state) {
+    /**
+     * Computes C' for a training pass over normalised rows. Changes nothing but {@code state}.
+     *
+     * @param unread z in 16 bits, which is left in z where {@link #readsRows}; null: z is there
+     */
+    FloatPointer forTraining(FloatPointer codebook, FloatPointer z, @Nullable Halves unread, Rows rows, State state) {
         project(codebook, state);
         prepareAffine(state);
         if (affine == Affine.STATISTICS) {
             FloatPointer mean = state.batchMean.atLeast(groups * features);
             FloatPointer variance = state.batchVariance.atLeast(groups * features);
-            sums.moments(z, rows, mean, variance);
+            sums.moments(z, unread, rows, mean, variance);
             inputMoments.prepare(state.nextInput, mean, variance);
             kernels.moments("codebook", state.base, Rows.matrix(codes, features), groups, features, mean, variance);
             codebookMoments.prepare(state.nextCodebook, mean, variance);

@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Batch;
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
@@ -101,8 +102,13 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
     }
 
     @Override
-    void assign(CodebookFreePass pass, @Nullable FloatPointer output) {
-        kernels.finiteScalarQuantize(pass.normalised, pass.rows, nativeLevels.pointer(), output, pass.codes());
+    void assign(CodebookFreePass pass, @Nullable Halves unread, @Nullable FloatPointer output) {
+        FloatPointer z = pass.normalised;
+        if (unread == null) {
+            kernels.finiteScalarQuantize(z, pass.rows, nativeLevels.pointer(), output, pass.codes());
+        } else {
+            kernels.finiteScalarQuantize(unread, z, pass.rows, nativeLevels.pointer(), output, pass.codes());
+        }
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Rows;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
@@ -44,13 +45,24 @@ public final class GroupVectorQuant extends Quantizer {
     @Override
     void assign(Pass pass, boolean training) {
         place(pass);
+        Halves unread = share ? null : pass.input.takeUnread();
         for (int g = 0; g < pass.assignments().size(); g++) {
-            Assignment part = pass.assignment(g);
             if (!share) {
-                kernels.takeFeatures(pass.normalised, pass.rows, firstFeature(g), part.rows.features(), part.z);
+                takeGroup(pass, unread, g);
             }
             int number = g;
             withVectors(pass, "z", () -> assign(pass, number, training));
+        }
+    }
+
+    /** @param unread the rows in 16 bits; null: they are there */
+    private void takeGroup(Pass pass, @Nullable Halves unread, int group) {
+        Assignment part = pass.assignment(group);
+        if (unread == null) {
+            kernels.takeFeatures(pass.normalised, pass.rows, firstFeature(group), part.rows.features(), part.z);
+        } else {
+            FloatPointer kept = pass.keepsZ ? pass.normalised : null;
+            kernels.takeFeatures(unread, kept, pass.rows, firstFeature(group), part.rows.features(), part.z);
         }
     }
 
@@ -67,11 +79,6 @@ public final class GroupVectorQuant extends Quantizer {
                         ? new NotFiniteException(tensor, rows.rowOf(failure.row(), vectors))
                         : failure,
                 operations);
-    }
-
-    @Override
-    boolean assignsFirst(boolean training) {
-        return false;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
@@ -92,36 +93,47 @@ final class InputNorm implements AutoCloseable {
         return Optional.ofNullable(running).map(moments -> List.of(moments.readMean(), moments.readVariance()));
     }
 
-    /** The normalised rows. Changes nothing but {@code state}. */
-    FloatPointer apply(FloatPointer z, Rows rows, long samples, boolean training, State state) {
+    /**
+     * The normalised rows. Changes nothing but {@code state}, and z where it comes in 16 bits.
+     *
+     * @param unread z in 16 bits, which is left in z; null: z is there
+     */
+    FloatPointer apply(
+            FloatPointer z, @Nullable Halves unread, Rows rows, long samples, boolean training, State state) {
         if (norm == Norm.NONE) {
             return z;
         }
         FloatPointer out = state.output.atLeast(rows.elements());
         if (norm == Norm.UNIT || norm == Norm.MAX_NORM) {
-            kernels.rowNorm("z", z, rows, norm == Norm.UNIT, out);
+            if (unread == null) {
+                kernels.rowNorm("z", z, rows, norm == Norm.UNIT, out);
+            } else {
+                kernels.rowNorm(unread, z, rows, norm == Norm.UNIT, out);
+            }
             return out;
         }
         state.samples = norm == Norm.BATCH ? 1 : samples;
         state.batchStatistics = running == null || training;
         if (state.batchStatistics) {
-            takeMoments(z, rows, state);
+            takeMoments(z, unread, rows, state);
+            normalize(z, null, rows, state, out);
         } else {
             state.mean = running.mean();
             state.variance = running.variance();
+            normalize(z, unread, rows, state, out);
         }
-        kernels.normalize(
-                z,
-                rows,
-                state.samples,
-                groups,
-                state.mean,
-                state.variance,
-                epsilon,
-                valueOf(scale),
-                valueOf(shift),
-                out);
         return out;
+    }
+
+    private void normalize(FloatPointer z, @Nullable Halves unread, Rows rows, State state, FloatPointer out) {
+        FloatPointer scales = valueOf(scale);
+        FloatPointer shifts = valueOf(shift);
+        if (unread == null) {
+            kernels.normalize(z, rows, state.samples, groups, state.mean, state.variance, epsilon, scales, shifts, out);
+        } else {
+            kernels.normalize(
+                    unread, z, rows, state.samples, groups, state.mean, state.variance, epsilon, scales, shifts, out);
+        }
     }
 
     /** Takes the running moments of a training pass over. */
@@ -178,7 +190,7 @@ final class InputNorm implements AutoCloseable {
         }
     }
 
-    private void takeMoments(FloatPointer z, Rows rows, State state) {
+    private void takeMoments(FloatPointer z, @Nullable Halves unread, Rows rows, State state) {
         long valuesOfOne = rows.count() / state.samples * (features / groups);
         if (valuesOfOne < 2) {
             throw new IllegalArgumentException("norm " + norm + " needs at least 2 values for a variance, got "
@@ -186,12 +198,15 @@ final class InputNorm implements AutoCloseable {
         }
         state.mean = state.batchMean.atLeast(state.samples * groups);
         state.variance = state.batchVariance.atLeast(state.samples * groups);
-        kernels.moments("z", z, rows, state.samples, groups, state.mean, state.variance);
+        if (unread == null) {
+            kernels.moments("z", z, rows, state.samples, groups, state.mean, state.variance);
+        } else {
+            kernels.moments(unread, z, rows, state.samples, groups, state.mean, state.variance);
+        }
         if (running != null) {
-            // A running average of zero with a momentum of n / (n - 1): the unbiased variance.
             FloatPointer unbiased = state.unbiasedVariance.atLeast(features);
-            kernels.clear(unbiased, features * Float.BYTES);
-            kernels.runningAverage(unbiased, state.variance, features, (float) (valuesOfOne / (valuesOfOne - 1.0)));
+            float factor = (float) (valuesOfOne / (valuesOfOne - 1.0));
+            kernels.weightedSum(factor, state.variance, 0, state.variance, features, unbiased);
             running.prepare(state.next, state.mean, unbiased);
         }
     }

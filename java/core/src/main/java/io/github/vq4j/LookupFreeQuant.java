@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Batch;
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.Objects;
@@ -127,8 +128,12 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
     }
 
     @Override
-    void assign(CodebookFreePass pass, @Nullable FloatPointer output) {
-        kernels.signQuantize(pass.normalised, pass.rows, scale, output, pass.codes());
+    void assign(CodebookFreePass pass, @Nullable Halves unread, @Nullable FloatPointer output) {
+        if (unread == null) {
+            kernels.signQuantize(pass.normalised, pass.rows, scale, output, pass.codes());
+        } else {
+            kernels.signQuantize(unread, pass.normalised, pass.rows, scale, output, pass.codes());
+        }
     }
 
     @Override

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
@@ -15,7 +16,7 @@ final class MaskedRows implements AutoCloseable {
     private final Kernels kernels;
     private final RowSelection selection;
     private final Scratch<IntPointer> marks;
-    private final Scratch<FloatPointer> input;
+    private final Scratch<FloatPointer> own;
     private final Scratch<FloatPointer> output;
     private final Scratch<FloatPointer> outputGradient;
     private final Scratch<FloatPointer> inputGradient;
@@ -27,7 +28,7 @@ final class MaskedRows implements AutoCloseable {
         this.kernels = kernels;
         selection = new RowSelection(kernels);
         marks = Scratch.ints(kernels);
-        input = Scratch.floats(kernels);
+        own = Scratch.floats(kernels);
         output = Scratch.floats(kernels);
         outputGradient = Scratch.floats(kernels);
         inputGradient = Scratch.floats(kernels);
@@ -36,12 +37,19 @@ final class MaskedRows implements AutoCloseable {
         distances = Scratch.floats(kernels);
     }
 
-    /** Takes the rows of a mask out, unless there are none. */
-    FloatPointer takeInput(RowMask mask, FloatPointer z, Rows rows) {
+    /** Takes the rows of a mask out of an input, unless there are none. */
+    FloatPointer takeInput(RowMask mask, NativeFloats input, FloatPointer z, Rows rows) {
         IntPointer values = marks.atLeast(rows.count());
         mask.rows().copyTo(kernels, values);
         selection.select(values, 0, rows);
-        return selection.isEmpty() ? z : selection.take(z, rows.features(), input.atLeast(rows.elements()));
+        if (selection.isEmpty()) {
+            return z;
+        }
+        FloatPointer taken = own.atLeast(rows.elements());
+        Halves unread = input.takeUnread();
+        return unread == null
+                ? selection.take(z, rows.features(), taken)
+                : selection.take(unread, rows.features(), taken);
     }
 
     /** Takes none of the rows. */
@@ -58,9 +66,14 @@ final class MaskedRows implements AutoCloseable {
         return output.atLeast(selection.matrix().elements());
     }
 
-    /** Puts that output among the rows that pass through. */
-    void spreadOutput(FloatPointer z, FloatPointer out) {
-        kernels.copy(out, z, selection.whole().elements() * Float.BYTES);
+    /** Puts that output among the rows of the input that pass through. */
+    void spreadOutput(NativeFloats input, FloatPointer z, FloatPointer out) {
+        Halves halves = input.halves();
+        if (halves == null) {
+            kernels.copy(out, z, selection.whole().elements() * Float.BYTES);
+        } else {
+            kernels.widen(halves, selection.whole().elements(), out);
+        }
         if (!selection.isEmpty()) {
             selection.put(output(), selection.whole().features(), out);
         }
@@ -122,7 +135,7 @@ final class MaskedRows implements AutoCloseable {
     public void close() {
         selection.close();
         marks.close();
-        input.close();
+        own.close();
         output.close();
         outputGradient.close();
         inputGradient.close();

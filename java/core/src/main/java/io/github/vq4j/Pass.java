@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
-import org.bytedeco.javacpp.ShortPointer;
 import org.jspecify.annotations.Nullable;
 
 /** The memory of one pass of rows through a layer, reused by later passes, and what its backward needs of it. */
@@ -31,21 +30,14 @@ final class Pass implements AutoCloseable {
     private final List<Codebook.State> codebooks = new ArrayList<>();
     private final List<Assignment> assignments = new ArrayList<>();
 
-    /**
-     * z in 16 bits, which the first assignment is to convert while it reads it.
-     *
-     * @param areKept whether z is read again, in 32 bits
-     */
-    record Halves(ShortPointer values, DataType type, boolean areKept) {}
-
     /** z as the caller gave it, and as kernels see it. */
     Tensor tensor;
 
-    /** Null where z is there. */
-    @Nullable
-    Halves halves;
-
     FloatPointer wholeZ;
+
+    /** Whether rows in 16 bits are read again after the first assignment. */
+    boolean keepsZ;
+
     boolean isMasked;
     long samples;
 

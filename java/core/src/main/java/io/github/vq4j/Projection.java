@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
@@ -84,10 +85,18 @@ final class Projection implements AutoCloseable {
         return new Rows(rows.outer(), lookupFeatures, rows.inner());
     }
 
-    /** y. */
-    FloatPointer in(FloatPointer z, Rows rows, State state) {
+    /**
+     * y.
+     *
+     * @param unread z in 16 bits, which is left in z; null: z is there
+     */
+    FloatPointer in(FloatPointer z, @Nullable Halves unread, Rows rows, State state) {
         FloatPointer out = state.input.atLeast(lookupRows(rows).elements());
-        kernels.linear("z", z, rows, inWeight.values(), inBias.values(), lookupFeatures, false, out);
+        if (unread == null) {
+            kernels.linear("z", z, rows, inWeight.values(), inBias.values(), lookupFeatures, false, out);
+        } else {
+            kernels.linear(unread, z, rows, inWeight.values(), inBias.values(), lookupFeatures, out);
+        }
         return out;
     }
 

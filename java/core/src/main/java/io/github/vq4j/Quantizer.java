@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import io.github.vq4j.internal.Batch;
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
@@ -110,9 +111,6 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** Assigns all rows, training codebooks inside the pass where that is asked for. Changes nothing but the pass. */
     abstract void assign(Pass pass, boolean training);
 
-    /** Whether the first assignment is the first to read the normalised rows, all of them. */
-    abstract boolean assignsFirst(boolean training);
-
     /** Gives the codebooks' states and the assignments' rows for codes that are known. */
     abstract void prepareToDecode(Pass pass);
 
@@ -158,9 +156,9 @@ public abstract sealed class Quantizer implements AutoCloseable
         CodeSampling sampling = training && samplingTemperature > 0
                 ? new CodeSampling(samplingTemperature, Codebook.seedOf(seed, number), trainingSteps)
                 : null;
-        if (pass.halves != null) {
-            codebookOf(number).assign(stateOf(pass, number), assignment, pass.halves);
-            pass.halves = null;
+        Halves unread = pass.input.takeUnread();
+        if (unread != null) {
+            codebookOf(number).assign(stateOf(pass, number), assignment, unread, pass.keepsZ, sampling);
         } else {
             codebookOf(number).assign(stateOf(pass, number), assignment, sampling);
         }
@@ -174,11 +172,16 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (number >= codebooks.size()) {
             return;
         }
-        if (training) {
-            codebooks.get(number).prepareForTraining(pass.codebook(number), z, rows);
-        } else {
-            codebooks.get(number).prepareToEncode(pass.codebook(number));
+        Codebook codebook = codebooks.get(number);
+        if (!training) {
+            codebook.prepareToEncode(pass.codebook(number));
+            return;
         }
+        if (codebook.awaitsKmeans()) {
+            pass.input.widen(pass.givenRows.elements());
+        }
+        Halves unread = codebook.takesMoments() ? pass.input.takeUnread() : null;
+        codebook.prepareForTraining(pass.codebook(number), z, unread, rows);
     }
 
     /** Gradients of the rows of an assignment and of its codebook. The task's and {@code out} lie as its rows do. */
@@ -723,7 +726,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
-            start(pass, z, axis, mask, training, true);
+            start(pass, z, axis, mask, true);
             if (!isEnabled()) {
                 pass.leaveAllOut(Rows.of(z.shape(), axis));
             } else if (pass.isEmpty() && training) {
@@ -796,7 +799,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void assign(Tensor z, int axis, @Nullable RowMask mask, int used, Tensor codes) {
         Pass pass = takePass();
         try (Batch batch = kernels.beginBatch()) {
-            start(pass, z, axis, mask, false, used > 1);
+            start(pass, z, axis, mask, used > 1);
             pass.used = used;
             normaliseAndAssign(pass, false);
             codes.copyFrom(kernels, wholeCodes(pass));
@@ -845,38 +848,31 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /** @param keepsZ whether z is read after the first assignment */
-    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean training, boolean keepsZ) {
+    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean keepsZ) {
         pass.tensor = z;
-        pass.rows = Rows.of(z.shape(), axis);
         pass.samples = samples(z, axis);
         pass.used = assignmentCount;
-        boolean assignmentConverts = z.dataType().isHalf() && mask == null && isEnabled() && assignsGiven(training);
-        pass.halves = assignmentConverts ? new Pass.Halves(pass.input.readHalves(z), z.dataType(), keepsZ) : null;
-        pass.wholeZ = assignmentConverts ? pass.input.roomOfConverted(z) : pass.input.read(z);
+        pass.keepsZ = keepsZ;
+        pass.rows = Rows.of(z.shape(), axis);
+        pass.wholeZ = pass.input.readLater(z);
         pass.z = pass.wholeZ;
         pass.isMasked = mask != null;
         if (mask != null) {
-            pass.z = pass.mask.takeInput(mask, pass.wholeZ, pass.rows);
+            pass.z = pass.mask.takeInput(mask, pass.input, pass.wholeZ, pass.rows);
             pass.rows = pass.mask.selection().matrix();
         }
         pass.given = pass.z;
         pass.givenRows = pass.rows;
     }
 
-    /** Whether an assignment is the first to read z, for the nearest codes of all of its rows. */
-    private boolean assignsGiven(boolean training) {
-        boolean draws = training && samplingTemperature > 0;
-        boolean prepares = training && codebooks.get(0).readsRowsBeforeAssigning();
-        return projection == null && inputNorm.isIdentity() && assignsFirst(training) && !draws && !prepares;
-    }
-
     private void normaliseAndAssign(Pass pass, boolean training) {
         if (!pass.isEmpty()) {
             if (projection != null) {
-                pass.z = projection.in(pass.given, pass.givenRows, pass.projection);
+                pass.z = projection.in(pass.given, pass.input.takeUnread(), pass.givenRows, pass.projection);
                 pass.rows = projection.lookupRows(pass.givenRows);
             }
-            pass.normalised = inputNorm.apply(pass.z, pass.rows, pass.samples, training, pass.norm);
+            Halves unread = inputNorm.isIdentity() ? null : pass.input.takeUnread();
+            pass.normalised = inputNorm.apply(pass.z, unread, pass.rows, pass.samples, training, pass.norm);
             assign(pass, training);
         }
     }
@@ -889,7 +885,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         if (!pass.isEmpty()) {
             writeGivenOutput(pass, this::measureAndWrite, pass.mask.output());
         }
-        pass.mask.spreadOutput(pass.wholeZ, out);
+        pass.mask.spreadOutput(pass.input, pass.wholeZ, out);
     }
 
     /** Writes the output in the layout of the rows that take part, projected back where they were projected. */

@@ -126,7 +126,7 @@ public final class ResidualVectorQuant extends Quantizer {
                 break;
             }
             prepare(pass, i, beams.leftByGreedy(), beams.leftRows(), training);
-            beams.extend(i, codebookOf(i), stateOf(pass, i));
+            beams.extend(i, codebookOf(i), stateOf(pass, i), pass.input.takeUnread());
             if (i == pass.used - 1 || (draw != null && i >= minStages - 1)) {
                 beams.choose();
             }
@@ -153,11 +153,6 @@ public final class ResidualVectorQuant extends Quantizer {
         FloatPointer rest = stage.ownGradient();
         subtractCodes(pass, i, rest);
         stage.selection.put(rest, pass.rows.features(), all);
-    }
-
-    @Override
-    boolean assignsFirst(boolean training) {
-        return beamWidth == 1 && !(training && minStages < stages);
     }
 
     @Override

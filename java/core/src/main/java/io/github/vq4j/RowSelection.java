@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import io.github.vq4j.internal.Scratch;
@@ -84,6 +85,12 @@ final class RowSelection implements AutoCloseable {
 
     /** Takes the selected rows, of as many values as {@code values} says, out of all. */
     FloatPointer take(FloatPointer all, long values, FloatPointer out) {
+        kernels.takeRows(all, of(values), order(), count(), out);
+        return out;
+    }
+
+    /** As {@link #take}, of values in 16 bits. */
+    FloatPointer take(Halves all, long values, FloatPointer out) {
         kernels.takeRows(all, of(values), order(), count(), out);
         return out;
     }

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Rows;
 import org.bytedeco.javacpp.FloatPointer;
@@ -79,9 +80,17 @@ class RowSums {
                 outCodebook);
     }
 
-    /** Mean and population variance of each feature. */
-    void moments(FloatPointer z, Rows rows, FloatPointer mean, FloatPointer variance) {
-        kernels.moments("z", z, rows, 1, rows.features(), mean, variance);
+    /**
+     * Mean and population variance of each feature.
+     *
+     * @param unread z in 16 bits, which is left in z; null: z is there
+     */
+    void moments(FloatPointer z, @Nullable Halves unread, Rows rows, FloatPointer mean, FloatPointer variance) {
+        if (unread == null) {
+            kernels.moments("z", z, rows, 1, rows.features(), mean, variance);
+        } else {
+            kernels.moments(unread, z, rows, 1, rows.features(), mean, variance);
+        }
     }
 
     /** Replaces marked codes by rows drawn independently, with noise: {@link ReplacementPolicy#RANDOM_INPUT}. */

@@ -115,8 +115,7 @@ final class RunningAverages implements AutoCloseable {
         if (firstBatchCopies && !started) {
             kernels.copy(next, batch, count * Float.BYTES);
         } else {
-            kernels.copy(next, running, count * Float.BYTES);
-            kernels.runningAverage(next, batch, count, MOMENTUM);
+            kernels.weightedSum(MOMENTUM, batch, 1 - MOMENTUM, running, count, next);
         }
         return next;
     }

@@ -86,11 +86,6 @@ public final class VectorQuant extends Quantizer {
     }
 
     @Override
-    boolean assignsFirst(boolean training) {
-        return true;
-    }
-
-    @Override
     void prepareToDecode(Pass pass) {
         pass.assignment(0).of(pass.normalised, pass.rows, codesOf(pass, 0, pass.rows));
         codebooks.get(0).prepareForInference(pass.codebook(0));

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
@@ -99,7 +100,10 @@ final class WorkerSums extends RowSums {
     }
 
     @Override
-    void moments(FloatPointer z, Rows rows, FloatPointer mean, FloatPointer variance) {
+    void moments(FloatPointer z, @Nullable Halves unread, Rows rows, FloatPointer mean, FloatPointer variance) {
+        if (unread != null) {
+            kernels.widen(unread, rows.elements(), z);
+        }
         long rowsOfAll = count(rows);
         double largest = largest(z, rows);
         reduce(z, rows, null, 1, null, 1, exponent(largest, rowsOfAll), rowsOfAll, mean);

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.vq4j.internal.CudaKernels;
+import java.util.List;
 import java.util.Random;
 import org.bytedeco.javacpp.LongPointer;
 import org.junit.jupiter.api.BeforeEach;
@@ -108,9 +109,26 @@ class DeviceStepsTest {
         assertEquals(new Steps(10, 6, 1), Steps.of(layer().dim(1), DataType.FLOAT32, 4, FEATURES, 7, 7));
     }
 
+    /** The kernel that reads them first leaves them in 32 bits. */
     @Test
-    void ofNumbersOf16Bits() {
-        assertEquals(new Steps(8, 5, 1), Steps.of(layer(), DataType.BFLOAT16, ROWS, FEATURES));
+    void ofNumbersOf16BitsAsMany() {
+        List<Quantizer.Builder<?>> layers = List.of(
+                layer(),
+                layer().statisticsAffine(true),
+                layer().norm(Norm.UNIT),
+                layer().norm(Norm.BATCH),
+                layer().lookupSize(4),
+                layer().samplingTemperature(0.5),
+                GroupVectorQuant.builder(FEATURES, 4 * CODES, 4).dim(-1),
+                GroupVectorQuant.builder(FEATURES, CODES, 4).share(true).dim(-1),
+                ResidualVectorQuant.builder(FEATURES, 4 * CODES, 4).dim(-1),
+                ResidualVectorQuant.builder(FEATURES, 4 * CODES, 4)
+                        .dim(-1)
+                        .quantizerDropout(1, false)
+                        .beamWidth(2));
+        for (Quantizer.Builder<?> options : layers) {
+            assertEquals(Steps.of(options), Steps.of(options, DataType.BFLOAT16, ROWS, FEATURES), () -> "" + options);
+        }
     }
 
     @Test
@@ -120,7 +138,7 @@ class DeviceStepsTest {
 
     @Test
     void ofAStatisticsAffine() {
-        assertEquals(new Steps(24, 6, 1), Steps.of(layer().statisticsAffine(true)));
+        assertEquals(new Steps(18, 6, 1), Steps.of(layer().statisticsAffine(true)));
     }
 
     @Test

@@ -69,11 +69,17 @@ class HalfInputTest {
                 VectorQuant.builder(4, 9).statisticsAffine(true),
                 VectorQuant.builder(4, 9).kmeansInit(true),
                 VectorQuant.builder(4, 9).samplingTemperature(0.5),
+                VectorQuant.builder(4, 9).statisticsAffine(true).kmeansInit(true),
                 VectorQuant.builder(4, 9).norm(Norm.UNIT),
+                VectorQuant.builder(4, 9).norm(Norm.MAX_NORM).dim(-1),
+                VectorQuant.builder(4, 9).norm(Norm.BATCH),
+                VectorQuant.builder(4, 9).norm(Norm.INSTANCE),
+                VectorQuant.builder(4, 9).lookupSize(3).norm(Norm.BATCH).dim(-1),
                 VectorQuant.builder(4, 9).lookupSize(2),
                 VectorQuant.builder(4, 9).ema(0.9),
                 VectorQuant.builder(4, 9).alternated(Optimizer.adam(0.1), 2, true),
                 GroupVectorQuant.builder(4, 10, 2),
+                GroupVectorQuant.builder(4, 10, 2).dim(-1).gradientEstimator(GradientEstimator.ROTATION),
                 GroupVectorQuant.builder(4, 5, 2).share(true),
                 ResidualVectorQuant.builder(4, 9, 3),
                 ResidualVectorQuant.builder(4, 9, 3).dim(-1).quantizerDropout(1, true),
@@ -104,6 +110,75 @@ class HalfInputTest {
                             other.encode(Tensor.of(values, shape)).toIntArray(),
                             layer.encode(Tensor.of(bits, type, shape)).toIntArray());
                 }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("backendsAndTypes")
+    void masksAndDisabledLayersGiveTheSameAsForFloats(Backend backend, DataType type) {
+        short[] bits = halves(type);
+        float[] values = widened(bits, type);
+        int[] marks = new int[105];
+        for (int i = 0; i < marks.length; i++) {
+            marks[i] = i % 3;
+        }
+        RowMask mask = RowMask.of(Tensor.of(marks, 3, 7, 5));
+        for (Quantizer.Builder<?> options : List.<Quantizer.Builder<?>>of(
+                VectorQuant.builder(4, 9), GroupVectorQuant.builder(4, 10, 2).norm(Norm.UNIT))) {
+            try (Quantizer layer = options.backend(backend).seed(3).build()) {
+                Quantized expected = layer.forward(Tensor.of(values, SHAPE), mask);
+                Quantized result = layer.forward(Tensor.of(bits, type, SHAPE), mask);
+                assertArrayEquals(expected.codes().toIntArray(), result.codes().toIntArray());
+                assertArrayEquals(
+                        expected.output().toFloatArray(), result.output().toFloatArray());
+                assertEquals(expected.loss(), result.loss());
+                try (DisabledScope off = Quantizer.disabled(layer)) {
+                    assertArrayEquals(
+                            values,
+                            layer.forward(Tensor.of(bits, type, SHAPE)).output().toFloatArray());
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("backendsAndTypes")
+    void quantizersWithoutACodebookGiveTheSameAsForFloats(Backend backend, DataType type) {
+        short[] bits = halves(type);
+        float[] values = widened(bits, type);
+        boolean[] kept = new boolean[105];
+        for (int i = 0; i < kept.length; i++) {
+            kept[i] = i % 4 != 0;
+        }
+        RowMask mask = RowMask.of(kept, 3, 7, 5);
+        Tensor floats = Tensor.of(values, SHAPE);
+        Tensor z = Tensor.of(bits, type, SHAPE);
+        try (FiniteScalarQuant layer =
+                FiniteScalarQuant.builder(4, 3, 5, 2).backend(backend).build()) {
+            float[] expected = layer.forward(floats).output().toFloatArray();
+            float[] gradient = layer.backward(floats).input().toFloatArray();
+            assertArrayEquals(expected, layer.forward(z).output().toFloatArray());
+            assertArrayEquals(gradient, layer.backward(floats).input().toFloatArray());
+            assertArrayEquals(
+                    layer.forward(floats, mask).output().toFloatArray(),
+                    layer.forward(z, mask).output().toFloatArray());
+            assertArrayEquals(layer.encode(floats).toIntArray(), layer.encode(z).toIntArray());
+        }
+        for (boolean spherical : new boolean[] {false, true}) {
+            try (LookupFreeQuant layer = LookupFreeQuant.builder(4)
+                    .spherical(spherical)
+                    .backend(backend)
+                    .build()) {
+                LookupFreeQuantized expected = layer.forward(floats);
+                float[] gradient = layer.backward(floats, 1).input().toFloatArray();
+                LookupFreeQuantized result = layer.forward(z);
+                assertArrayEquals(
+                        expected.output().toFloatArray(), result.output().toFloatArray());
+                assertEquals(expected.loss(), result.loss());
+                assertArrayEquals(gradient, layer.backward(floats, 1).input().toFloatArray());
+                assertArrayEquals(
+                        layer.encode(floats).toIntArray(), layer.encode(z).toIntArray());
             }
         }
     }

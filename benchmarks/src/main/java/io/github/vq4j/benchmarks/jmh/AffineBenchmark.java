@@ -39,10 +39,4 @@ public class AffineBenchmark extends OperationData {
     public void affineGradient() {
         kernels.affineGradient(codebook, codebook, codes, features, 1, ones, RATE, codebookOut, scale, shift);
     }
-
-    /** Averages of statistics. */
-    @Benchmark
-    public void runningAverage() {
-        kernels.runningAverage(scale, ones, features, 0.1f);
-    }
 }

@@ -1,6 +1,7 @@
 package io.github.vq4j.benchmarks.jmh;
 
 import io.github.vq4j.DataType;
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Rows;
 import org.bytedeco.javacpp.ShortPointer;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -48,7 +49,7 @@ public class LookupBenchmark extends OperationData {
     /** FLOAT16 to fp32. */
     @Benchmark
     public void widen() {
-        kernels.widen(halves, DataType.FLOAT16, layout.elements(), out);
+        kernels.widen(new Halves(halves, DataType.FLOAT16), layout.elements(), out);
     }
 
     /** fp32 to FLOAT16. */

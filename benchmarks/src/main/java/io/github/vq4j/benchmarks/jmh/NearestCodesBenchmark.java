@@ -2,6 +2,7 @@ package io.github.vq4j.benchmarks.jmh;
 
 import io.github.vq4j.DataType;
 import io.github.vq4j.internal.CpuKernels;
+import io.github.vq4j.internal.Halves;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -59,7 +60,7 @@ public class NearestCodesBenchmark extends OperationData {
     /** The nearest code of every row in FLOAT16. */
     @Benchmark
     public void assignHalf() {
-        kernels.assignHalf(halves, DataType.FLOAT16, layout, packed, codes, codesOfRows, null);
+        kernels.assign(new Halves(halves, DataType.FLOAT16), null, layout, packed, codes, codesOfRows);
     }
 
     /** The nearest codes of every row. */

@@ -1,6 +1,7 @@
 package io.github.vq4j.benchmarks.jmh;
 
 import io.github.vq4j.DataType;
+import io.github.vq4j.internal.Halves;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
@@ -163,7 +164,7 @@ public abstract class OperationData {
     /** Numbers in FLOAT16. */
     protected final ShortPointer halves(FloatPointer values, long count) {
         ShortPointer numbers = kept(Memory.shorts(kernels, count), count * Short.BYTES);
-        kernels.narrow(values, count, DataType.FLOAT16, numbers);
+        kernels.narrow(values, count, new Halves(numbers, DataType.FLOAT16));
         return numbers;
     }
 

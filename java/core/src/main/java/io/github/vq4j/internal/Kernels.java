@@ -1,6 +1,5 @@
 package io.github.vq4j.internal;
 
-import io.github.vq4j.DataType;
 import io.github.vq4j.NotFiniteException;
 import java.util.List;
 import java.util.function.UnaryOperator;
@@ -383,6 +382,48 @@ public final class Kernels {
                                 out));
     }
 
+    /** As {@link #sampleCodes}, of z in 16 bits, which receives it in fp32. */
+    public void sampleCodes(
+            Halves halves,
+            FloatPointer z,
+            Rows rows,
+            Pointer packed,
+            long codes,
+            double temperature,
+            long seed,
+            long step,
+            IntPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.sampleCodesHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                temperature,
+                                seed,
+                                step,
+                                out,
+                                z)
+                        : CpuKernels.sampleCodesHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                temperature,
+                                seed,
+                                step,
+                                out,
+                                z));
+    }
+
     /** Prepares a K x D codebook for assignment by cosine, by {@link #assign} or {@link #assignTopK}. */
     public void packDirections(FloatPointer codebook, long codes, long features, Pointer packed) {
         check(
@@ -400,6 +441,36 @@ public final class Kernels {
                         : CpuKernels.assignTopK(z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out));
     }
 
+    /** As {@link #assignTopK}, of z in 16 bits, which receives it in fp32. */
+    public void assignTopK(
+            Halves halves, FloatPointer z, Rows rows, Pointer packed, long codes, long k, IntPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.assignTopKHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                k,
+                                out,
+                                z)
+                        : CpuKernels.assignTopKHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                packed,
+                                codes,
+                                k,
+                                out,
+                                z));
+    }
+
     /** Distance of every row to each of its k codes. */
     public void codeDistances(
             FloatPointer z, Rows rows, FloatPointer codebook, IntPointer codes, long k, int kind, FloatPointer out) {
@@ -412,61 +483,50 @@ public final class Kernels {
     }
 
     /**
-     * The nearest code of every row of 16-bit numbers, FLOAT16 or BFLOAT16.
+     * As {@link #assign}, of rows in 16 bits.
      *
-     * @param widened receives the rows as fp32; null: nothing does
+     * @param z receives the rows; null: nothing does
      */
-    public void assignHalf(
-            ShortPointer z,
-            DataType type,
-            Rows rows,
-            Pointer packed,
-            long codes,
-            IntPointer out,
-            @Nullable FloatPointer widened) {
+    public void assign(Halves halves, @Nullable FloatPointer z, Rows rows, Pointer packed, long codes, IntPointer out) {
         check(
                 onCuda()
                         ? CudaKernels.assignHalf(
                                 stream(),
-                                z,
-                                halfType(type),
+                                halves.values(),
+                                halves.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
                                 packed,
                                 codes,
                                 out,
-                                widened)
+                                z)
                         : CpuKernels.assignHalf(
-                                z,
-                                halfType(type),
+                                halves.values(),
+                                halves.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
                                 packed,
                                 codes,
                                 out,
-                                widened));
+                                z));
     }
 
-    /** 16-bit numbers, FLOAT16 or BFLOAT16, as fp32. */
-    public void widen(ShortPointer values, DataType type, long count, FloatPointer out) {
+    /** Numbers in 16 bits as fp32. */
+    public void widen(Halves halves, long count, FloatPointer out) {
         check(
                 onCuda()
-                        ? CudaKernels.widen(stream(), values, halfType(type), count, out)
-                        : CpuKernels.widen(values, halfType(type), count, out));
+                        ? CudaKernels.widen(stream(), halves.values(), halves.nativeType(), count, out)
+                        : CpuKernels.widen(halves.values(), halves.nativeType(), count, out));
     }
 
-    /** fp32 numbers rounded to 16 bits, FLOAT16 or BFLOAT16. */
-    public void narrow(FloatPointer values, long count, DataType type, ShortPointer out) {
+    /** fp32 numbers rounded to 16 bits. */
+    public void narrow(FloatPointer values, long count, Halves out) {
         check(
                 onCuda()
-                        ? CudaKernels.narrow(stream(), values, count, halfType(type), out)
-                        : CpuKernels.narrow(values, count, halfType(type), out));
-    }
-
-    private static int halfType(DataType type) {
-        return type == DataType.FLOAT16 ? CpuKernels.VQ4J_FLOAT16 : CpuKernels.VQ4J_BFLOAT16;
+                        ? CudaKernels.narrow(stream(), values, count, out.nativeType(), out.values())
+                        : CpuKernels.narrow(values, count, out.nativeType(), out.values()));
     }
 
     /** How often each code occurs. */
@@ -558,6 +618,38 @@ public final class Kernels {
                         : CpuKernels.takeFeatures(z, rows.outer(), rows.inner(), rows.features(), first, count, out));
     }
 
+    /**
+     * As {@link #takeFeatures}, of rows in 16 bits.
+     *
+     * @param z receives the same features in their places; null: nothing does
+     */
+    public void takeFeatures(
+            Halves halves, @Nullable FloatPointer z, Rows rows, long first, long count, FloatPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.takeFeaturesHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                first,
+                                count,
+                                out,
+                                z)
+                        : CpuKernels.takeFeaturesHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                first,
+                                count,
+                                out,
+                                z));
+    }
+
     /** The reverse of {@link #takeFeatures}. */
     public void putFeatures(FloatPointer part, Rows rows, long first, long count, FloatPointer out) {
         check(
@@ -590,6 +682,31 @@ public final class Kernels {
                         ? CudaKernels.takeRows(
                                 stream(), z, rows.outer(), rows.inner(), rows.features(), order, count, out)
                         : CpuKernels.takeRows(z, rows.outer(), rows.inner(), rows.features(), order, count, out));
+    }
+
+    /** As {@link #takeRows}, of rows in 16 bits. */
+    public void takeRows(Halves halves, Rows rows, LongPointer order, long count, FloatPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.takeRowsHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                order,
+                                count,
+                                out)
+                        : CpuKernels.takeRowsHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                order,
+                                count,
+                                out));
     }
 
     /** The reverse of {@link #takeRows}. */
@@ -1154,6 +1271,42 @@ public final class Kernels {
                                         variance)));
     }
 
+    /** As {@link #moments}, of z in 16 bits, which receives it in fp32. */
+    public void moments(
+            Halves halves,
+            FloatPointer z,
+            Rows rows,
+            long samples,
+            long groups,
+            FloatPointer mean,
+            FloatPointer variance) {
+        check(
+                onCuda()
+                        ? CudaKernels.momentsHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                z)
+                        : CpuKernels.momentsHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                z));
+    }
+
     /** (z - mean) / sqrt(variance + epsilon) * scale + shift. */
     public void normalize(
             FloatPointer z,
@@ -1195,6 +1348,54 @@ public final class Kernels {
                                 scale,
                                 shift,
                                 out));
+    }
+
+    /** As {@link #normalize}, of z in 16 bits, which receives it in fp32. */
+    public void normalize(
+            Halves halves,
+            FloatPointer z,
+            Rows rows,
+            long samples,
+            long groups,
+            FloatPointer mean,
+            FloatPointer variance,
+            float epsilon,
+            FloatPointer scale,
+            FloatPointer shift,
+            FloatPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.normalizeHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                epsilon,
+                                scale,
+                                shift,
+                                out,
+                                z)
+                        : CpuKernels.normalizeHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                samples,
+                                groups,
+                                mean,
+                                variance,
+                                epsilon,
+                                scale,
+                                shift,
+                                out,
+                                z));
     }
 
     /** Gradient through {@link #normalize}. */
@@ -1265,6 +1466,32 @@ public final class Kernels {
                                 ? CudaKernels.rowNorm(
                                         stream(), values, rows.outer(), rows.inner(), rows.features(), kind, out)
                                 : CpuKernels.rowNorm(values, rows.outer(), rows.inner(), rows.features(), kind, out)));
+    }
+
+    /** As {@link #rowNorm}, of z in 16 bits, which receives it in fp32. */
+    public void rowNorm(Halves halves, FloatPointer z, Rows rows, boolean unit, FloatPointer out) {
+        int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
+        check(
+                onCuda()
+                        ? CudaKernels.rowNormHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                kind,
+                                out,
+                                z)
+                        : CpuKernels.rowNormHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                kind,
+                                out,
+                                z));
     }
 
     /** Gradient through {@link #rowNorm}. */
@@ -1440,14 +1667,6 @@ public final class Kernels {
                                 biasGradient));
     }
 
-    /** running = momentum * batch + (1 - momentum) * running. */
-    public void runningAverage(FloatPointer running, FloatPointer batch, long count, float momentum) {
-        check(
-                onCuda()
-                        ? CudaKernels.runningAverage(stream(), running, batch, count, momentum)
-                        : CpuKernels.runningAverage(running, batch, count, momentum));
-    }
-
     // ---- linear maps ------------------------------------------------------------------------------------------
 
     /**
@@ -1492,6 +1711,44 @@ public final class Kernels {
                                         outFeatures,
                                         turned,
                                         out)));
+    }
+
+    /** As {@link #linear}, of z in 16 bits, which receives it in fp32. */
+    public void linear(
+            Halves halves,
+            FloatPointer z,
+            Rows rows,
+            FloatPointer weight,
+            @Nullable FloatPointer bias,
+            long outFeatures,
+            FloatPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.linearHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                weight,
+                                bias,
+                                outFeatures,
+                                0,
+                                out,
+                                z)
+                        : CpuKernels.linearHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                weight,
+                                bias,
+                                outFeatures,
+                                0,
+                                out,
+                                z));
     }
 
     /** Gradients of the weight and, unless null, the bias of {@link #linear}. */
@@ -1933,6 +2190,34 @@ public final class Kernels {
                                 z, rows.outer(), rows.inner(), rows.features(), levels, out, codes));
     }
 
+    /** As {@link #finiteScalarQuantize}, of z in 16 bits, which receives it in fp32. */
+    public void finiteScalarQuantize(
+            Halves halves, FloatPointer z, Rows rows, IntPointer levels, FloatPointer out, IntPointer codes) {
+        check(
+                onCuda()
+                        ? CudaKernels.finiteScalarQuantizeHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                levels,
+                                out,
+                                codes,
+                                z)
+                        : CpuKernels.finiteScalarQuantizeHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                levels,
+                                out,
+                                codes,
+                                z));
+    }
+
     /** The values of codes of {@link #finiteScalarQuantize}. */
     public void finiteScalarDecode(IntPointer codes, Rows rows, IntPointer levels, FloatPointer out) {
         check(
@@ -1965,6 +2250,34 @@ public final class Kernels {
                         ? CudaKernels.signQuantize(
                                 stream(), z, rows.outer(), rows.inner(), rows.features(), scale, out, codes)
                         : CpuKernels.signQuantize(z, rows.outer(), rows.inner(), rows.features(), scale, out, codes));
+    }
+
+    /** As {@link #signQuantize}, of z in 16 bits, which receives it in fp32. */
+    public void signQuantize(
+            Halves halves, FloatPointer z, Rows rows, float scale, FloatPointer out, IntPointer codes) {
+        check(
+                onCuda()
+                        ? CudaKernels.signQuantizeHalf(
+                                stream(),
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                scale,
+                                out,
+                                codes,
+                                z)
+                        : CpuKernels.signQuantizeHalf(
+                                halves.values(),
+                                halves.nativeType(),
+                                rows.outer(),
+                                rows.inner(),
+                                rows.features(),
+                                scale,
+                                out,
+                                codes,
+                                z));
     }
 
     /** The values of sign codes. */
