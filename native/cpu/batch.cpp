@@ -21,6 +21,10 @@ int32_t vq4j_cpu_fetch(void* to, const void* from, int64_t bytes) {
     });
 }
 
+int32_t vq4j_cpu_send(void* to, const void* from, int64_t bytes) {
+    return vq4j_cpu_copy(to, from, bytes);
+}
+
 int32_t vq4j_cpu_commit(void* to, const void* from, int64_t bytes) {
     return vq4j_cpu_copy(to, from, bytes);
 }

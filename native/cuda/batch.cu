@@ -247,7 +247,7 @@ public:
         batching::add(graphs_made);
     }
     ~Graph() {
-        cudaGraphExecDestroy(executable_);
+        cudaGraphExecDestroy(executable_);  // which the driver puts off where the graph still runs
         cudaGraphDestroy(graph_);
     }
     Graph(const Graph&) = delete;
@@ -298,9 +298,9 @@ private:
     std::vector<cudaGraphNode_t> nodes_;
 };
 
-// ---- what comes back -------------------------------------------------------------------------------------------
+// ---- what comes back, and what is sent -------------------------------------------------------------------------
 
-// Host memory that the device writes to.
+// Host memory that the device writes to and reads from.
 struct HostBlock {
     unsigned char* memory;
     size_t bytes;
@@ -315,16 +315,20 @@ std::vector<cudaEvent_t>& idle_events = *new std::vector<cudaEvent_t>;
 HostBlock take_block(size_t bytes) {
     constexpr size_t least_bytes = size_t{16} << 10;
     const std::lock_guard<std::mutex> lock(shared_mutex);
-    for (size_t i = 0; i < idle_blocks.size(); ++i) {
-        if (idle_blocks[i].bytes >= bytes) {
-            const HostBlock block = {idle_blocks[i].memory, idle_blocks[i].bytes, 0};
-            idle_blocks.erase(idle_blocks.begin() + static_cast<std::ptrdiff_t>(i));
-            return block;
+    auto smallest = idle_blocks.end();  // that is enough: the large ones are for what is sent
+    for (auto each = idle_blocks.begin(); each != idle_blocks.end(); ++each) {
+        if (each->bytes >= bytes && (smallest == idle_blocks.end() || each->bytes < smallest->bytes)) {
+            smallest = each;
         }
+    }
+    if (smallest != idle_blocks.end()) {
+        const HostBlock block = {smallest->memory, smallest->bytes, 0};
+        idle_blocks.erase(smallest);
+        return block;
     }
     void* memory = nullptr;
     const size_t size = std::max(bytes, least_bytes);
-    check(cudaHostAlloc(&memory, size, cudaHostAllocPortable), "memory of the host for results");
+    check(cudaHostAlloc(&memory, size, cudaHostAllocPortable), "memory of the host for a batch");
     return {static_cast<unsigned char*>(memory), size, 0};
 }
 
@@ -396,7 +400,7 @@ private:
 // The number of the watch that has failed last, until it is asked for.
 thread_local int64_t failed_watch = -1;
 
-// What a batch brings to the host.
+// What a batch brings to the host, and the host memory that it uses.
 class Results {
 public:
     Results(Pages& pages, cudaStream_t stream) : pages_(pages), stream_(stream) {}
@@ -733,6 +737,12 @@ public:
         results_->fetches.push_back({to, copy, bytes});
     }
 
+    void send(void* to, const void* from, size_t bytes) {
+        unsigned char* const copy = results_->room(bytes);
+        std::memcpy(copy, from, bytes);
+        add_copy(to, copy, bytes);
+    }
+
     void catch_up() override {
         launch_commits();
         copy_pages();
@@ -895,7 +905,6 @@ private:
                 if (each->second->update(sequence_)) {
                     return each->second.get();
                 }
-                wait_for(stream_);  // the graph may still run
                 graphs_.erase(each);
                 return graphs_.emplace(hash, std::make_unique<Graph>(sequence_))->second.get();
             }
@@ -914,7 +923,6 @@ private:
         if (graphs_.size() >= most_graphs) {
             const auto oldest = std::min_element(graphs_.begin(), graphs_.end(),
                 [](const auto& a, const auto& b) { return a.second->last_use < b.second->last_use; });
-            wait_for(stream_);  // it may still run
             graphs_.erase(oldest);
         }
     }
@@ -1148,6 +1156,19 @@ int32_t vq4j_cuda_fetch(void* stream, void* to, const void* from, int64_t bytes)
         }
         check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, s), "copy to the host");
         wait_for(s);
+    });
+}
+
+int32_t vq4j_cuda_send(void* stream, void* to, const void* from, int64_t bytes) {
+    return guarded([&] {
+        check_sizes({{"bytes", bytes}});
+        check_present({to, from});
+        const auto s = static_cast<cudaStream_t>(stream);
+        if (Batch::open(s) != nullptr) {
+            open_batch->send(to, from, static_cast<size_t>(bytes));
+        } else {
+            require_ok(vq4j_cuda_copy(stream, to, from, bytes));
+        }
     });
 }
 

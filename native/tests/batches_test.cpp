@@ -1,4 +1,5 @@
 // Operations that run together in a batch.
+#include <algorithm>
 #include <thread>
 
 #include "checks.hpp"
@@ -140,6 +141,29 @@ void a_fetch_delivers_what_was_there_at_its_place(Implementation& on) {
     CHECK(after[0] == 7 && after[1] == 7 && after[2] == 7);
 }
 
+void what_is_sent_arrives_at_its_place_as_it_was_then(Implementation& on) {
+    const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3});
+    const Array<int32_t> before(on, 3), between(on, 3);
+    for (int32_t repeat = 0; repeat < 4; ++repeat) {
+        int32_t sent[3] = {4, 5, repeat};
+        const int64_t batch = begin(on);
+        CHECK_OK(on->fill_codes(7, 3, values));
+        CHECK_OK(on->copy(before, values, sizeof sent));
+        CHECK_OK(on->send(values, sent, sizeof sent));
+        CHECK_OK(on->copy(between, values, sizeof sent));
+        std::fill(sent, sent + 3, 9);
+        CHECK_OK(on->send(values, sent, 2 * sizeof(int32_t)));
+        std::fill(sent, sent + 3, 0);
+        finish(on, batch);
+        CHECK(before.read() == std::vector<int32_t>({7, 7, 7}));
+        CHECK(between.read() == std::vector<int32_t>({4, 5, repeat}));
+        CHECK(values.read() == std::vector<int32_t>({9, 9, repeat}));
+    }
+    const int32_t alone[3] = {1, 2, 3};
+    CHECK_OK(on->send(values, alone, sizeof alone));
+    CHECK(values.read() == std::vector<int32_t>({1, 2, 3}));
+}
+
 void a_copy_to_the_host_in_a_batch_is_complete_when_it_returns(Implementation& on) {
     const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3});
     const int64_t batch = begin(on);
@@ -237,6 +261,20 @@ void the_host_waits_for_nothing_until_it_finishes(Implementation& on) {
     }
 }
 
+void what_is_sent_is_not_waited_for(Implementation& on) {
+    const Array<int32_t> values(on, 3);
+    const int32_t sent[3] = {4, 5, 6};
+    for (int repeat = 0; repeat < 3; ++repeat) {
+        const Counts before = Counts::now();
+        const int64_t batch = begin(on);
+        CHECK_OK(on->send(values, sent, sizeof sent));
+        CHECK_OK(on->submit_batch(batch));
+        CHECK(Counts::now().waits == before.waits);
+        CHECK(repeat < 2 || Counts::now().graphs_launched == before.graphs_launched + 1);
+        CHECK_OK(on->finish_batch(batch));
+    }
+}
+
 void a_shape_becomes_a_graph_when_it_comes_again(Implementation& on) {
     vq4j_cuda_set_uses_until_graph(2);
     TrainingStep step(on, 131, 6);
@@ -266,6 +304,23 @@ void a_graph_takes_other_memory_and_other_numbers(Implementation& on) {
     const Counts now = Counts::now();
     CHECK(now.graphs_made == start.graphs_made && now.graphs_launched == start.graphs_launched + 1);
     CHECK(now.nodes_updated > start.nodes_updated);
+}
+
+void a_graph_that_makes_room_is_not_waited_for(Implementation& on) {
+    const Array<int32_t> values(on, 100);
+    const int64_t waits = Counts::now().waits;
+    std::vector<int64_t> batches;
+    for (int64_t count = 1; count <= 100; ++count) {
+        for (int repeat = 0; repeat < 2; ++repeat) {
+            batches.push_back(begin(on));
+            CHECK_OK(on->clear(values, count * static_cast<int64_t>(sizeof(int32_t))));
+            CHECK_OK(on->submit_batch(batches.back()));
+        }
+    }
+    CHECK(Counts::now().waits == waits);
+    for (const int64_t batch : batches) {
+        CHECK_OK(on->finish_batch(batch));
+    }
 }
 
 void no_graphs_are_made_where_they_are_switched_off(Implementation& on) {
@@ -620,14 +675,17 @@ int main() {
     using namespace vq4j::testing;
     const int of_both = run({TEST(a_batch_has_the_bits_of_calls_one_by_one),
                                 TEST(a_fetch_delivers_what_was_there_at_its_place),
+                                TEST(what_is_sent_arrives_at_its_place_as_it_was_then),
                                 TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
                                 TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place),
                                 TEST(a_commit_comes_after_kernels_that_count_their_blocks), TEST(copies_come_one_after_the_other),
                                 TEST(commits_come_one_after_the_other)},
         {cpu("portable", 1), cuda()});
     const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),
+                                  TEST(what_is_sent_is_not_waited_for),
                                   TEST(a_shape_becomes_a_graph_when_it_comes_again),
                                   TEST(a_graph_takes_other_memory_and_other_numbers),
+                                  TEST(a_graph_that_makes_room_is_not_waited_for),
                                   TEST(no_graphs_are_made_where_they_are_switched_off),
                                   TEST(what_is_wrong_with_data_is_the_result_of_finishing),
                                   TEST(a_copy_to_the_host_reports_what_was_wrong_before_it),

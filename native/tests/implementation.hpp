@@ -50,7 +50,7 @@ struct Operations {
     X(estimate_gradient) X(rows_above) X(take_codes_of_rows) X(put_codes_of_rows) X(fill_codes) \
     X(mean_distances) X(draw_stages) X(extend_beams) X(choose_beams) X(lloyd) X(sample_rows) \
     X(mini_batch_update) X(pack_codes) X(unpack_codes) X(sample_codes) X(linear) X(linear_gradient) X(begin_batch) \
-    X(fetch) X(commit) X(busiest_codes) X(gradients) X(moments_half) X(normalize_half) X(row_norm_half) X(linear_half) \
+    X(fetch) X(send) X(commit) X(busiest_codes) X(gradients) X(moments_half) X(normalize_half) X(row_norm_half) X(linear_half) \
     X(take_features_half) X(take_rows_half) X(assign_top_k_half) X(sample_codes_half) X(finite_scalar_quantize_half) \
     X(sign_quantize_half)
 
@@ -133,6 +133,7 @@ inline Implementation cuda(bool in_batches = false) {
 #undef VQ4J_SET
     on.operations.begin_batch = OnDefaultStream<vq4j_cuda_begin_batch>::call;
     on.operations.fetch = OnDefaultStream<vq4j_cuda_fetch>::call;
+    on.operations.send = OnDefaultStream<vq4j_cuda_send>::call;
     on.operations.submit_batch = vq4j_cuda_submit_batch;
     on.operations.finish_batch = vq4j_cuda_finish_batch;
     on.operations.drop_batch = vq4j_cuda_drop_batch;

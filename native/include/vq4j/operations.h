@@ -62,6 +62,13 @@ VQ4J_API int32_t VQ4J_OPERATION(begin_batch)(VQ4J_STREAM int64_t* batch);
 VQ4J_API int32_t VQ4J_OPERATION(fetch)(VQ4J_STREAM void* to, const void* from, int64_t bytes);
 
 /**
+ * Copies bytes of the host to the implementation's memory at this place of the batch, as they are when this is called, without
+ * waiting; outside of a batch as copy.
+ * @param from host memory, which may be written as soon as this returns
+ */
+VQ4J_API int32_t VQ4J_OPERATION(send)(VQ4J_STREAM void* to, const void* from, int64_t bytes);
+
+/**
  * Copies within the implementation's memory, unless what the open batch has checked before is bad: then nothing is copied, and
  * the batch fails. How state follows from what a batch computes, so that a batch that fails has not changed it. Outside of a
  * batch, and on the CPU, where bad data is an error before this is called, as copy.

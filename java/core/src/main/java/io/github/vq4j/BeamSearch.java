@@ -95,7 +95,7 @@ final class BeamSearch implements AutoCloseable {
      * @return whether there are any
      */
     boolean keepRowsOf(int stage, StageDraw draw) {
-        draw.select(values.atLeast(rows), stage, Rows.matrix(rows, 1), allRows, goingOn);
+        draw.select(values.atLeast(rows), stage, Rows.matrix(rows, 1), goingOn);
         if (goingOn.isEmpty() || goingOn.isAll()) {
             return goingOn.isAll();
         }

@@ -70,8 +70,8 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     /**
      * Quantizes. The input is kept, not copied, until the backward: do not change it in between.
      *
-     * <p>On a CUDA device the host waits for neither the forward nor the backward of a device tensor without a mask. The
-     * exception then comes from the first of these that waits: the numbers of the result, or one of the layer's next passes.
+     * <p>On a CUDA device the host waits for neither the forward nor the backward of a device tensor, but with a mask on the
+     * device. The exception then comes from the first of these that waits: the numbers of the result, or one of the layer's next passes.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -147,16 +147,12 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         boolean done = false;
         try (Batch batch = kernels.beginBatch()) {
             start(pass, z, axis, mask);
-            if (!pass.isEmpty()) {
-                assign(pass, pass.input.takeUnread(), null);
-            }
+            normaliseAndAssign(pass, null);
             codes.copyFrom(kernels, wholeCodes(pass));
             batch.submit();
             batch.await();
             done = true;
             return codes;
-        } catch (NotFiniteException failure) {
-            throw located(pass, failure);
         } finally {
             if (!done) {
                 codes.close();
@@ -282,9 +278,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
             results.add(out);
             FloatPointer room = pass.output.room(out);
-            if (!pass.isEmpty()) {
-                assign(pass, pass.input.takeUnread(), pass.isMasked ? pass.mask.output() : room);
-            }
+            normaliseAndAssign(pass, pass.isMasked ? pass.mask.output() : room);
             if (pass.isMasked) {
                 pass.mask.spreadOutput(pass.input, pass.wholeZ, room);
             }
@@ -294,7 +288,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             codes.copyFrom(kernels, wholeCodes(pass));
             Q result = result(pass, batch, out, codes, usage(pass, batch));
             batch.submit();
-            if (z.device() == Device.HOST || pass.isMasked) {
+            if (z.device() == Device.HOST || (pass.isMasked && pass.mask.isNeededByFailures())) {
                 batch.await();
             }
             unfinished.add(batch);
@@ -303,8 +297,6 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             savedBatch = batch;
             done = true;
             return result;
-        } catch (NotFiniteException failure) {
-            throw located(pass, failure);
         } finally {
             if (!done) {
                 batch.close();
@@ -334,9 +326,15 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             pass.z = pass.mask.takeInput(mask, pass.input, pass.wholeZ, pass.rows);
             pass.rows = pass.mask.selection().matrix();
         }
+    }
+
+    private void normaliseAndAssign(CodebookFreePass pass, @Nullable FloatPointer output) {
         if (!pass.isEmpty()) {
-            Halves unread = inputNorm.isIdentity() ? null : pass.input.takeUnread();
-            pass.normalised = inputNorm.apply(pass.z, unread, pass.rows, 1, training, pass.norm);
+            run(pass, () -> {
+                Halves unread = inputNorm.isIdentity() ? null : pass.input.takeUnread();
+                pass.normalised = inputNorm.apply(pass.z, unread, pass.rows, 1, training, pass.norm);
+                assign(pass, pass.input.takeUnread(), output);
+            });
         }
     }
 
@@ -344,19 +342,22 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         return pass.isMasked ? pass.mask.spreadCodes(pass.isEmpty() ? null : pass.codes(), 1) : pass.codes();
     }
 
-    /** The failure with the row's number in the input. */
-    private static NotFiniteException located(CodebookFreePass pass, NotFiniteException failure) {
-        return pass.isMasked
-                ? new NotFiniteException(failure.tensor(), pass.mask.selection().numberOf(failure.row()))
-                : failure;
+    /** Runs operations on the rows that take part, of which failures have the row's number in the input. */
+    private static void run(CodebookFreePass pass, Runnable operations) {
+        if (pass.isMasked) {
+            pass.mask.run(operations);
+        } else {
+            operations.run();
+        }
     }
 
     private void differentiate(CodebookFreePass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         boolean onHost =
                 gradInput.device() == Device.HOST || (gradOutput != null && gradOutput.device() == Device.HOST);
-        Batch batch = onHost || pass.isMasked ? null : kernels.beginBatch(savedBatch);
+        boolean isAwaited = onHost || (pass.isMasked && pass.mask.isNeededByFailures());
+        Batch batch = isAwaited ? null : kernels.beginBatch(savedBatch);
         try (batch) {
-            addDifferentiation(pass, gradOutput, alpha, gradInput);
+            run(pass, () -> addDifferentiation(pass, gradOutput, alpha, gradInput));
             if (batch != null) {
                 batch.submit();
                 unfinished.add(batch);
@@ -369,15 +370,11 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             CodebookFreePass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         FloatPointer gradient = gradOutput == null ? null : pass.outputGradient.read(gradOutput);
         FloatPointer out = pass.inputGradient.room(gradInput);
-        try {
-            if (!pass.isMasked) {
-                boolean overlaps = gradOutput != null && gradInput.overlaps(gradOutput);
-                differentiate(pass, gradient, alpha, out, overlaps);
-            } else if (!pass.isEmpty()) {
-                differentiate(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
-            }
-        } catch (NotFiniteException failure) {
-            throw located(pass, failure);
+        if (!pass.isMasked) {
+            boolean overlaps = gradOutput != null && gradInput.overlaps(gradOutput);
+            differentiate(pass, gradient, alpha, out, overlaps);
+        } else if (!pass.isEmpty()) {
+            differentiate(pass, pass.mask.takeOutputGradient(gradient), alpha, pass.mask.inputGradient(), false);
         }
         if (pass.isMasked) {
             pass.mask.spreadInputGradient(gradient, out);

@@ -24,6 +24,9 @@ final class MaskedRows implements AutoCloseable {
     private final Scratch<IntPointer> codes;
     private final Scratch<FloatPointer> distances;
 
+    /** The marks of the last mask, where they are not to be asked of a device. */
+    private @Nullable RowMarks known;
+
     MaskedRows(Kernels kernels) {
         this.kernels = kernels;
         selection = new RowSelection(kernels);
@@ -40,8 +43,15 @@ final class MaskedRows implements AutoCloseable {
     /** Takes the rows of a mask out of an input, unless there are none. */
     FloatPointer takeInput(RowMask mask, NativeFloats input, FloatPointer z, Rows rows) {
         IntPointer values = marks.atLeast(rows.count());
-        mask.rows().copyTo(kernels, values);
-        selection.select(values, 0, rows);
+        // On the CPU there is nothing to wait for.
+        known = kernels.onCuda() ? mask.marksOnHost() : null;
+        if (known == null) {
+            mask.rows().copyTo(kernels, values);
+            selection.select(values, 0, rows);
+        } else {
+            kernels.send(known.values(), values);
+            selection.select(values, 0, rows, known.count());
+        }
         if (selection.isEmpty()) {
             return z;
         }
@@ -59,6 +69,32 @@ final class MaskedRows implements AutoCloseable {
 
     RowSelection selection() {
         return selection;
+    }
+
+    /** Whether a failure has to be found before this memory is used again, which alone tells its row. */
+    boolean isNeededByFailures() {
+        return known == null && !selection.isEmpty();
+    }
+
+    /** Runs operations on the rows that take part. Where they fail at one of them, it has its number among all rows. */
+    void run(Runnable operations) {
+        RowMarks marks = known; // this pass's, whenever the failure is found
+        kernels.withFailures(
+                failure -> {
+                    boolean isOfRow =
+                            failure.tensor().equals("z") || failure.tensor().equals("gradient");
+                    if (!isOfRow) {
+                        return failure;
+                    }
+                    long number = marks == null ? selection.numberOf(failure.row()) : marks.numberOf(failure.row());
+                    return new NotFiniteException(failure.tensor(), number);
+                },
+                operations);
+    }
+
+    /** How many rows of each sample take part; null where the host does not know it. */
+    long @Nullable [] countsOfSamples(int samples) {
+        return known == null ? null : known.countsOfSamples(samples);
     }
 
     /** Memory for the output of the rows that take part. */

@@ -246,13 +246,13 @@ public abstract sealed class Quantizer implements AutoCloseable
      * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
      * change it in between.
      *
-     * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask, with workers, with
-     * replacementPolicy KMEANS_INPUT, and in the first training pass where that initialises by k-means or starts running
-     * moments. The exception then comes from the first of these that waits, or that comes after it: the numbers of the
-     * result, {@link Parameter#gradient} and {@link Optimizer#step} after the backward, or one of the layer's next passes.
-     * The layer has not been changed by the pass then, either, nor by a step with its gradients; passes between the two are
-     * what they would have been without it, but that it has had a number of the training steps, which random draws depend
-     * on.
+     * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask on the device, with
+     * workers, with replacementPolicy KMEANS_INPUT, and in the first training pass where that initialises by k-means or
+     * starts running moments. The exception then comes from the first of these that waits, or that comes after it: the
+     * numbers of the result, {@link Parameter#gradient} and {@link Optimizer#step} after the backward, or one of the layer's
+     * next passes. The layer has not been changed by the pass then, either, nor by a step with its gradients; passes between
+     * the two are what they would have been without it, but that it has had a number of the training steps, which random
+     * draws depend on.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -732,11 +732,13 @@ public abstract sealed class Quantizer implements AutoCloseable
             } else if (pass.isEmpty() && training) {
                 sums.checkMayBeEmpty();
             }
-            normaliseAndAssign(pass, training);
-
             Tensor out = output != null ? output.reshape(output.shape()) : resultLike(z, DataType.FLOAT32, z.shape());
             results.add(out);
-            writeWholeOutput(pass, pass.output.room(out));
+            FloatPointer room = pass.output.room(out);
+            run(pass, () -> {
+                normaliseAndAssign(pass, training);
+                writeWholeOutput(pass, room);
+            });
             pass.output.deliver(out);
             // What is copied comes together, since copies that follow one another are one step of a batch.
             countCodes(pass);
@@ -750,9 +752,9 @@ public abstract sealed class Quantizer implements AutoCloseable
             Figures figures = figures(pass, batch);
 
             boolean commits = training && !pass.isEmpty();
-            boolean isAwaited = z.device() == Device.HOST || pass.isMasked;
+            boolean isAwaited = z.device() == Device.HOST || (pass.isMasked && pass.mask.isNeededByFailures());
             if (commits && changesItself()) {
-                prepareNext(pass);
+                run(pass, () -> prepareNext(pass));
                 if (isAwaited || startsInTraining()) {
                     batch.catchUp();
                 }
@@ -771,8 +773,6 @@ public abstract sealed class Quantizer implements AutoCloseable
             savedBatch = batch;
             done = true;
             return new Quantized(out, codes, distances, figures);
-        } catch (NotFiniteException failure) {
-            throw located(pass, failure);
         } finally {
             if (!done) {
                 batch.close();
@@ -801,12 +801,10 @@ public abstract sealed class Quantizer implements AutoCloseable
         try (Batch batch = kernels.beginBatch()) {
             start(pass, z, axis, mask, used > 1);
             pass.used = used;
-            normaliseAndAssign(pass, false);
+            run(pass, () -> normaliseAndAssign(pass, false));
             codes.copyFrom(kernels, wholeCodes(pass));
             batch.submit();
             batch.await();
-        } catch (NotFiniteException failure) {
-            throw located(pass, failure);
         } finally {
             giveBack(pass);
         }
@@ -955,13 +953,13 @@ public abstract sealed class Quantizer implements AutoCloseable
         return term.distancesOfAll(pass.rows);
     }
 
-    /** The failure with the row's number in the input. */
-    private static NotFiniteException located(Pass pass, NotFiniteException failure) {
-        boolean isOfRows = failure.tensor().equals("z") || failure.tensor().equals("gradient");
-        if (!pass.isMasked || !isOfRows) {
-            return failure;
+    /** Runs operations on the rows that take part, of which failures have the row's number in the input. */
+    private static void run(Pass pass, Runnable operations) {
+        if (pass.isMasked) {
+            pass.mask.run(operations);
+        } else {
+            operations.run();
         }
-        return new NotFiniteException(failure.tensor(), pass.mask.selection().numberOf(failure.row()));
     }
 
     private IntPointer collectCodes(Pass pass) {
@@ -1117,15 +1115,14 @@ public abstract sealed class Quantizer implements AutoCloseable
                 gradInput.device() == Device.HOST || (gradOutput != null && gradOutput.device() == Device.HOST);
         parameters.forEach(Parameter::newGradient); // which is cleared at its first use: not in a batch
         // What is waited for anyway fails at its first bad row, before gradients of parameters are overwritten.
-        Batch batch = onHost || pass.isMasked ? null : kernels.beginBatch(savedBatch);
+        boolean isAwaited = onHost || (pass.isMasked && pass.mask.isNeededByFailures());
+        Batch batch = isAwaited ? null : kernels.beginBatch(savedBatch);
         try (batch) {
-            addDifferentiation(pass, gradOutput, alpha, gradInput);
+            run(pass, () -> addDifferentiation(pass, gradOutput, alpha, gradInput));
             if (batch != null) {
                 batch.submit();
                 unfinished.add(batch);
             }
-        } catch (NotFiniteException failure) {
-            throw located(pass, failure);
         }
         parameters.forEach(parameter -> parameter.markGradient(batch));
         forgetSaved();

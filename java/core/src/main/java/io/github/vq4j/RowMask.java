@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which rows of a batch a layer works on: what is padding in a batch of sequences or images of different sizes stays out.
@@ -8,8 +9,13 @@ import java.util.Arrays;
  * both unchanged, and takes no part in the loss, the statistics, the initialisation and the replacement of codes: all else
  * is as if the batch had only the other rows, as a matrix. A sample's loss is the mean over its rows that take part, 0 if
  * there are none. With all rows masked out nothing is trained, and the loss is 0.
+ *
+ * <p>How many rows take part decides the sizes of all that follows: with a mask on a CUDA device the host waits to know it,
+ * with one on the host it counts. A mask on the host has been read when the call that is given it returns.
  */
 public final class RowMask {
+    private static final long MOST_COPIED = 1L << 29;
+
     private final Tensor rows;
 
     private RowMask(Tensor rows) {
@@ -17,7 +23,7 @@ public final class RowMask {
     }
 
     /**
-     * A view of marks.
+     * A view of marks: every use sees them as they are then.
      *
      * @param rows INT32, of the shape of z without the feature axis: above 0 where the row takes part
      */
@@ -44,6 +50,13 @@ public final class RowMask {
 
     Tensor rows() {
         return rows;
+    }
+
+    /** The marks as they are now; null where they lie on a device, or are more than an array is for. */
+    @Nullable
+    RowMarks marksOnHost() {
+        boolean fit = rows.device() == Device.HOST && rows.size() <= MOST_COPIED;
+        return fit ? new RowMarks(rows.toIntArray()) : null;
     }
 
     void checkShape(long[] needed) {

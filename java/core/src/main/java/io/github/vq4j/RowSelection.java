@@ -37,9 +37,15 @@ final class RowSelection implements AutoCloseable {
     void select(IntPointer values, int bound, Rows rows, long known) {
         whole = rows;
         count[0] = known;
-        if (!isEmpty() && !isAll()) {
+        if (!isEmpty()) {
             kernels.rowsAbove(values, rows.count(), bound, order.atLeast(rows.count()), counted.atLeast(1));
         }
+    }
+
+    /** Selects all rows, for a caller that asks {@link #isAll} and takes none out: their numbers are not written down. */
+    void selectAll(Rows rows) {
+        whole = rows;
+        count[0] = rows.count();
     }
 
     /** Selects no row. */

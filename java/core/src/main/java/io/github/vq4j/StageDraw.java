@@ -3,17 +3,20 @@ package io.github.vq4j;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
+import java.util.Arrays;
 import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
  * How many stages each row of a pass uses, by quantizer dropout. Draws are those of a counter-based generator, so that the host
- * makes those of the samples, too, and knows how many rows use a stage without waiting for a device; with a mask, which leaves
- * any number of rows of a sample, it waits.
+ * makes those of the samples, too, and knows how many rows use a stage without waiting for a device; with a mask on the device,
+ * which leaves any number of rows of a sample, it waits.
  */
 final class StageDraw {
     private final IntPointer ofRows;
-    private final int @Nullable [] ofSamples;
+
+    /** How many rows use each stage; null where the host does not know it. */
+    private final long @Nullable [] rowsOfStages;
 
     /**
      * Draws for the rows of a pass.
@@ -24,7 +27,7 @@ final class StageDraw {
     StageDraw(Kernels kernels, Pass pass, long seed, long step, boolean bySample, int least, int most) {
         ofRows = pass.stagesOfRows.atLeast(pass.rows.count());
         RowSelection masked = pass.isMasked ? pass.mask.selection() : null;
-        long samples = bySample ? pass.samples : 1;
+        int samples = bySample ? Math.toIntExact(pass.samples) : 1;
         kernels.drawStages(
                 seed,
                 step,
@@ -35,7 +38,16 @@ final class StageDraw {
                 least,
                 most,
                 ofRows);
-        ofSamples = masked == null ? ofSamples(seed, step, Math.toIntExact(samples), least, most) : null;
+        long[] rowsOfSamples = masked == null ? alike(pass.rows, samples) : pass.mask.countsOfSamples(samples);
+        rowsOfStages = rowsOfSamples == null
+                ? null
+                : rowsOfStages(ofSamples(seed, step, samples, least, most), rowsOfSamples, most);
+    }
+
+    private static long[] alike(Rows rows, int samples) {
+        long[] counts = new long[samples];
+        Arrays.fill(counts, rows.count() / samples);
+        return counts;
     }
 
     private static int[] ofSamples(long seed, long step, int samples, int least, int most) {
@@ -48,6 +60,16 @@ final class StageDraw {
         return stages;
     }
 
+    private static long[] rowsOfStages(int[] ofSamples, long[] rowsOfSamples, int most) {
+        long[] using = new long[most];
+        for (int sample = 0; sample < ofSamples.length; sample++) {
+            for (int stage = 0; stage < ofSamples[sample]; stage++) {
+                using[stage] += rowsOfSamples[sample];
+            }
+        }
+        return using;
+    }
+
     /** The draw of each row, where the kernels run. */
     IntPointer ofRows() {
         return ofRows;
@@ -55,24 +77,21 @@ final class StageDraw {
 
     /** Selects the rows that use a stage, of all of the pass. */
     void select(int stage, Rows all, RowSelection selection) {
-        select(ofRows, stage, all, all.count(), selection);
+        select(ofRows, stage, all, selection);
     }
 
     /**
      * The same of some of the rows, those that use an earlier stage.
      *
      * @param values their draws
-     * @param ofPass how many rows the pass has
      */
-    void select(IntPointer values, int stage, Rows rows, long ofPass, RowSelection selection) {
-        if (ofSamples == null) {
+    void select(IntPointer values, int stage, Rows rows, RowSelection selection) {
+        if (rowsOfStages == null) {
             selection.select(values, stage, rows);
-            return;
+        } else if (rowsOfStages[stage] == rows.count()) {
+            selection.selectAll(rows);
+        } else {
+            selection.select(values, stage, rows, rowsOfStages[stage]);
         }
-        long using = 0;
-        for (int stages : ofSamples) {
-            using += stages > stage ? ofPass / ofSamples.length : 0;
-        }
-        selection.select(values, stage, rows, using);
     }
 }

@@ -17,24 +17,35 @@ import org.junit.jupiter.api.Test;
 
 /** Passes of device tensors: the host does not wait, graphs are used again, and failures arrive later, but arrive. */
 class AsynchronousPassTest {
-    private static final int FEATURES = 16;
+    static final int FEATURES = 16;
     private static final int CODES = 40;
-    private static final int ROWS = 300;
-    private static final int[] LEVELS = {4, 3, 5, 2, 2, 2, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
+    static final int ROWS = 300;
+    static final int[] LEVELS = {4, 3, 5, 2, 2, 2, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2};
 
     /** What batches have done in this process. */
-    private record Counts(long graphsMade, long graphsLaunched, long waits) {
+    record Counts(long graphsMade, long graphsLaunched, long waits) {
         static Counts now() {
             try (LongPointer counts = new LongPointer(6)) {
                 CudaKernels.batchCounts(counts);
                 return new Counts(counts.get(0), counts.get(1), counts.get(4));
             }
         }
+
+        /** Lets the garbage collector wait for the batches that were left to it, lest it does while waits are counted. */
+        static void settle() throws InterruptedException {
+            System.gc();
+            long before = -1;
+            while (before != now().waits()) {
+                before = now().waits();
+                Thread.sleep(20);
+            }
+        }
     }
 
     @BeforeEach
-    void needsCuda() {
+    void needsCuda() throws InterruptedException {
         assumeTrue(Backend.whyNoCuda().isEmpty(), () -> Backend.whyNoCuda().orElse(""));
+        Counts.settle();
     }
 
     private static VectorQuant layer(Backend backend, UnaryOperator<VectorQuant.Builder> options) {
@@ -43,7 +54,7 @@ class AsynchronousPassTest {
                 .build();
     }
 
-    private static float[] numbers(int seed) {
+    static float[] numbers(int seed) {
         Random random = new Random(seed);
         float[] values = new float[ROWS * FEATURES];
         for (int i = 0; i < values.length; i++) {
@@ -52,7 +63,7 @@ class AsynchronousPassTest {
         return values;
     }
 
-    private static Tensor onDevice(float[] values) {
+    static Tensor onDevice(float[] values) {
         Tensor tensor = Tensor.allocate(Backend.cuda(0).kernels(), DataType.FLOAT32, ROWS, FEATURES);
         Tensor.of(values, ROWS, FEATURES).copyTo(Backend.cuda(0).kernels(), tensor.floats());
         return tensor;

@@ -22,6 +22,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.bytedeco.javacpp.LongPointer;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
@@ -57,13 +58,14 @@ class BatchTableTest {
             MOMENTS_START,
             "replacement KMEANS_INPUT",
             "the number of unused codes is the number of clusters",
-            "row mask",
+            "row mask on the device",
             "how many rows take part decides the sizes of all that follows",
             "workers",
             "sums go to the other workers through the host");
 
     /** Options of the layers that have them. */
-    private record Case(String name, boolean masked, List<Function<Backend, Quantizer>> layers) {
+    private record Case(
+            String name, @Nullable Function<Device, RowMask> mask, List<Function<Backend, Quantizer>> layers) {
         static Case of(Method method) {
             List<Function<Backend, Quantizer>> layers = new ArrayList<>();
             for (Supplier<Quantizer.Builder<?>> builder : builders()) {
@@ -75,16 +77,23 @@ class BatchTableTest {
                     });
                 }
             }
-            return new Case(method.name(), method == Method.MASK, layers);
+            return new Case(method.name(), method == Method.MASK ? device -> maskOnHost() : null, layers);
         }
 
         static Case of(String name, Function<Quantizer.Builder<?>, Quantizer.Builder<?>> options) {
+            return of(name, null, options);
+        }
+
+        static Case of(
+                String name,
+                @Nullable Function<Device, RowMask> mask,
+                Function<Quantizer.Builder<?>, Quantizer.Builder<?>> options) {
             List<Function<Backend, Quantizer>> layers = new ArrayList<>();
             for (Supplier<Quantizer.Builder<?>> builder : builders()) {
                 layers.add(
                         backend -> options.apply(builder.get().backend(backend)).build());
             }
-            return new Case(name, false, layers);
+            return new Case(name, mask, layers);
         }
 
         private static List<Supplier<Quantizer.Builder<?>>> builders() {
@@ -105,7 +114,16 @@ class BatchTableTest {
     private static List<Case> cases() {
         List<Case> all = new ArrayList<>();
         all.add(Case.of("no options", builder -> builder));
-        Method.ALL.forEach(method -> all.add(Case.of(method)));
+        for (Method method : Method.ALL) {
+            all.add(Case.of(method));
+            if (method == Method.MASK) {
+                RowMask onDevice = maskOnDevice();
+                all.add(Case.of(
+                        "row mask on the device",
+                        device -> device == Device.CUDA ? onDevice : maskOnHost(),
+                        builder -> builder));
+            }
+        }
         all.add(Case.of(
                 "alternated optimisation by SGD", builder -> builder.alternated(Optimizer.sgd(0.1, 0.9), 2, true)));
         return all;
@@ -137,7 +155,7 @@ class BatchTableTest {
             long first = 0;
             long further = 0;
             for (Function<Backend, Quantizer> layer : each.layers()) {
-                List<Long> waits = waits(() -> trainee(layer, each.masked()));
+                List<Long> waits = waits(() -> trainee(layer, each.mask()));
                 first = Math.max(first, waits.get(0));
                 further = Math.max(further, Collections.max(waits.subList(1, PASSES)));
             }
@@ -175,13 +193,13 @@ class BatchTableTest {
         void close();
     }
 
-    private static Trainee trainee(Function<Backend, Quantizer> kind, boolean masked) {
+    private static Trainee trainee(Function<Backend, Quantizer> kind, @Nullable Function<Device, RowMask> mask) {
         Quantizer layer = kind.apply(Backend.cuda(0));
         Optimizer optimizer = Optimizer.adam(0.01);
         return new Trainee() {
             @Override
             public void pass(Tensor z, Tensor gradient) {
-                forward(layer, z, masked).close();
+                forward(layer, z, mask).close();
                 layer.backward(gradient, 1).close();
                 optimizer.step(layer);
             }
@@ -233,10 +251,9 @@ class BatchTableTest {
         };
     }
 
-    /** Of each pass. Without graphs: so many shapes come in this test that old ones would be waited for to make room. */
+    /** Of each pass. */
     private static List<Long> waits(Supplier<Trainee> kind) {
         List<Long> all = new ArrayList<>();
-        CudaKernels.setUsesUntilGraph(0);
         try (Trainee layer = kind.get();
                 Tensor z = onDevice(numbers(1));
                 Tensor gradient = onDevice(numbers(2))) {
@@ -246,8 +263,6 @@ class BatchTableTest {
                 all.add(waits() - before);
             }
             Backend.cuda(0).kernels().synchronize();
-        } finally {
-            CudaKernels.setUsesUntilGraph(2);
         }
         return all;
     }
@@ -259,13 +274,13 @@ class BatchTableTest {
         return cases().stream()
                 .map(each -> dynamicTest(each.name(), () -> {
                     for (Function<Backend, Quantizer> layer : each.layers()) {
-                        failBetweenPasses(layer, each.masked());
+                        failBetweenPasses(layer, each.mask());
                     }
                 }));
     }
 
     /** Good passes, one that fails, good passes: on the device as on the CPU, which fails at once. */
-    private static void failBetweenPasses(Function<Backend, Quantizer> kind, boolean masked) {
+    private static void failBetweenPasses(Function<Backend, Quantizer> kind, @Nullable Function<Device, RowMask> mask) {
         float[] bad = numbers(5);
         bad[31 * 9 + 4] = Float.NaN; // of row 4
         try (Quantizer onCpu = kind.apply(Backend.cpu());
@@ -274,32 +289,35 @@ class BatchTableTest {
                 Optimizer ofCuda = Optimizer.adam(0.01);
                 Tensor badOnDevice = onDevice(bad)) {
             for (int step = 0; step < 2; step++) {
-                train(onCpu, ofCpu, onCuda, ofCuda, step, masked);
+                train(onCpu, ofCpu, onCuda, ofCuda, step, mask);
             }
             LayerState before = onCuda.state();
-            NotFiniteException expected =
-                    assertThrows(NotFiniteException.class, () -> forward(onCpu, host(bad), masked));
-            NotFiniteException failure =
-                    assertThrows(NotFiniteException.class, () -> forward(onCuda, badOnDevice, masked)
-                            .loss());
+            NotFiniteException expected = assertThrows(NotFiniteException.class, () -> forward(onCpu, host(bad), mask));
+            NotFiniteException failure = assertThrows(NotFiniteException.class, () -> forward(onCuda, badOnDevice, mask)
+                    .loss());
             assertEquals("z", failure.tensor());
             assertEquals(expected.row(), failure.row());
             assertSame(before, onCuda.state());
             for (int step = 2; step < 5; step++) {
-                train(onCpu, ofCpu, onCuda, ofCuda, step, masked);
+                train(onCpu, ofCpu, onCuda, ofCuda, step, mask);
             }
             assertSame(onCpu.state(), onCuda.state());
         }
     }
 
     private static void train(
-            Quantizer onCpu, Optimizer ofCpu, Quantizer onCuda, Optimizer ofCuda, int step, boolean masked) {
+            Quantizer onCpu,
+            Optimizer ofCpu,
+            Quantizer onCuda,
+            Optimizer ofCuda,
+            int step,
+            @Nullable Function<Device, RowMask> mask) {
         float[] rows = numbers(10 + step);
         float[] gradients = numbers(20 + step);
         try (Tensor z = onDevice(rows);
                 Tensor gradient = onDevice(gradients);
-                Quantized expected = forward(onCpu, host(rows), masked);
-                Quantized result = forward(onCuda, z, masked);
+                Quantized expected = forward(onCpu, host(rows), mask);
+                Quantized result = forward(onCuda, z, mask);
                 Gradients expectedOfZ = onCpu.backward(host(gradients), 1);
                 Gradients ofZ = onCuda.backward(gradient, 1)) {
             ofCpu.step(onCpu);
@@ -328,8 +346,8 @@ class BatchTableTest {
 
     // ---- data ------------------------------------------------------------------------------------------------------
 
-    private static Quantized forward(Quantizer layer, Tensor z, boolean masked) {
-        return masked ? layer.forward(z, mask()) : layer.forward(z);
+    private static Quantized forward(Quantizer layer, Tensor z, @Nullable Function<Device, RowMask> mask) {
+        return mask == null ? layer.forward(z) : layer.forward(z, mask.apply(layer.device()));
     }
 
     /** 2 x 64 x 3 x 3. */
@@ -353,12 +371,18 @@ class BatchTableTest {
     }
 
     /** Without the last column. */
-    private static RowMask mask() {
+    private static RowMask maskOnHost() {
         boolean[] rows = new boolean[ROWS];
         for (int i = 0; i < rows.length; i++) {
             rows[i] = i % 3 < 2;
         }
         return RowMask.of(rows, 2, 3, 3);
+    }
+
+    private static RowMask maskOnDevice() {
+        Tensor marks = Tensor.allocate(Backend.cuda(0).kernels(), DataType.INT32, 2, 3, 3);
+        maskOnHost().rows().copyTo(Backend.cuda(0).kernels(), marks.ints());
+        return RowMask.of(marks);
     }
 
     private static long waits() {

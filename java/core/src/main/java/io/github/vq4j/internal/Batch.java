@@ -270,6 +270,7 @@ public final class Batch implements AutoCloseable {
             failure = own;
             undo.run();
         }
+        meanings.clear(); // which may hold as much as a number for each row
         if (before != null) {
             before.finish();
             failure = before.failure == null ? failure : before.failure;

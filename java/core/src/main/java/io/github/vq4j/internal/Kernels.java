@@ -302,6 +302,18 @@ public final class Kernels {
         }
     }
 
+    /** Copies numbers of the heap, at least one, as they are now: does not wait where a batch is open. */
+    public void send(int[] from, IntPointer to) {
+        long bytes = (long) from.length * Integer.BYTES;
+        try (Memory<IntPointer> host = Memory.ints(ON_CPU, from.length)) {
+            host.pointer().put(from);
+            check(
+                    onCuda()
+                            ? CudaKernels.send(stream(), to, host.pointer(), bytes)
+                            : CpuKernels.send(to, host.pointer(), bytes));
+        }
+    }
+
     /** Fills with standard normal numbers. */
     public void fillNormal(long seed, long purpose, long count, FloatPointer out) {
         check(
