@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * with one on the host it counts. A mask on the host has been read when the call that is given it returns.
  */
 public final class RowMask {
-    private static final long MOST_COPIED = 1L << 29;
+    private static final long MOST_COPIED = Integer.MAX_VALUE / Integer.BYTES; // as arrays of INT32
 
     private final Tensor rows;
 
