@@ -55,7 +55,7 @@ struct Pass {
     // Of `count` moments of one feature, which stand D apart.
     __device__ Moments combined(const Moments* moments, int64_t count) const {
         Moments total{0.0, 0.0, 0.0};
-        load_ahead(
+        load_ahead<2>(  // of three doubles each
             0, count, [&](int64_t i) { return moments[i * layout.features]; },
             [&](Moments each, int64_t) { total = combine(total, each); });
         return total;

@@ -55,6 +55,6 @@ public class LookupBenchmark extends OperationData {
     /** fp32 to FLOAT16. */
     @Benchmark
     public void narrow() {
-        kernels.narrow(z, layout.elements(), DataType.FLOAT16, halves);
+        kernels.narrow(z, layout.elements(), new Halves(halves, DataType.FLOAT16));
     }
 }
