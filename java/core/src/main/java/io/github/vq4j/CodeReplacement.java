@@ -30,6 +30,11 @@ final class CodeReplacement implements AutoCloseable {
     private final Memory<IntPointer> cleared;
     private final Memory<LongPointer> count;
 
+    /** How many further training passes cannot mark a code, so that the host need not ask; and after the one in progress. */
+    private int passesWithout;
+
+    private int nextPassesWithout;
+
     /** @param lifetime training batches that a code may be unused; 0: any number */
     CodeReplacement(RowSums sums, int codes, int lifetime, ReplacementPolicy policy, long seed) {
         kernels = sums.kernels;
@@ -56,7 +61,8 @@ final class CodeReplacement implements AutoCloseable {
      * Marks the codes to replace after a training pass.
      *
      * @param counts how often the batch uses each code
-     * @return whether there may be any: a CUDA device is not waited for to know it, unless the policy needs their number
+     * @return whether there may be any: a CUDA device is not waited for to know it, unless the policy needs their number and
+     *     a code may have reached the end of its life
      */
     boolean mark(LongPointer counts, @Nullable MovingAverages averages, MovingAverages.State averaged) {
         if (lifetime > 0) {
@@ -68,11 +74,32 @@ final class CodeReplacement implements AutoCloseable {
         if (averages != null) {
             averages.markExpired(averaged, nextMask.pointer(), marked.pointer());
         }
-        return !isKnown() || read(marked) > 0;
+        if (!kernels.onCuda()) {
+            return read(marked) > 0;
+        }
+        if (!vectors.needNumber()) {
+            return true;
+        }
+        if (passesWithout > 0) {
+            nextPassesWithout = passesWithout - 1;
+            return false;
+        }
+        boolean marks = read(marked) > 0;
+        boolean mayExpire = averages != null && averages.expires();
+        nextPassesWithout = mayExpire ? 0 : Math.max(0, leastOf(nextCounters) - 1);
+        return marks;
     }
 
-    private boolean isKnown() {
-        return !kernels.onCuda() || vectors.needNumber();
+    /** The shortest life that is left; 0 where codes have none that is counted. */
+    private int leastOf(Memory<IntPointer> lives) {
+        int[] left = new int[codes];
+        kernels.read(lives.pointer(), left);
+        return Arrays.stream(left).min().orElse(0);
+    }
+
+    /** Forgets what is known of further passes: a pass that was thought to be committed has failed, or the state is another. */
+    void forgetPassesWithout() {
+        passesWithout = 0;
     }
 
     /** How many codes have been marked last. */
@@ -108,6 +135,7 @@ final class CodeReplacement implements AutoCloseable {
 
     /** Takes a training pass over; the stored codebook has been. */
     void commit(Parameter codebook) {
+        passesWithout = nextPassesWithout;
         boolean clears = codebook.hasFollowers();
         if (clears) {
             kernels.clear(cleared.pointer(), bytes());
@@ -139,6 +167,7 @@ final class CodeReplacement implements AutoCloseable {
     }
 
     void visitState(StateVisitor state, String prefix) {
+        forgetPassesWithout();
         state.ints(
                 prefix + "replacement.counters", kernels, counters.pointer(), Math.min(1, lifetime), lifetime, codes);
         state.ints(prefix + "replacement.mask", kernels, mask.pointer(), 0, 1, codes);

@@ -70,8 +70,9 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     /**
      * Quantizes. The input is kept, not copied, until the backward: do not change it in between.
      *
-     * <p>On a CUDA device the host waits for neither the forward nor the backward of a device tensor, but with a mask on the
-     * device. The exception then comes from the first of these that waits: the numbers of the result, or one of the layer's next passes.
+     * <p>On a CUDA device the host waits for neither the forward nor the backward of a device tensor, but with a mask
+     * on the device. The exception then comes from the first of these that waits: the numbers of the result, or one of
+     * the layer's next passes.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor

@@ -246,13 +246,13 @@ public abstract sealed class Quantizer implements AutoCloseable
      * codes; within a {@link #disabled} scope passes z on. The input is kept, not copied, until {@link #backward}: do not
      * change it in between.
      *
-     * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask on the device, with
-     * workers, with replacementPolicy KMEANS_INPUT, and in the first training pass where that initialises by k-means or
-     * starts running moments. The exception then comes from the first of these that waits, or that comes after it: the
-     * numbers of the result, {@link Parameter#gradient} and {@link Optimizer#step} after the backward, or one of the layer's
-     * next passes. The layer has not been changed by the pass then, either, nor by a step with its gradients; passes between
-     * the two are what they would have been without it, but that it has had a number of the training steps, which random
-     * draws depend on.
+     * <p>On a CUDA device the host does not wait for the forward of a device tensor, but with a mask on the device,
+     * with workers, with replacementPolicy KMEANS_INPUT where a code may have been unused for long enough, and in the
+     * first training pass where that initialises by k-means or starts running moments. The exception then comes from
+     * the first of these that waits, or that comes after it: the numbers of the result, {@link Parameter#gradient} and
+     * {@link Optimizer#step} after the backward, or one of the layer's next passes. The layer has not been changed by
+     * the pass then, either, nor by a step with its gradients; passes between the two are what they would have been
+     * without it, but that it has had a number of the training steps, which random draws depend on.
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return results where z lies: on the host for a host tensor, on the device for a device tensor
@@ -760,7 +760,7 @@ public abstract sealed class Quantizer implements AutoCloseable
                 }
                 commit(pass, figures);
             }
-            batch.submit(commits ? () -> trainingSteps-- : () -> {});
+            batch.submit(commits ? this::undoTrainingStep : () -> {});
             if (commits) {
                 trainingSteps++;
             }
@@ -1101,6 +1101,17 @@ public abstract sealed class Quantizer implements AutoCloseable
             CodeReplacement replacement = codebooks.get(i).replacement();
             if (replacement != null) {
                 figures.addReplaced(replacement.marked());
+            }
+        }
+    }
+
+    /** After a training pass has failed that was thought to be done: on the device it has changed nothing. */
+    private void undoTrainingStep() {
+        trainingSteps--;
+        for (Codebook codebook : codebooks) {
+            CodeReplacement replacement = codebook.replacement();
+            if (replacement != null) {
+                replacement.forgetPassesWithout();
             }
         }
     }

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.github.vq4j.internal.CudaKernels;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.UnaryOperator;
@@ -64,8 +65,12 @@ class AsynchronousPassTest {
     }
 
     static Tensor onDevice(float[] values) {
-        Tensor tensor = Tensor.allocate(Backend.cuda(0).kernels(), DataType.FLOAT32, ROWS, FEATURES);
-        Tensor.of(values, ROWS, FEATURES).copyTo(Backend.cuda(0).kernels(), tensor.floats());
+        return onDevice(values, ROWS);
+    }
+
+    private static Tensor onDevice(float[] values, int rows) {
+        Tensor tensor = Tensor.allocate(Backend.cuda(0).kernels(), DataType.FLOAT32, rows, FEATURES);
+        Tensor.of(values, rows, FEATURES).copyTo(Backend.cuda(0).kernels(), tensor.floats());
         return tensor;
     }
 
@@ -289,6 +294,33 @@ class AsynchronousPassTest {
                 }
             }
         }
+    }
+
+    /** Fewer rows than codes: the lives of unused codes, four passes, end in the fourth and the eighth. */
+    @Test
+    void clustersForUnusedCodesAreWaitedForWhereALifeMayEnd() {
+        UnaryOperator<VectorQuant.Builder> options =
+                b -> b.replaceFreq(4).replacementPolicy(ReplacementPolicy.KMEANS_INPUT);
+        float[] rows = Arrays.copyOf(numbers(1), 4 * FEATURES);
+        List<Integer> waited = new ArrayList<>();
+        try (VectorQuant layer = layer(Backend.cuda(0), options);
+                VectorQuant onCpu = layer(Backend.cpu(), options);
+                Tensor z = onDevice(rows, 4)) {
+            for (int pass = 1; pass <= 9; pass++) {
+                long waits = Counts.now().waits();
+                layer.forward(z).close();
+                if (Counts.now().waits() > waits) {
+                    waited.add(pass);
+                }
+                onCpu.forward(Tensor.of(rows, 4, FEATURES)).close();
+                if (pass == 6) {
+                    layer.restore(layer.state()); // of whose lives nothing is known yet
+                }
+            }
+            assertArrayEquals(onCpu.codebook().toFloatArray(), layer.codebook().toFloatArray());
+            assertArrayEquals(onCpu.lifeCounters(), layer.lifeCounters());
+        }
+        assertEquals(List.of(1, 4, 7, 8), waited);
     }
 
     @Test
