@@ -27,10 +27,11 @@ struct Segments {
     }
 };
 
-// use(load(i), i) for begin <= i < end, in this order; several loads at a time are on their way together, since what is done
+// use(load(i), i) for begin <= i < end, in this order; eight loads at a time are on their way together, since what is done
 // with one value waits for the one before.
-template <int ahead = 8, typename Load, typename Use>
+template <typename Load, typename Use>
 __device__ __forceinline__ void load_ahead(int64_t begin, int64_t end, Load load, Use use) {
+    constexpr int ahead = 8;
     int64_t i = begin;
     for (; i + ahead <= end; i += ahead) {
         decltype(load(i)) values[ahead];

@@ -12,6 +12,13 @@
 #include "core/failure.hpp"
 #include "cuda/batch.cuh"
 
+// Before a loop: as it stands, for kernels that would take more registers otherwise.
+#ifdef VQ4J_HOST_RUN
+#define VQ4J_NOT_UNROLLED
+#else
+#define VQ4J_NOT_UNROLLED _Pragma("unroll 1")
+#endif
+
 namespace vq4j {
 
 inline void check(cudaError_t error, const char* what) {

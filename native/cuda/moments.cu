@@ -24,6 +24,7 @@ struct Pass {
     Layout layout;
     Segments samples;
     int64_t groups;
+    unsigned spans;  // of a sample
     unsigned blocks_of_span;
     Moments* of_chunks;  // [samples][chunks][D]
     Moments* of_spans;   // [samples][spans][D]; the first of a sample become those of all its rows
@@ -31,8 +32,6 @@ struct Pass {
     float* variance;
     FinishedBlocks finished;  // a counter for each span, and where there are several of a sample one for each sample
     BadRows bad;
-
-    __host__ __device__ int64_t spans() const { return spans_of(samples.chunks()); }
 
     __device__ void sum_chunk(int64_t chunk_number, int64_t d) const {
         const Chunk chunk = samples.chunk(chunk_number);
@@ -55,9 +54,13 @@ struct Pass {
     // Of `count` moments of one feature, which stand D apart.
     __device__ Moments combined(const Moments* moments, int64_t count) const {
         Moments total{0.0, 0.0, 0.0};
-        load_ahead<2>(  // of three doubles each
-            0, count, [&](int64_t i) { return moments[i * layout.features]; },
-            [&](Moments each, int64_t) { total = combine(total, each); });
+        Moments next = moments[0];  // on its way while the one before is combined
+        VQ4J_NOT_UNROLLED
+        for (int64_t i = 1; i <= count; ++i) {
+            const Moments each = next;
+            next = i < count ? moments[i * layout.features] : each;
+            total = combine(total, each);
+        }
         return total;
     }
 };
@@ -66,9 +69,9 @@ template <typename Numbers>
 __global__ void __launch_bounds__(most_threads) moments_kernel(Pass<Numbers> pass) {
     __shared__ bool is_last;
     const int64_t features = pass.layout.features;
-    const int64_t span_number = blockIdx.x / pass.blocks_of_span;
-    const int64_t sample = span_number / pass.spans();
-    const int64_t span = span_number % pass.spans();
+    const unsigned span_number = blockIdx.x / pass.blocks_of_span;
+    const int64_t sample = span_number / pass.spans;
+    const int64_t span = span_number % pass.spans;
     const int64_t left = pass.samples.chunks() - span * span_chunks;
     const int64_t chunks = left < span_chunks ? left : span_chunks;
     const int64_t first_chunk = sample * pass.samples.chunks() + span * span_chunks;
@@ -81,22 +84,23 @@ __global__ void __launch_bounds__(most_threads) moments_kernel(Pass<Numbers> pas
         return;
     }
     for (int64_t d = threadIdx.x; d < features; d += blockDim.x) {
-        pass.of_spans[span_number * features + d] = pass.combined(pass.of_chunks + first_chunk * features + d, chunks);
+        pass.of_spans[int64_t{span_number} * features + d] = pass.combined(pass.of_chunks + first_chunk * features + d, chunks);
     }
-    Moments* const columns = pass.of_spans + sample * pass.spans() * features;
-    if (pass.spans() > 1) {
-        const int64_t spans_of_all = pass.samples.count * pass.spans();
-        if (!pass.finished.this_is_last_of(pass.spans(), spans_of_all + sample, is_last)) {
+    Moments* const columns = pass.of_spans + sample * pass.spans * features;
+    if (pass.spans > 1) {
+        const int64_t spans_of_all = pass.samples.count * pass.spans;
+        if (!pass.finished.this_is_last_of(pass.spans, spans_of_all + sample, is_last)) {
             return;
         }
         for (int64_t d = threadIdx.x; d < features; d += blockDim.x) {
-            columns[d] = pass.combined(columns + d, pass.spans());
+            columns[d] = pass.combined(columns + d, pass.spans);
         }
     }
     __syncthreads();
     const int64_t width = features / pass.groups;
     for (int64_t group = threadIdx.x; group < pass.groups; group += blockDim.x) {
         Moments total{0.0, 0.0, 0.0};
+        VQ4J_NOT_UNROLLED
         for (int64_t d = group * width; d < (group + 1) * width; ++d) {
             total = combine(total, columns[d]);
         }
@@ -114,6 +118,7 @@ void moments(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64
     check_present({rows.values, mean, variance});
     const Segments segments{samples, layout.rows() / samples};
     const int64_t spans = spans_of(segments.chunks());
+    blocks_for(samples * spans, 1);  // which are numbered by 32 bits
     // Small spans, as of many samples, take small blocks.
     const int64_t threads_of_span = std::min(segments.chunks(), span_chunks) * features;
     const int64_t warps = (threads_of_span + warp_threads - 1) / warp_threads;
@@ -123,7 +128,7 @@ void moments(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64
     const DeviceScratch<Moments> of_spans(samples * spans * features, stream);
     const DeviceFinishedBlocks finished(stream, samples * spans + (spans > 1 ? samples : 0));
     const DeviceFirstBad bad(stream);
-    const Pass<Numbers> pass{rows, layout, segments, groups, blocks_of_span, of_chunks.get(), of_spans.get(), mean, variance,
+    const Pass<Numbers> pass{rows, layout, segments, groups, static_cast<unsigned>(spans), blocks_of_span, of_chunks.get(), of_spans.get(), mean, variance,
         finished.get(), bad.rows()};
     launch(moments_kernel<Numbers>, blocks_for(samples * spans * blocks_of_span, 1), static_cast<unsigned>(threads), 0,
         stream, pass);
