@@ -40,6 +40,7 @@ class JmhTest {
             "copy",
             "clear",
             "commit",
+            "send",
             "withFailures",
             "read",
             "write",
