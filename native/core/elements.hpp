@@ -51,10 +51,6 @@ VQ4J_SHARED float affine_statistics_shift(float mean_z, float scale, float mean_
     return fused_multiply_add(-scale, mean_c, mean_z);
 }
 
-VQ4J_SHARED float running_average_element(float running, float batch, float momentum) {
-    return fused_multiply_add(momentum, batch, (1.0f - momentum) * running);
-}
-
 VQ4J_SHARED float weighted_sum_element(float a, float x, float b, float y) {
     return fused_multiply_add(a, x, b * y);
 }

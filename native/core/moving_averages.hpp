@@ -1,4 +1,4 @@
-// Codebooks of moving averages: the arithmetic that the CPU and the CUDA kernels share beside running_average_element.
+// Codebooks of moving averages: the arithmetic that the CPU and the CUDA kernels share beside weighted_sum_element.
 #ifndef VQ4J_CORE_MOVING_AVERAGES_HPP
 #define VQ4J_CORE_MOVING_AVERAGES_HPP
 

@@ -1,11 +1,7 @@
 // The k nearest codes of every row: blocks of rows in parallel; isa/assign_top_k.hpp has the kernel.
 #include "core/arguments.hpp"
-#include "cpu/assign_blocks.hpp"
-#include "cpu/first_bad.hpp"
-#include "cpu/input_rows.hpp"
-#include "cpu/kernels.hpp"
+#include "cpu/score_blocks.hpp"
 #include "cpu/scratch.hpp"
-#include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 
 namespace vq4j {
@@ -20,22 +16,14 @@ Layout checked_top_k(int64_t outer, int64_t inner, int64_t features, int64_t cod
 }
 
 void assign_top_k(const InputRows& input, const void* packed, int64_t codes_count, int64_t k, int32_t* codes) {
-    const Layout layout = input.layout();
-    const int64_t features = layout.features;
+    const int64_t features = input.layout().features;
     const Kernels& table = kernels();
     const PackedCodebook<const float> view =
         packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);
-    const int64_t block = rows_in_block(features, table.panel.rows);
-    FirstBad bad;
-    parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
-        const int64_t begin = i * block;
-        const int64_t end = std::min(layout.rows(), begin + block);
-        const Scratch<float> workspace(assign_workspace_floats(block, features));
+    score_blocks(input, [&](Rows rows, int64_t begin, int64_t end, float* workspace) {
         const Scratch<float> scores((end - begin) * k);
-        bad.note(table.assign_top_k(input.with(begin, end), view, codes_count, k, begin, end, workspace.get(),
-            scores.get(), codes));
+        return table.assign_top_k(rows, view, codes_count, k, begin, end, workspace, scores.get(), codes);
     });
-    bad.require_finite("z");
 }
 
 }  // namespace

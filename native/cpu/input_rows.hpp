@@ -3,8 +3,9 @@
 #ifndef VQ4J_CPU_INPUT_ROWS_HPP
 #define VQ4J_CPU_INPUT_ROWS_HPP
 
+#include "core/failure.hpp"
 #include "cpu/kernels.hpp"
-#include "cpu/thread_pool.hpp"
+#include "vq4j/cpu.h"
 
 namespace vq4j {
 
@@ -16,10 +17,7 @@ public:
     InputRows(const uint16_t* halves, int32_t type, Layout layout, float* widened)
         : rows_{widened, layout}, halves_(layout.inner == 1 ? halves : nullptr), type_(type), widened_(widened) {
         if (layout.inner > 1) {
-            const Kernels& table = kernels();
-            parallel_ranges(layout.rows() * layout.features, 1, [&](int64_t begin, int64_t end) {
-                table.widen(halves + begin, type, end - begin, widened + begin);
-            });
+            require_ok(vq4j_cpu_widen(halves, type, layout.rows() * layout.features, widened));
         }
     }
 

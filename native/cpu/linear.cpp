@@ -2,11 +2,9 @@
 // isa/linear.hpp has the kernels.
 #include "core/arguments.hpp"
 #include "core/linear.hpp"
-#include "cpu/assign_blocks.hpp"
-#include "cpu/first_bad.hpp"
-#include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/packed_codebook.hpp"
+#include "cpu/score_blocks.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
@@ -35,22 +33,15 @@ void pack_weights(const float* weight, const float* bias, LinearSize size, bool 
 
 void linear(const InputRows& input, const float* weight, const float* bias, int64_t out_features, bool transposed,
     float* out) {
-    const Layout layout = input.layout();
-    const int64_t features = layout.features;
+    const int64_t features = input.layout().features;
     const Kernels& table = kernels();
     const Scratch<float> memory(panels_floats(out_features, features, table.panel.codes));
     const auto packed = packed_view(memory.get(), out_features, features, table.panel.codes);
     const auto view = packed_view(static_cast<const float*>(memory.get()), out_features, features, table.panel.codes);
     pack_weights(weight, bias, {features, out_features}, transposed, packed);
-    const int64_t block = rows_in_block(features, table.panel.rows);
-    FirstBad bad;
-    parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
-        const int64_t begin = i * block;
-        const int64_t end = std::min(layout.rows(), begin + block);
-        const Scratch<float> workspace(assign_workspace_floats(block, features));
-        bad.note(table.linear(input.with(begin, end), view, out_features, begin, end, workspace.get(), out));
+    score_blocks(input, [&](Rows rows, int64_t begin, int64_t end, float* workspace) {
+        return table.linear(rows, view, out_features, begin, end, workspace, out);
     });
-    bad.require_finite("z");
 }
 
 }  // namespace

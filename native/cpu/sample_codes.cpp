@@ -1,11 +1,6 @@
 // A random code of every row: blocks of rows in parallel; isa/sample_codes.hpp has the kernel.
 #include "core/arguments.hpp"
-#include "cpu/assign_blocks.hpp"
-#include "cpu/first_bad.hpp"
-#include "cpu/input_rows.hpp"
-#include "cpu/kernels.hpp"
-#include "cpu/scratch.hpp"
-#include "cpu/thread_pool.hpp"
+#include "cpu/score_blocks.hpp"
 #include "vq4j/cpu.h"
 
 namespace vq4j {
@@ -20,21 +15,13 @@ Layout checked_sampling(int64_t outer, int64_t inner, int64_t features, int64_t 
 }
 
 void sample_codes(const InputRows& input, const void* packed, int64_t codes_count, CodeSampling sampling, int32_t* codes) {
-    const Layout layout = input.layout();
-    const int64_t features = layout.features;
+    const int64_t features = input.layout().features;
     const Kernels& table = kernels();
     const PackedCodebook<const float> view =
         packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);
-    const int64_t block = rows_in_block(features, table.panel.rows);
-    FirstBad bad;
-    parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
-        const int64_t begin = i * block;
-        const int64_t end = std::min(layout.rows(), begin + block);
-        const Scratch<float> workspace(assign_workspace_floats(block, features));
-        bad.note(table.sample_codes(
-            input.with(begin, end), view, codes_count, sampling, begin, end, workspace.get(), codes));
+    score_blocks(input, [&](Rows rows, int64_t begin, int64_t end, float* workspace) {
+        return table.sample_codes(rows, view, codes_count, sampling, begin, end, workspace, codes);
     });
-    bad.require_finite("z");
 }
 
 }  // namespace

@@ -34,10 +34,7 @@ public:
     }
 
     int64_t pick(int64_t draw, uint64_t seed) const {
-        if (draw == 0) {
-            return draw_any_row(draw, seed, rows_.layout.rows());
-        }
-        const DrawnChunk drawn = draw_chunk(draw, seed, sums_.get(), whole_.chunks());
+        const DrawnChunk drawn = draw_chunk(draw, seed, sums_.get(), draw == 0 ? 0 : whole_.chunks());
         if (drawn.chunk < 0) {
             return draw_any_row(draw, seed, rows_.layout.rows());
         }

@@ -118,7 +118,6 @@ void moments(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64
     check_present({rows.values, mean, variance});
     const Segments segments{samples, layout.rows() / samples};
     const int64_t spans = spans_of(segments.chunks());
-    blocks_for(samples * spans, 1);  // which are numbered by 32 bits
     // Small spans, as of many samples, take small blocks.
     const int64_t threads_of_span = std::min(segments.chunks(), span_chunks) * features;
     const int64_t warps = (threads_of_span + warp_threads - 1) / warp_threads;

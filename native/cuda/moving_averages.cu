@@ -18,7 +18,7 @@ struct AverageUses {
     float* next_sizes;
 
     __device__ void operator()(int64_t k) const {
-        next_sizes[k] = running_average_element(sizes[k], static_cast<float>(counts[k]), momentum);
+        next_sizes[k] = weighted_sum_element(momentum, static_cast<float>(counts[k]), 1.0f - momentum, sizes[k]);
     }
 };
 
@@ -51,7 +51,7 @@ struct AverageRows {
 
     __device__ void operator()(int64_t at) const {
         const int64_t k = at / features;
-        const float average = running_average_element(averages[at], sums[at], momentum);
+        const float average = weighted_sum_element(momentum, sums[at], 1.0f - momentum, averages[at]);
         next_averages[at] = average;
         const float code = average / smoothed_size(next_sizes[k], *total, codes_count, epsilon);
         codebook[at] = code;

@@ -86,15 +86,9 @@ final class CodeReplacement implements AutoCloseable {
         }
         boolean marks = read(marked) > 0;
         boolean mayExpire = averages != null && averages.expires();
-        nextPassesWithout = mayExpire ? 0 : Math.max(0, leastOf(nextCounters) - 1);
+        int shortestLife = Arrays.stream(ofEachCode(nextCounters)).min().orElseThrow();
+        nextPassesWithout = mayExpire ? 0 : Math.max(0, shortestLife - 1);
         return marks;
-    }
-
-    /** The shortest life that is left; 0 where codes have none that is counted. */
-    private int leastOf(Memory<IntPointer> lives) {
-        int[] left = new int[codes];
-        kernels.read(lives.pointer(), left);
-        return Arrays.stream(left).min().orElse(0);
     }
 
     /** Forgets what is known of further passes: a pass that was thought to be committed has failed, or the state is another. */
@@ -154,16 +148,13 @@ final class CodeReplacement implements AutoCloseable {
         if (read(count) == 0) {
             return new int[0];
         }
-        int[] marks = new int[codes];
-        kernels.read(mask.pointer(), marks);
+        int[] marks = ofEachCode(mask);
         return IntStream.range(0, codes).filter(k -> marks[k] != 0).toArray();
     }
 
     /** What is left of every code's life. */
     int[] counters() {
-        int[] left = new int[codes];
-        kernels.read(counters.pointer(), left);
-        return left;
+        return ofEachCode(counters);
     }
 
     void visitState(StateVisitor state, String prefix) {
@@ -194,6 +185,12 @@ final class CodeReplacement implements AutoCloseable {
 
     private long bytes() {
         return (long) codes * Integer.BYTES;
+    }
+
+    private int[] ofEachCode(Memory<IntPointer> numbers) {
+        int[] values = new int[codes];
+        kernels.read(numbers.pointer(), values);
+        return values;
     }
 
     private long read(Memory<LongPointer> number) {

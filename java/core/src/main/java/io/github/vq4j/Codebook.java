@@ -235,27 +235,20 @@ final class Codebook implements AutoCloseable {
         }
     }
 
-    /** The nearest code of every row, or one that is drawn. */
-    void assign(State state, Assignment assignment, @Nullable CodeSampling sampling) {
+    /**
+     * The nearest code of every row, or one that is drawn.
+     *
+     * @param unread the rows in 16 bits, which are left in the assignment; null: they are there
+     * @param keeps whether they are read again
+     */
+    void assign(
+            State state,
+            Assignment assignment,
+            @Nullable Halves unread,
+            boolean keeps,
+            @Nullable CodeSampling sampling) {
         if (sampling == null) {
-            kernels.assign(assignment.z, assignment.rows, packed(state), codes, assignment.codes);
-            return;
-        }
-        kernels.sampleCodes(
-                assignment.z,
-                assignment.rows,
-                packed(state),
-                codes,
-                sampling.temperature(),
-                sampling.seed(),
-                sampling.step(),
-                assignment.codes);
-    }
-
-    /** The same of rows in 16 bits, which become those of the assignment where it keeps them. */
-    void assign(State state, Assignment assignment, Halves unread, boolean keeps, @Nullable CodeSampling sampling) {
-        if (sampling == null) {
-            FloatPointer z = keeps ? assignment.z : null;
+            FloatPointer z = unread == null || keeps ? assignment.z : null;
             kernels.assign(unread, z, assignment.rows, packed(state), codes, assignment.codes);
             return;
         }
@@ -277,11 +270,7 @@ final class Codebook implements AutoCloseable {
      * @param unread the rows in 16 bits, which are left in z; null: they are there
      */
     void assignTopK(State state, FloatPointer z, @Nullable Halves unread, Rows rows, long k, IntPointer out) {
-        if (unread == null) {
-            kernels.assignTopK(z, rows, packed(state), codes, k, out);
-        } else {
-            kernels.assignTopK(unread, z, rows, packed(state), codes, k, out);
-        }
+        kernels.assignTopK(unread, z, rows, packed(state), codes, k, out);
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
@@ -314,7 +303,7 @@ final class Codebook implements AutoCloseable {
         }
         if (inner.reassigns()) {
             pack(state.effective(), state);
-            assign(state, assignment, sampling);
+            assign(state, assignment, null, true, sampling);
         }
     }
 

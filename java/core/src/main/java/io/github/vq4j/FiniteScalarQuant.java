@@ -103,12 +103,7 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
 
     @Override
     void assign(CodebookFreePass pass, @Nullable Halves unread, @Nullable FloatPointer output) {
-        FloatPointer z = pass.normalised;
-        if (unread == null) {
-            kernels.finiteScalarQuantize(z, pass.rows, nativeLevels.pointer(), output, pass.codes());
-        } else {
-            kernels.finiteScalarQuantize(unread, z, pass.rows, nativeLevels.pointer(), output, pass.codes());
-        }
+        kernels.finiteScalarQuantize(unread, pass.normalised, pass.rows, nativeLevels.pointer(), output, pass.codes());
     }
 
     @Override

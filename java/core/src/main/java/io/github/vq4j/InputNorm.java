@@ -105,35 +105,32 @@ final class InputNorm implements AutoCloseable {
         }
         FloatPointer out = state.output.atLeast(rows.elements());
         if (norm == Norm.UNIT || norm == Norm.MAX_NORM) {
-            if (unread == null) {
-                kernels.rowNorm("z", z, rows, norm == Norm.UNIT, out);
-            } else {
-                kernels.rowNorm(unread, z, rows, norm == Norm.UNIT, out);
-            }
+            kernels.rowNorm(unread, z, rows, norm == Norm.UNIT, out);
             return out;
         }
         state.samples = norm == Norm.BATCH ? 1 : samples;
         state.batchStatistics = running == null || training;
+        Halves stillUnread = unread;
         if (state.batchStatistics) {
             takeMoments(z, unread, rows, state);
-            normalize(z, null, rows, state, out);
+            stillUnread = null;
         } else {
             state.mean = running.mean();
             state.variance = running.variance();
-            normalize(z, unread, rows, state, out);
         }
+        kernels.normalize(
+                stillUnread,
+                z,
+                rows,
+                state.samples,
+                groups,
+                state.mean,
+                state.variance,
+                epsilon,
+                valueOf(scale),
+                valueOf(shift),
+                out);
         return out;
-    }
-
-    private void normalize(FloatPointer z, @Nullable Halves unread, Rows rows, State state, FloatPointer out) {
-        FloatPointer scales = valueOf(scale);
-        FloatPointer shifts = valueOf(shift);
-        if (unread == null) {
-            kernels.normalize(z, rows, state.samples, groups, state.mean, state.variance, epsilon, scales, shifts, out);
-        } else {
-            kernels.normalize(
-                    unread, z, rows, state.samples, groups, state.mean, state.variance, epsilon, scales, shifts, out);
-        }
     }
 
     /** Takes the running moments of a training pass over. */
@@ -198,11 +195,7 @@ final class InputNorm implements AutoCloseable {
         }
         state.mean = state.batchMean.atLeast(state.samples * groups);
         state.variance = state.batchVariance.atLeast(state.samples * groups);
-        if (unread == null) {
-            kernels.moments("z", z, rows, state.samples, groups, state.mean, state.variance);
-        } else {
-            kernels.moments(unread, z, rows, state.samples, groups, state.mean, state.variance);
-        }
+        kernels.moments(unread, z, rows, state.samples, groups, state.mean, state.variance);
         if (running != null) {
             FloatPointer unbiased = state.unbiasedVariance.atLeast(features);
             float factor = (float) (valuesOfOne / (valuesOfOne - 1.0));

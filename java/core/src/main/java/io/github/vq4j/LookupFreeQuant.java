@@ -129,11 +129,7 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
 
     @Override
     void assign(CodebookFreePass pass, @Nullable Halves unread, @Nullable FloatPointer output) {
-        if (unread == null) {
-            kernels.signQuantize(pass.normalised, pass.rows, scale, output, pass.codes());
-        } else {
-            kernels.signQuantize(unread, pass.normalised, pass.rows, scale, output, pass.codes());
-        }
+        kernels.signQuantize(unread, pass.normalised, pass.rows, scale, output, pass.codes());
     }
 
     @Override

@@ -92,11 +92,7 @@ final class Projection implements AutoCloseable {
      */
     FloatPointer in(FloatPointer z, @Nullable Halves unread, Rows rows, State state) {
         FloatPointer out = state.input.atLeast(lookupRows(rows).elements());
-        if (unread == null) {
-            kernels.linear("z", z, rows, inWeight.values(), inBias.values(), lookupFeatures, false, out);
-        } else {
-            kernels.linear(unread, z, rows, inWeight.values(), inBias.values(), lookupFeatures, out);
-        }
+        kernels.linear(unread, z, rows, inWeight.values(), inBias.values(), lookupFeatures, out);
         return out;
     }
 

@@ -156,12 +156,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         CodeSampling sampling = training && samplingTemperature > 0
                 ? new CodeSampling(samplingTemperature, Codebook.seedOf(seed, number), trainingSteps)
                 : null;
-        Halves unread = pass.input.takeUnread();
-        if (unread != null) {
-            codebookOf(number).assign(stateOf(pass, number), assignment, unread, pass.keepsZ, sampling);
-        } else {
-            codebookOf(number).assign(stateOf(pass, number), assignment, sampling);
-        }
+        codebookOf(number).assign(stateOf(pass, number), assignment, pass.input.takeUnread(), pass.keepsZ, sampling);
         if (training) {
             codebookOf(number).alternate(stateOf(pass, number), assignment, sampling);
         }

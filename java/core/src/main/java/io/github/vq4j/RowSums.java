@@ -86,11 +86,7 @@ class RowSums {
      * @param unread z in 16 bits, which is left in z; null: z is there
      */
     void moments(FloatPointer z, @Nullable Halves unread, Rows rows, FloatPointer mean, FloatPointer variance) {
-        if (unread == null) {
-            kernels.moments("z", z, rows, 1, rows.features(), mean, variance);
-        } else {
-            kernels.moments(unread, z, rows, 1, rows.features(), mean, variance);
-        }
+        kernels.moments(unread, z, rows, 1, rows.features(), mean, variance);
     }
 
     /** Replaces marked codes by rows drawn independently, with noise: {@link ReplacementPolicy#RANDOM_INPUT}. */

@@ -2,6 +2,7 @@ package io.github.vq4j.internal;
 
 import io.github.vq4j.NotFiniteException;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -394,9 +395,9 @@ public final class Kernels {
                                 out));
     }
 
-    /** As {@link #sampleCodes}, of z in 16 bits, which receives it in fp32. */
+    /** As {@link #sampleCodes}, of z in 16 bits, which is left in z; null: z is there. */
     public void sampleCodes(
-            Halves halves,
+            @Nullable Halves unread,
             FloatPointer z,
             Rows rows,
             Pointer packed,
@@ -405,12 +406,16 @@ public final class Kernels {
             long seed,
             long step,
             IntPointer out) {
+        if (unread == null) {
+            sampleCodes(z, rows, packed, codes, temperature, seed, step, out);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.sampleCodesHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -422,8 +427,8 @@ public final class Kernels {
                                 out,
                                 z)
                         : CpuKernels.sampleCodesHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -453,15 +458,19 @@ public final class Kernels {
                         : CpuKernels.assignTopK(z, rows.outer(), rows.inner(), rows.features(), packed, codes, k, out));
     }
 
-    /** As {@link #assignTopK}, of z in 16 bits, which receives it in fp32. */
+    /** As {@link #assignTopK}, of z in 16 bits, which is left in z; null: z is there. */
     public void assignTopK(
-            Halves halves, FloatPointer z, Rows rows, Pointer packed, long codes, long k, IntPointer out) {
+            @Nullable Halves unread, FloatPointer z, Rows rows, Pointer packed, long codes, long k, IntPointer out) {
+        if (unread == null) {
+            assignTopK(z, rows, packed, codes, k, out);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.assignTopKHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -471,8 +480,8 @@ public final class Kernels {
                                 out,
                                 z)
                         : CpuKernels.assignTopKHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -495,17 +504,22 @@ public final class Kernels {
     }
 
     /**
-     * As {@link #assign}, of rows in 16 bits.
+     * As {@link #assign}, of z in 16 bits, which is left in z; null: z is there.
      *
-     * @param z receives the rows; null: nothing does
+     * @param z null where z in 16 bits is not read again
      */
-    public void assign(Halves halves, @Nullable FloatPointer z, Rows rows, Pointer packed, long codes, IntPointer out) {
+    public void assign(
+            @Nullable Halves unread, @Nullable FloatPointer z, Rows rows, Pointer packed, long codes, IntPointer out) {
+        if (unread == null) {
+            assign(Objects.requireNonNull(z, "z"), rows, packed, codes, out);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.assignHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -514,8 +528,8 @@ public final class Kernels {
                                 out,
                                 z)
                         : CpuKernels.assignHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1283,21 +1297,25 @@ public final class Kernels {
                                         variance)));
     }
 
-    /** As {@link #moments}, of z in 16 bits, which receives it in fp32. */
+    /** As {@link #moments}, of z in 16 bits, which is left in z; null: z is there. */
     public void moments(
-            Halves halves,
+            @Nullable Halves unread,
             FloatPointer z,
             Rows rows,
             long samples,
             long groups,
             FloatPointer mean,
             FloatPointer variance) {
+        if (unread == null) {
+            moments("z", z, rows, samples, groups, mean, variance);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.momentsHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1307,8 +1325,8 @@ public final class Kernels {
                                 variance,
                                 z)
                         : CpuKernels.momentsHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1362,9 +1380,9 @@ public final class Kernels {
                                 out));
     }
 
-    /** As {@link #normalize}, of z in 16 bits, which receives it in fp32. */
+    /** As {@link #normalize}, of z in 16 bits, which is left in z; null: z is there. */
     public void normalize(
-            Halves halves,
+            @Nullable Halves unread,
             FloatPointer z,
             Rows rows,
             long samples,
@@ -1375,12 +1393,16 @@ public final class Kernels {
             FloatPointer scale,
             FloatPointer shift,
             FloatPointer out) {
+        if (unread == null) {
+            normalize(z, rows, samples, groups, mean, variance, epsilon, scale, shift, out);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.normalizeHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1394,8 +1416,8 @@ public final class Kernels {
                                 out,
                                 z)
                         : CpuKernels.normalizeHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1480,15 +1502,19 @@ public final class Kernels {
                                 : CpuKernels.rowNorm(values, rows.outer(), rows.inner(), rows.features(), kind, out)));
     }
 
-    /** As {@link #rowNorm}, of z in 16 bits, which receives it in fp32. */
-    public void rowNorm(Halves halves, FloatPointer z, Rows rows, boolean unit, FloatPointer out) {
+    /** As {@link #rowNorm}, of z in 16 bits, which is left in z; null: z is there. */
+    public void rowNorm(@Nullable Halves unread, FloatPointer z, Rows rows, boolean unit, FloatPointer out) {
+        if (unread == null) {
+            rowNorm("z", z, rows, unit, out);
+            return;
+        }
         int kind = unit ? CpuKernels.VQ4J_UNIT : CpuKernels.VQ4J_MAX_NORM;
         check(
                 onCuda()
                         ? CudaKernels.rowNormHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1496,8 +1522,8 @@ public final class Kernels {
                                 out,
                                 z)
                         : CpuKernels.rowNormHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1725,21 +1751,25 @@ public final class Kernels {
                                         out)));
     }
 
-    /** As {@link #linear}, of z in 16 bits, which receives it in fp32. */
+    /** As {@link #linear}, of z in 16 bits, which is left in z; null: z is there. */
     public void linear(
-            Halves halves,
+            @Nullable Halves unread,
             FloatPointer z,
             Rows rows,
             FloatPointer weight,
             @Nullable FloatPointer bias,
             long outFeatures,
             FloatPointer out) {
+        if (unread == null) {
+            linear("z", z, rows, weight, bias, outFeatures, false, out);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.linearHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -1750,8 +1780,8 @@ public final class Kernels {
                                 out,
                                 z)
                         : CpuKernels.linearHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -2202,15 +2232,19 @@ public final class Kernels {
                                 z, rows.outer(), rows.inner(), rows.features(), levels, out, codes));
     }
 
-    /** As {@link #finiteScalarQuantize}, of z in 16 bits, which receives it in fp32. */
+    /** As {@link #finiteScalarQuantize}, of z in 16 bits, which is left in z; null: z is there. */
     public void finiteScalarQuantize(
-            Halves halves, FloatPointer z, Rows rows, IntPointer levels, FloatPointer out, IntPointer codes) {
+            @Nullable Halves unread, FloatPointer z, Rows rows, IntPointer levels, FloatPointer out, IntPointer codes) {
+        if (unread == null) {
+            finiteScalarQuantize(z, rows, levels, out, codes);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.finiteScalarQuantizeHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -2219,8 +2253,8 @@ public final class Kernels {
                                 codes,
                                 z)
                         : CpuKernels.finiteScalarQuantizeHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -2264,15 +2298,19 @@ public final class Kernels {
                         : CpuKernels.signQuantize(z, rows.outer(), rows.inner(), rows.features(), scale, out, codes));
     }
 
-    /** As {@link #signQuantize}, of z in 16 bits, which receives it in fp32. */
+    /** As {@link #signQuantize}, of z in 16 bits, which is left in z; null: z is there. */
     public void signQuantize(
-            Halves halves, FloatPointer z, Rows rows, float scale, FloatPointer out, IntPointer codes) {
+            @Nullable Halves unread, FloatPointer z, Rows rows, float scale, FloatPointer out, IntPointer codes) {
+        if (unread == null) {
+            signQuantize(z, rows, scale, out, codes);
+            return;
+        }
         check(
                 onCuda()
                         ? CudaKernels.signQuantizeHalf(
                                 stream(),
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
@@ -2281,8 +2319,8 @@ public final class Kernels {
                                 codes,
                                 z)
                         : CpuKernels.signQuantizeHalf(
-                                halves.values(),
-                                halves.nativeType(),
+                                unread.values(),
+                                unread.nativeType(),
                                 rows.outer(),
                                 rows.inner(),
                                 rows.features(),
