@@ -3,8 +3,8 @@
 // A tile is 6 rows x 2 vectors of codes, a score a lane, started at -h and held in registers over all features: 12 chains
 // of fused multiply-adds hide their latency, 2 loads of codes and 6 broadcasts feed them. Each lane keeps the best score
 // it has seen and which vector of codes it was in; the lanes of a row are compared once at the end of its block. Rows are
-// centred, checked and transposed into tiles once a block; codes stream from a piece of the codebook that stays in the
-// second-level cache. The N x K scores are never written. Bound by the FMA units from about D = 32 up, below by the
+// centred, checked and transposed into tiles once a block, and fetched while the block before is scored; codes stream from
+// a piece of the codebook that stays in the second-level cache. The N x K scores are never written. Bound by the FMA units from about D = 32 up, below by the
 // comparisons; on a core that another thread works on, too, by the number of instructions.
 #ifndef VQ4J_CPU_ISA_ASSIGN_HPP
 #define VQ4J_CPU_ISA_ASSIGN_HPP
@@ -23,12 +23,17 @@ namespace {
 constexpr int tile_rows = 6;
 constexpr int tile_codes = 2 * lanes;
 
+// What is brought to the second-level cache meanwhile: a line for each feature, `step` floats apart.
+struct Ahead {
+    const float* line;
+    int64_t step;
+};
+
 // Scores of a tile's rows, [D][rows_in_tile], against the codes of one panel. In variables of their own and loops that are
-// unrolled: else a vector of two registers (NEON) is written to the stack for every feature. `fetch`: brings the next panel
-// to the second-level cache meanwhile.
-template <int rows_in_tile, bool fetch = true>
+// unrolled: else a vector of two registers (NEON) is written to the stack for every feature.
+template <int rows_in_tile, bool fetch>
 VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
-    Floats (&score)[rows_in_tile][2]) {
+    Ahead ahead, Floats (&score)[rows_in_tile][2]) {
     const float* const starts = packed.negative_h + panel * tile_codes;
     const float* codes = packed.codes + panel * tile_codes * features;
     Floats sum[rows_in_tile][2];
@@ -43,7 +48,8 @@ VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook
         const Floats c0 = load(codes);
         const Floats c1 = load(codes + lanes);
         if (fetch) {
-            fetch_to_second_level(codes + tile_codes * features);
+            fetch_to_second_level(ahead.line);
+            ahead.line += ahead.step;
         }
 #pragma GCC unroll 6
         for (int r = 0; r < rows_in_tile; ++r) {
@@ -61,16 +67,25 @@ VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook
     }
 }
 
+// The same; the next panel's codes are brought to the second-level cache.
+template <int rows_in_tile>
+VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
+    Floats (&score)[rows_in_tile][2]) {
+    score_panel<rows_in_tile, true>(
+        tile, features, packed, panel, {packed.codes + (panel + 1) * tile_codes * features, tile_codes}, score);
+}
+
 // The best score of every lane of some rows, and of which vector of codes it is: code vector * lanes + lane.
 struct BestLanes {
     float scores[assign_block_rows][lanes];
     int32_t vectors[assign_block_rows][lanes];
 };
 
-// rows_in_tile rows, [D][rows_in_tile], against panels begin ... end. Panel 0 is the first that a row meets.
-template <int rows_in_tile, bool fetch>
+// rows_in_tile rows, [D][rows_in_tile], against panels begin ... end. Panel 0 is the first that a row meets. The block's first
+// tile brings the codes to the caches for all, the others bring what is `ahead`.
+template <int rows_in_tile, bool first_tile>
 void score_tile(const float* tile, int64_t features, const PackedCodebook<const float>& packed, int64_t begin, int64_t end,
-    int64_t first_row, BestLanes& best_lanes) {
+    Ahead ahead, int64_t first_row, BestLanes& best_lanes) {
     Floats best[rows_in_tile];
     Ints vector[rows_in_tile];
 #pragma GCC unroll 6
@@ -78,14 +93,25 @@ void score_tile(const float* tile, int64_t features, const PackedCodebook<const 
         best[r] = begin == 0 ? all(-std::numeric_limits<float>::infinity()) : load(best_lanes.scores[first_row + r]);
         vector[r] = begin == 0 ? all(0) : load(best_lanes.vectors[first_row + r]);
     }
-    for (int64_t panel = begin; panel < end; ++panel) {
-        Floats score[rows_in_tile][2];
-        score_panel<rows_in_tile, fetch>(tile, features, packed, panel, score);
-        const auto first_vector = static_cast<int32_t>(2 * panel);
+    const auto take = [&](const Floats (&score)[rows_in_tile][2], int64_t panel) {
 #pragma GCC unroll 6
         for (int r = 0; r < rows_in_tile; ++r) {
-            take_better(score[r][0], score[r][1], first_vector, best[r], vector[r]);
+            take_better(score[r][0], score[r][1], static_cast<int32_t>(2 * panel), best[r], vector[r]);
         }
+    };
+    Floats score[rows_in_tile][2];
+    int64_t panel = begin;
+    if (!first_tile && begin == 0) {
+        score_panel<rows_in_tile, true>(tile, features, packed, panel, ahead, score);
+        take(score, panel++);
+    }
+    for (; panel < end; ++panel) {
+        if (first_tile) {
+            score_panel(tile, features, packed, panel, score);
+        } else {
+            score_panel<rows_in_tile, false>(tile, features, packed, panel, ahead, score);
+        }
+        take(score, panel);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
@@ -107,10 +133,10 @@ VQ4J_SHARED int32_t best_of_lanes(const float* scores, const int32_t* vectors) {
 }
 
 using ScoreTile = void (*)(
-    const float*, int64_t, const PackedCodebook<const float>&, int64_t, int64_t, int64_t, BestLanes&);
-template <bool fetch>
-constexpr ScoreTile score_tiles[tile_rows] = {score_tile<1, fetch>, score_tile<2, fetch>, score_tile<3, fetch>,
-    score_tile<4, fetch>, score_tile<5, fetch>, score_tile<6, fetch>};
+    const float*, int64_t, const PackedCodebook<const float>&, int64_t, int64_t, Ahead, int64_t, BestLanes&);
+template <bool first_tile>
+constexpr ScoreTile score_tiles[tile_rows] = {score_tile<1, first_tile>, score_tile<2, first_tile>, score_tile<3, first_tile>,
+    score_tile<4, first_tile>, score_tile<5, first_tile>, score_tile<6, first_tile>};
 
 // Centres a row with elements row[d * stride]. False where one is not finite.
 template <typename Stride>
@@ -184,6 +210,12 @@ int64_t pack_tiles(Rows rows, const float* centre, int64_t begin, int64_t end, f
     return bad;
 }
 
+// A tile's rows that begin with row n, most likely of the block that this thread takes next: the lines of all their features.
+VQ4J_SHARED Ahead rows_ahead(Rows rows, int64_t n) {
+    const int64_t first = n < rows.layout.rows() ? n : 0;
+    return {rows.row(first), rows.layout.inner == 1 ? tile_rows : rows.layout.stride()};
+}
+
 // Rows begin ... end, at most a block. The workspace holds the block's tiles.
 int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
     float* workspace, int32_t* codes) {
@@ -201,9 +233,8 @@ int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_coun
         const int64_t last = first + piece < panels ? first + piece : panels;
         for (int64_t r = 0; r < count; r += tile_rows) {
             const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
-            // The first tile brings the piece to the caches for all.
             const ScoreTile score = (r == 0 ? score_tiles<true> : score_tiles<false>)[rows_in_tile - 1];
-            score(workspace + r * features, features, packed, first, last, r, best);
+            score(workspace + r * features, features, packed, first, last, rows_ahead(rows, end + r), r, best);
         }
     }
     for (int64_t r = 0; r < count; ++r) {
