@@ -1,8 +1,9 @@
 // Batches: what is noted down, how it becomes a graph, how the graph is used again, and how results come back.
 //
-// The shape of a batch is its kernels with their grids, its fills and its copies with their sizes, in order; the values are
-// all arguments and addresses. A batch whose shape has come often enough becomes a graph, a chain of nodes. When the shape
-// comes again, the nodes whose values have changed are updated, and one launch runs it.
+// The shape of a batch is its kernels with their grids, in order; the values are all arguments. Fills and copies are kernels,
+// too: the driver lets their arguments change to any address, while it refuses nodes of fills and copies for some kinds of
+// memory. A batch whose shape has come often enough becomes a graph, a chain of nodes. When the shape comes again, the nodes
+// whose values have changed are updated, and one launch runs it.
 #include "cuda/batch.cuh"
 
 #include <algorithm>
@@ -36,13 +37,11 @@ void add(Count count, int64_t by = 1) {
 // How often a shape has to come until it becomes a graph; 0: never.
 std::atomic<int32_t> uses_until_graph{2};
 
-// ---- copies ------------------------------------------------------------------------------------------------------
+// ---- fills and copies --------------------------------------------------------------------------------------------
 
 // Copies that follow one another are one kernel: each by itself would take longer to start than to run.
 constexpr int most_copied_parts = 12;
-constexpr unsigned copy_threads = 256;
-constexpr size_t copy_bytes_of_block = size_t{32} << 10;
-constexpr unsigned most_copy_blocks = 1024;
+constexpr unsigned memory_threads = 256;  // of kernels that only fill or copy
 
 struct CopiedPart {
     unsigned char* to;
@@ -67,56 +66,65 @@ struct CopiedParts {
     }
 };
 
-template <typename Word>
-__device__ void copy_words(const CopiedPart& part) {
-    const size_t words = part.bytes / sizeof(Word);
+// body(word) for the numbers of the words that `bytes` have, over all threads of the grid. Words are of 8 bytes where all that
+// is in `bits`, addresses and sizes, is a multiple of that; callers cut few other parts.
+template <typename Body>
+__device__ void for_each_word(uintptr_t bits, size_t bytes, Body body) {
+    const size_t first = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
     const size_t threads = size_t{gridDim.x} * blockDim.x;
-    for (size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < words; i += threads) {
-        reinterpret_cast<Word*>(part.to)[i] = reinterpret_cast<const Word*>(part.from)[i];
-    }
-}
-
-// Parts of floats, doubles and 64-bit integers, but for what a caller has cut from them.
-__global__ void __launch_bounds__(copy_threads) copy_parts_kernel(CopiedParts copies) {
-    for (int i = 0; i < copies.count; ++i) {
-        const CopiedPart part = copies.parts[i];
-        const size_t unaligned = (reinterpret_cast<uintptr_t>(part.to) | reinterpret_cast<uintptr_t>(part.from) | part.bytes);
-        if (unaligned % sizeof(uint64_t) == 0) {
-            copy_words<uint64_t>(part);
-        } else if (unaligned % sizeof(uint32_t) == 0) {
-            copy_words<uint32_t>(part);
-        } else {
-            copy_words<unsigned char>(part);
+    if (bits % sizeof(uint64_t) == 0) {
+        for (size_t i = first; i < bytes / sizeof(uint64_t); i += threads) {
+            body(i, uint64_t{});
+        }
+    } else if (bits % sizeof(uint32_t) == 0) {
+        for (size_t i = first; i < bytes / sizeof(uint32_t); i += threads) {
+            body(i, uint32_t{});
+        }
+    } else {
+        for (size_t i = first; i < bytes; i += threads) {
+            body(i, static_cast<unsigned char>(0));
         }
     }
 }
 
-unsigned copy_blocks(size_t bytes) {
-    const size_t blocks = (bytes + copy_bytes_of_block - 1) / copy_bytes_of_block;
-    return static_cast<unsigned>(std::min<size_t>(std::max<size_t>(blocks, 1), most_copy_blocks));
+__global__ void __launch_bounds__(memory_threads) copy_parts_kernel(CopiedParts copies) {
+    for (int i = 0; i < copies.count; ++i) {
+        const CopiedPart part = copies.parts[i];
+        const uintptr_t bits = reinterpret_cast<uintptr_t>(part.to) | reinterpret_cast<uintptr_t>(part.from) | part.bytes;
+        for_each_word(bits, part.bytes, [=](size_t word, auto zero) {
+            using Word = decltype(zero);
+            reinterpret_cast<Word*>(part.to)[word] = reinterpret_cast<const Word*>(part.from)[word];
+        });
+    }
+}
+
+__global__ void __launch_bounds__(memory_threads) fill_kernel(unsigned char* memory, uint64_t word_of_bytes, size_t bytes) {
+    for_each_word(reinterpret_cast<uintptr_t>(memory) | bytes, bytes, [=](size_t word, auto zero) {
+        using Word = decltype(zero);
+        reinterpret_cast<Word*>(memory)[word] = static_cast<Word>(word_of_bytes);
+    });
+}
+
+unsigned memory_blocks(size_t bytes) {
+    constexpr size_t bytes_of_block = size_t{32} << 10;
+    constexpr size_t most = 1024;
+    return static_cast<unsigned>(std::min(std::max<size_t>((bytes + bytes_of_block - 1) / bytes_of_block, 1), most));
 }
 
 // ---- what a batch runs -----------------------------------------------------------------------------------------
 
-enum class Kind { kernel, fill, copy };
-
 struct Step {
-    Kind kind;
     const void* kernel;
     dim3 grid;
     dim3 block;
     size_t shared_bytes;
     size_t first_argument;
     size_t argument_count;
-    void* to;
-    const void* from;
-    int byte;
-    size_t bytes;
 
     bool has_shape_of(const Step& other) const {
-        return kind == other.kind && kernel == other.kernel && grid.x == other.grid.x && grid.y == other.grid.y
-            && grid.z == other.grid.z && block.x == other.block.x && block.y == other.block.y && block.z == other.block.z
-            && shared_bytes == other.shared_bytes && byte == other.byte && bytes == other.bytes;
+        return kernel == other.kernel && grid.x == other.grid.x && grid.y == other.grid.y && grid.z == other.grid.z
+            && block.x == other.block.x && block.y == other.block.y && block.z == other.block.z
+            && shared_bytes == other.shared_bytes;
     }
 };
 
@@ -145,9 +153,6 @@ public:
     // Of a sequence of the same shape, whose arguments therefore lie in the same places.
     bool has_values_of(const Sequence& other, size_t step) const {
         const Step& ours = steps_[step];
-        if (ours.kind != Kind::kernel) {
-            return ours.to == other.steps_[step].to && ours.from == other.steps_[step].from;
-        }
         if (ours.argument_count == 0) {
             return true;
         }
@@ -160,12 +165,10 @@ public:
         uint64_t hash = 0xcbf29ce484222325u;
         const auto mix = [&](uint64_t value) { hash = (hash ^ value) * 0x100000001b3u; };
         for (const Step& step : steps_) {
-            mix(static_cast<uint64_t>(step.kind));
             mix(reinterpret_cast<uintptr_t>(step.kernel));
             mix(step.grid.x);
             mix(step.grid.y);
             mix(step.block.x);
-            mix(step.bytes);
         }
         return hash;
     }
@@ -184,27 +187,11 @@ public:
         return parameters;
     }
 
-    static cudaMemsetParams fill_parameters(const Step& step) {
-        cudaMemsetParams parameters = {};
-        parameters.dst = step.to;
-        parameters.value = static_cast<unsigned>(step.byte);
-        parameters.elementSize = 1;
-        parameters.width = step.bytes;
-        parameters.height = 1;
-        return parameters;
-    }
-
     void run(cudaStream_t stream) {
         std::vector<void*> addresses;
         for (const Step& step : steps_) {
-            if (step.kind == Kind::kernel) {
-                const cudaKernelNodeParams p = kernel_parameters(step, addresses);
-                check(cudaLaunchKernel(p.func, p.gridDim, p.blockDim, p.kernelParams, p.sharedMemBytes, stream), "launch");
-            } else if (step.kind == Kind::fill) {
-                check(cudaMemsetAsync(step.to, step.byte, step.bytes, stream), "fill");
-            } else {
-                check(cudaMemcpyAsync(step.to, step.from, step.bytes, cudaMemcpyDefault, stream), "copy");
-            }
+            const cudaKernelNodeParams p = kernel_parameters(step, addresses);
+            check(cudaLaunchKernel(p.func, p.gridDim, p.blockDim, p.kernelParams, p.sharedMemBytes, stream), "launch");
         }
     }
 
@@ -224,31 +211,23 @@ private:
 
 class Graph {
 public:
-    explicit Graph(const Sequence& sequence) : sequence_(sequence) {
-        check(cudaGraphCreate(&graph_, 0), "graph");
-        std::vector<void*> addresses;
-        for (const Step& step : sequence_.steps()) {
-            const cudaGraphNode_t* before = nodes_.empty() ? nullptr : &nodes_.back();
-            cudaGraphNode_t node = nullptr;
-            if (step.kind == Kind::kernel) {
-                const cudaKernelNodeParams parameters = sequence_.kernel_parameters(step, addresses);
-                check(cudaGraphAddKernelNode(&node, graph_, before, nodes_.empty() ? 0 : 1, &parameters), "graph, kernel");
-            } else if (step.kind == Kind::fill) {
-                const cudaMemsetParams parameters = Sequence::fill_parameters(step);
-                check(cudaGraphAddMemsetNode(&node, graph_, before, nodes_.empty() ? 0 : 1, &parameters), "graph, fill");
-            } else {
-                check(cudaGraphAddMemcpyNode1D(&node, graph_, before, nodes_.empty() ? 0 : 1, step.to, step.from, step.bytes,
-                          cudaMemcpyDefault),
-                    "graph, copy");
-            }
-            nodes_.push_back(node);
+    // Null where the driver refuses it.
+    static std::unique_ptr<Graph> of(const Sequence& sequence) {
+        std::unique_ptr<Graph> graph(new Graph(sequence));
+        if (graph->make() != cudaSuccess) {
+            cudaGetLastError();
+            return nullptr;
         }
-        check(cudaGraphInstantiate(&executable_, graph_, 0), "graph");
-        batching::add(graphs_made);
+        add(graphs_made);
+        return graph;
     }
     ~Graph() {
-        cudaGraphExecDestroy(executable_);  // which the driver puts off where the graph still runs
-        cudaGraphDestroy(graph_);
+        if (executable_ != nullptr) {
+            cudaGraphExecDestroy(executable_);  // which the driver puts off where the graph still runs
+        }
+        if (graph_ != nullptr) {
+            cudaGraphDestroy(graph_);
+        }
     }
     Graph(const Graph&) = delete;
     Graph& operator=(const Graph&) = delete;
@@ -262,19 +241,8 @@ public:
             if (sequence.has_values_of(sequence_, i)) {
                 continue;
             }
-            const Step& step = sequence.steps()[i];
-            cudaError_t error = cudaSuccess;
-            if (step.kind == Kind::kernel) {
-                const cudaKernelNodeParams parameters = sequence.kernel_parameters(step, addresses);
-                error = cudaGraphExecKernelNodeSetParams(executable_, nodes_[i], &parameters);
-            } else if (step.kind == Kind::fill) {
-                const cudaMemsetParams parameters = Sequence::fill_parameters(step);
-                error = cudaGraphExecMemsetNodeSetParams(executable_, nodes_[i], &parameters);
-            } else {
-                error = cudaGraphExecMemcpyNodeSetParams1D(executable_, nodes_[i], step.to, step.from, step.bytes,
-                    cudaMemcpyDefault);
-            }
-            if (error != cudaSuccess) {
+            const cudaKernelNodeParams parameters = sequence.kernel_parameters(sequence.steps()[i], addresses);
+            if (cudaGraphExecKernelNodeSetParams(executable_, nodes_[i], &parameters) != cudaSuccess) {
                 cudaGetLastError();
                 return false;
             }
@@ -292,10 +260,58 @@ public:
     int64_t last_use = 0;
 
 private:
+    explicit Graph(const Sequence& sequence) : sequence_(sequence) {}
+
+    cudaError_t make() {
+        if (const cudaError_t error = cudaGraphCreate(&graph_, 0)) {
+            return error;
+        }
+        std::vector<void*> addresses;
+        for (const Step& step : sequence_.steps()) {
+            const cudaKernelNodeParams parameters = sequence_.kernel_parameters(step, addresses);
+            cudaGraphNode_t node = nullptr;
+            const cudaGraphNode_t* const before = nodes_.empty() ? nullptr : &nodes_.back();
+            if (const cudaError_t error = cudaGraphAddKernelNode(&node, graph_, before, nodes_.empty() ? 0 : 1, &parameters)) {
+                return error;
+            }
+            nodes_.push_back(node);
+        }
+        return cudaGraphInstantiate(&executable_, graph_, 0);
+    }
+
     Sequence sequence_;
     cudaGraph_t graph_ = nullptr;
     cudaGraphExec_t executable_ = nullptr;
     std::vector<cudaGraphNode_t> nodes_;
+};
+
+// ---- devices ---------------------------------------------------------------------------------------------------
+
+int current_device() {
+    int device = 0;
+    check(cudaGetDevice(&device), "device");
+    return device;
+}
+
+// The current device of the thread, until the end of a block.
+class OnDevice {
+public:
+    explicit OnDevice(int device) {
+        if (cudaGetDevice(&before_) == cudaSuccess && before_ != device) {
+            changed_ = cudaSetDevice(device) == cudaSuccess;
+        }
+    }
+    ~OnDevice() {
+        if (changed_) {
+            cudaSetDevice(before_);
+        }
+    }
+    OnDevice(const OnDevice&) = delete;
+    OnDevice& operator=(const OnDevice&) = delete;
+
+private:
+    int before_ = 0;
+    bool changed_ = false;
 };
 
 // ---- what comes back, and what is sent -------------------------------------------------------------------------
@@ -310,7 +326,7 @@ struct HostBlock {
 std::mutex shared_mutex;  // guards all that is shared below
 // Never destroyed: at the end of a process threads may still call.
 std::vector<HostBlock>& idle_blocks = *new std::vector<HostBlock>;
-std::vector<cudaEvent_t>& idle_events = *new std::vector<cudaEvent_t>;
+std::map<int, std::vector<cudaEvent_t>>& idle_events = *new std::map<int, std::vector<cudaEvent_t>>;  // by device
 
 HostBlock take_block(size_t bytes) {
     constexpr size_t least_bytes = size_t{16} << 10;
@@ -332,12 +348,14 @@ HostBlock take_block(size_t bytes) {
     return {static_cast<unsigned char*>(memory), size, 0};
 }
 
-cudaEvent_t take_event() {
+// Of the current device.
+cudaEvent_t take_event(int device) {
     {
         const std::lock_guard<std::mutex> lock(shared_mutex);
-        if (!idle_events.empty()) {
-            const cudaEvent_t event = idle_events.back();
-            idle_events.pop_back();
+        std::vector<cudaEvent_t>& idle = idle_events[device];
+        if (!idle.empty()) {
+            const cudaEvent_t event = idle.back();
+            idle.pop_back();
             return event;
         }
     }
@@ -403,13 +421,13 @@ thread_local int64_t failed_watch = -1;
 // What a batch brings to the host, and the host memory that it uses.
 class Results {
 public:
-    Results(Pages& pages, cudaStream_t stream) : pages_(pages), stream_(stream) {}
+    Results(Pages& pages, int device, cudaStream_t stream) : pages_(pages), device_(device), stream_(stream) {}
     ~Results() {
         const std::lock_guard<std::mutex> lock(shared_mutex);
         pages_.give_back(verdict_);
         idle_blocks.insert(idle_blocks.begin(), blocks_.begin(), blocks_.end());
         if (event_ != nullptr) {
-            idle_events.push_back(event_);
+            idle_events[device_].push_back(event_);
         }
     }
     Results(const Results&) = delete;
@@ -425,7 +443,7 @@ public:
         return memory;
     }
 
-    bool is_on(cudaStream_t stream) const { return stream_ == stream; }
+    bool is_on(int device, cudaStream_t stream) const { return device_ == device && stream_ == stream; }
 
     // Where a page of what is watched stays on the device, of which `watched` numbers are in use.
     long long* verdict(size_t page) {
@@ -456,7 +474,7 @@ public:
     }
 
     void record() {
-        event_ = take_event();
+        event_ = take_event(device_);
         check(cudaEventRecord(event_, stream_), "event");
     }
 
@@ -486,6 +504,7 @@ public:
 
 private:
     Pages& pages_;
+    int device_;
     cudaStream_t stream_;
     std::vector<HostBlock> blocks_;
     std::vector<long long*> verdict_;
@@ -494,12 +513,6 @@ private:
 };
 
 // ---- a batch ---------------------------------------------------------------------------------------------------
-
-int current_device() {
-    int device = 0;
-    check(cudaGetDevice(&device), "device");
-    return device;
-}
 
 // Memory for the length of operations, at the same places for the same requests. All of it is free again once everything
 // has been given back.
@@ -646,13 +659,17 @@ public:
     OpenBatch(int device, cudaStream_t stream) : device_(device), stream_(stream) {}
 
     bool is_of(int device, cudaStream_t stream) const { return device_ == device && stream_ == stream; }
-    cudaStream_t stream() const { return stream_; }
 
-    void begin() { results_ = std::make_unique<Results>(verdict_pages_, stream_); }
+    void begin() { results_ = std::make_unique<Results>(verdict_pages_, device_, stream_); }
 
     void add_kernel(const void* kernel, dim3 grid, dim3 block, size_t shared_bytes, const KernelArgument* arguments,
         size_t count) override {
-        Step step = next(Kind::kernel);
+        launch_commits();
+        add_copies();
+        if (sequence_.steps().size() == most_steps) {
+            run_sequence();
+        }
+        Step step = {};
         step.kernel = kernel;
         step.grid = grid;
         step.block = block;
@@ -666,11 +683,8 @@ public:
     }
 
     void add_fill(void* memory, int byte, size_t bytes) override {
-        Step step = next(Kind::fill);
-        step.to = memory;
-        step.byte = byte;
-        step.bytes = bytes;
-        sequence_.add(step);
+        launch(fill_kernel, memory_blocks(bytes), memory_threads, 0, stream_, static_cast<unsigned char*>(memory),
+            0x0101010101010101u * static_cast<unsigned char>(byte), bytes);
     }
 
     void add_copy(void* to, const void* from, size_t bytes) override {
@@ -752,6 +766,7 @@ public:
     }
 
     std::unique_ptr<Results> submit() {
+        const OnDevice device(device_);
         launch_commits();
         copy_pages();
         run();
@@ -763,6 +778,7 @@ public:
 
     void forget() {
         if (results_ != nullptr && has_run_) {
+            const OnDevice device(device_);
             cudaStreamSynchronize(stream_);  // a part that has run may still write to the results' memory
         }
         has_run_ = false;
@@ -814,52 +830,18 @@ private:
         }
     }
 
-    // A step to fill in; before its arguments. What is pending comes before it.
-    Step next(Kind kind) {
-        launch_commits();
-        add_copies();
-        return next_alone(kind);
-    }
-
-    Step next_alone(Kind kind) {
-        if (sequence_.steps().size() == most_steps) {
-            run_sequence();
-        }
-        Step step = {};
-        step.kind = kind;
-        return step;
-    }
-
     // The copies that have followed one another, as one step.
     void add_copies() {
-        if (copies_.count == 1) {
-            Step step = next_alone(Kind::copy);
-            step.to = copies_.parts[0].to;
-            step.from = copies_.parts[0].from;
-            step.bytes = copies_.parts[0].bytes;
-            sequence_.add(step);
-        } else if (copies_.count > 1) {
-            add_copy_kernel();
+        if (copies_.count == 0) {
+            return;
         }
+        const CopiedParts copies = copies_;
         copies_.count = 0;
-    }
-
-    void add_copy_kernel() {
-        Step step = next_alone(Kind::kernel);
-        step.kernel = reinterpret_cast<const void*>(copy_parts_kernel);
-#ifdef VQ4J_HOST_RUN
-        host_run::know(copy_parts_kernel);
-#endif
         size_t bytes = 0;
-        for (int i = 0; i < copies_.count; ++i) {
-            bytes = std::max(bytes, copies_.parts[i].bytes);
+        for (int i = 0; i < copies.count; ++i) {
+            bytes = std::max(bytes, copies.parts[i].bytes);
         }
-        step.grid = dim3(copy_blocks(bytes));
-        step.block = dim3(copy_threads);
-        step.first_argument = sequence_.arguments();
-        step.argument_count = 1;
-        sequence_.add_argument({&copies_, sizeof copies_});
-        sequence_.add(step);
+        launch(copy_parts_kernel, memory_blocks(bytes), memory_threads, 0, stream_, copies);
     }
 
     void copy_pages() {
@@ -906,14 +888,19 @@ private:
                     return each->second.get();
                 }
                 graphs_.erase(each);
-                return graphs_.emplace(hash, std::make_unique<Graph>(sequence_))->second.get();
+                return make_graph(hash);
             }
         }
         if (++seen_[hash] < wanted) {
             return nullptr;
         }
         make_room();
-        return graphs_.emplace(hash, std::make_unique<Graph>(sequence_))->second.get();
+        return make_graph(hash);
+    }
+
+    Graph* make_graph(uint64_t hash) {
+        std::unique_ptr<Graph> graph = Graph::of(sequence_);
+        return graph == nullptr ? nullptr : graphs_.emplace(hash, std::move(graph))->second.get();
     }
 
     void make_room() {
@@ -962,18 +949,17 @@ std::atomic<bool> other_streams{false};
 
 void release_now(void* memory) noexcept {
     cudaPointerAttributes attributes = {};
-    int device = 0;
-    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess || cudaGetDevice(&device) != cudaSuccess) {
+    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
         cudaGetLastError();
         return;
     }
-    cudaSetDevice(attributes.device);
+    const OnDevice device(attributes.device);
     if (other_streams.load()) {
-        cudaFree(memory);  // waits for all streams
-    } else {
-        cudaFreeAsync(memory, nullptr);
+        cudaDeviceSynchronize();  // the default stream, in whose order it is given back, says nothing of the others
+        batching::add(waits);
     }
-    cudaSetDevice(device);
+    cudaFreeAsync(memory, nullptr);
+    cudaGetLastError();
 }
 
 OpenBatch* take_batch(int device, cudaStream_t stream) {
@@ -1024,7 +1010,7 @@ std::unique_ptr<Results> take_submitted(int64_t batch) {
 Results& submitted_to(cudaStream_t stream, int64_t batch) {
     const std::lock_guard<std::mutex> lock(shared_mutex);
     const auto at = submitted.find(batch);
-    if (at == submitted.end() || !at->second->is_on(stream)) {
+    if (at == submitted.end() || !at->second->is_on(current_device(), stream)) {
         invalid("batch " + std::to_string(batch) + " has not been submitted to this stream, or is finished");
     }
     return *at->second;
@@ -1052,10 +1038,12 @@ cudaMemPool_t pool_of(int device) {
 using namespace batching;
 
 Batch* Batch::open(cudaStream_t stream) {
-    if (stream != nullptr && !other_streams.load(std::memory_order_relaxed)) {
-        other_streams.store(true);
+    if (stream != nullptr && !other_streams.load(std::memory_order_relaxed) && !other_streams.exchange(true)) {
+        // What has been allocated so far is ordered on the default stream.
+        check(cudaDeviceSynchronize(), "synchronize");
+        batching::add(waits);
     }
-    return open_batch != nullptr && open_batch->stream() == stream ? open_batch : nullptr;
+    return open_batch != nullptr && open_batch->is_of(current_device(), stream) ? open_batch : nullptr;
 }
 
 void run_together(cudaStream_t stream, const std::function<void()>& body) {

@@ -4,6 +4,26 @@
 
 using namespace vq4j;
 
+namespace vq4j::devices {
+
+int attribute(cudaDeviceAttr name, int device) {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, name, device), "device");
+    return value;
+}
+
+// Empty where the kernels run there.
+std::string why_not(int device) {
+    const int major = attribute(cudaDevAttrComputeCapabilityMajor, device);
+    const int minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
+    if (10 * major + minor < 75) {
+        return "compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", need 7.5 or more";
+    }
+    return attribute(cudaDevAttrMemoryPoolsSupported, device) != 0 ? "" : "no memory pools, which virtual GPUs may lack";
+}
+
+}  // namespace vq4j::devices
+
 int32_t vq4j_cuda_device_count(int32_t* count) {
     return guarded([&] {
         check_present({count});
@@ -12,7 +32,15 @@ int32_t vq4j_cuda_device_count(int32_t* count) {
         if (devices == 0) {
             throw Failure(VQ4J_DEVICE_ERROR, "no CUDA device: the driver sees none");
         }
-        *count = devices;
+        int usable = 0;
+        std::string why_not;
+        while (usable < devices && (why_not = devices::why_not(usable)).empty()) {
+            ++usable;
+        }
+        if (usable == 0) {
+            throw Failure(VQ4J_DEVICE_ERROR, "no CUDA device that the kernels run on: device 0 has " + why_not);
+        }
+        *count = usable;
     });
 }
 

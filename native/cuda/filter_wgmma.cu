@@ -158,7 +158,8 @@ __device__ __forceinline__ void filter_rows_of_group(const FilterInput& in, Shar
     filter_rows.decide(out);
 }
 
-// Compiled for sm_90a alone; elsewhere wgmma_serves says no.
+// Compiled for sm_90a alone; elsewhere wgmma_serves says no. It cannot see where a driver was told to run PTX of another
+// architecture in the place of what was compiled: then codes that nobody wrote are not taken for an answer.
 __global__ void __launch_bounds__(threads, 1) filter_wgmma_kernel(FilterInput in, SharedTiles layout, FilterOutput out) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL) || defined(VQ4J_HOST_RUN)
     unsigned char* const tiles = dynamic_shared_memory();
@@ -177,6 +178,8 @@ __global__ void __launch_bounds__(threads, 1) filter_wgmma_kernel(FilterInput in
     } else if (threadIdx.x == consumers) {
         copy_tiles(in, layout, tiles, state);
     }
+#elif defined(__CUDA_ARCH__)
+    __trap();
 #endif
 }
 

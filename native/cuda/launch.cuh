@@ -150,7 +150,7 @@ T read_back(const T* from, cudaStream_t stream) {
         batch->catch_up();
     }
     T value;
-    check(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDefault, stream), "copy to the host");
+    check(cudaMemcpyAsync(&value, from, sizeof value, cudaMemcpyDeviceToHost, stream), "copy to the host");
     wait_for(stream);
     return value;
 }

@@ -10,13 +10,15 @@ const char* vq4j_cuda_last_error(void) {
 
 namespace vq4j::memory {
 
-bool is_of_a_device(const void* memory) {
+// -1 for memory of the host.
+int device_of(const void* memory) {
     cudaPointerAttributes attributes = {};
     if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
         cudaGetLastError();
-        return false;
+        return -1;
     }
-    return attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
+    const bool of_a_device = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
+    return of_a_device ? attributes.device : -1;
 }
 
 }  // namespace vq4j::memory
@@ -39,7 +41,9 @@ int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) 
         check_sizes({{"bytes", bytes}});
         check_present({to, from});
         const auto s = static_cast<cudaStream_t>(stream);
-        if (memory::is_of_a_device(to) && memory::is_of_a_device(from)) {
+        int current = 0;
+        check(cudaGetDevice(&current), "device");
+        if (memory::device_of(to) == current && memory::device_of(from) == current) {
             copy_on_device(to, from, bytes, s);
             return;
         }
@@ -48,6 +52,13 @@ int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) 
         }
         check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, s), "copy");
         wait_for(s);
+    });
+}
+
+int32_t vq4j_cuda_device_of(const void* memory, int32_t* device) {
+    return guarded([&] {
+        check_present({memory, device});
+        *device = memory::device_of(memory);
     });
 }
 

@@ -87,7 +87,9 @@ __global__ void __launch_bounds__(block_threads) step_kernel(Rule rule, Tensors<
     if (threadIdx.x == 0) {
         auto* const finished = reinterpret_cast<unsigned*>(tensor.steps + 1);
         __threadfence();
-        if (atomicAdd(finished, 1u) == tensor.end_block - first_block - 1) {
+        const bool is_last = atomicAdd(finished, 1u) == tensor.end_block - first_block - 1;
+        __threadfence();
+        if (is_last) {
             *finished = 0;
             tensor.steps[0] += failed ? 0 : 1;
         }

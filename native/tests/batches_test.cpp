@@ -4,6 +4,10 @@
 
 #include "checks.hpp"
 
+#ifdef VQ4J_HOST_RUN
+#include "host_run/host_run.hpp"
+#endif
+
 namespace vq4j::testing {
 namespace {
 
@@ -307,17 +311,20 @@ void a_graph_takes_other_memory_and_other_numbers(Implementation& on) {
 }
 
 void a_graph_that_makes_room_is_not_waited_for(Implementation& on) {
-    const Array<int32_t> values(on, 100);
-    const int64_t waits = Counts::now().waits;
+    constexpr int64_t bytes_of_another_shape = 32 << 10;  // a block of threads more
+    const Array<unsigned char> values(on, 100 * bytes_of_another_shape);
+    const Counts start = Counts::now();
+    const int64_t waits = start.waits;
     std::vector<int64_t> batches;
     for (int64_t count = 1; count <= 100; ++count) {
         for (int repeat = 0; repeat < 2; ++repeat) {
             batches.push_back(begin(on));
-            CHECK_OK(on->clear(values, count * static_cast<int64_t>(sizeof(int32_t))));
+            CHECK_OK(on->clear(values, count * bytes_of_another_shape));
             CHECK_OK(on->submit_batch(batches.back()));
         }
     }
     CHECK(Counts::now().waits == waits);
+    CHECK(Counts::now().graphs_made == start.graphs_made + 100);
     for (const int64_t batch : batches) {
         CHECK_OK(on->finish_batch(batch));
     }
@@ -668,6 +675,54 @@ void k_means_in_a_batch_is_what_it_is_alone(Implementation& on) {
     CHECK(results[0] == results[1]);
 }
 
+#ifdef VQ4J_HOST_RUN
+void a_graph_that_the_driver_refuses_is_run_kernel_by_kernel(Implementation& on) {
+    for (const bool made_before : {false, true}) {
+        TrainingStep step(on, made_before ? 83 : 89, 13);
+        TrainingStep expected(on, made_before ? 83 : 89, 13);
+        int runs = 0;
+        const auto run_both = [&] {
+            step.run_in_batch(0.1 * ++runs);
+            CHECK_OK(expected.run(0.1 * runs));
+        };
+        for (int repeat = 0; made_before && repeat < 3; ++repeat) {
+            run_both();
+        }
+        const Counts start = Counts::now();
+        host_run::refuse_graphs(true);
+        for (int repeat = 0; repeat < 3; ++repeat) {
+            run_both();
+        }
+        host_run::refuse_graphs(false);
+        CHECK(Counts::now().graphs_launched == start.graphs_launched);
+        CHECK(Counts::now().run_without_graph == start.run_without_graph + 3);
+        CHECK(step.result() == expected.result());
+    }
+}
+
+// Another stream may still use what the default stream does not. The last test: the process remembers that there was one.
+void memory_is_given_back_once_all_streams_are_done(Implementation& on) {
+    const Array<float> used(on, 10);
+    CHECK_OK(vq4j_cuda_clear(reinterpret_cast<void*>(uintptr_t{64}), used, sizeof(float)));
+    int64_t waits = 0;
+    {
+        const Array<float> fresh(on, 10);
+        waits = Counts::now().waits;
+    }
+    CHECK(Counts::now().waits == waits + 1);
+}
+#endif
+
+void the_device_of_memory_is_known(Implementation& on) {
+    const Array<float> of_device(on, 10);
+    const float of_host = 0.0f;
+    int32_t device = 5;
+    CHECK_OK(vq4j_cuda_device_of(of_device, &device));
+    CHECK(device == 0);
+    CHECK_OK(vq4j_cuda_device_of(&of_host, &device));
+    CHECK(device == -1);
+}
+
 }  // namespace
 }  // namespace vq4j::testing
 
@@ -699,7 +754,13 @@ int main() {
                                   TEST(threads_have_batches_of_their_own), TEST(k_means_waits_once_for_several_moves),
                                   TEST(k_means_ends_within_a_batch_as_between_them),
                                   TEST(seeding_waits_once_or_with_its_batch),
-                                  TEST(k_means_in_a_batch_is_what_it_is_alone)},
+                                  TEST(k_means_in_a_batch_is_what_it_is_alone), TEST(the_device_of_memory_is_known)},
         {cuda()});
-    return of_both != 0 || of_device != 0;
+    int of_host_run = 0;
+#ifdef VQ4J_HOST_RUN
+    of_host_run = run({TEST(a_graph_that_the_driver_refuses_is_run_kernel_by_kernel),
+                          TEST(memory_is_given_back_once_all_streams_are_done)},
+        {cuda()});
+#endif
+    return of_both != 0 || of_device != 0 || of_host_run != 0;
 }

@@ -103,13 +103,18 @@ struct Test {
 
 #define TEST(function) {#function, function}
 
-// Every test on every implementation; the outputs read must be the same bits on all. Returns the program's result.
+// Every test on every implementation; the outputs read must be the same bits on all. Returns the program's result. With
+// VQ4J_NAME_TESTS in the environment each is named before it runs, so that one that hangs is known.
 inline int run(const std::vector<Test>& tests, std::vector<Implementation> all = implementations()) {
     for (const auto& [name, test] : tests) {
         for (Implementation& on : all) {
             context = on.name + ", " + name;
             on.outputs.clear();
             on.select();
+            if (std::getenv("VQ4J_NAME_TESTS") != nullptr) {
+                std::printf("%s\n", context.c_str());
+                std::fflush(stdout);
+            }
             test(on);
             if (on.outputs != all.front().outputs) {
                 std::printf("FAILED: %s: other bits than on %s\n", context.c_str(), all.front().name.c_str());

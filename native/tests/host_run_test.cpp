@@ -398,22 +398,35 @@ void lanes_of_equal_values_find_one_another() {
     }
 }
 
+void write_kernel(int* to, int value) {
+    if (threadIdx.x == 0) {
+        *to = value;
+    }
+}
+
 void a_graph_runs_when_it_is_waited_for_with_the_values_of_its_launch() {
     int value = 1;
     int result = 0;
+    int* to = &result;
+    void* arguments[] = {&to, &value};
+    host_run::know(write_kernel);
+    cudaKernelNodeParams parameters = {};
+    parameters.func = reinterpret_cast<void*>(write_kernel);
+    parameters.gridDim = parameters.blockDim = dim3(1);
+    parameters.kernelParams = arguments;
     cudaGraph_t graph = nullptr;
     cudaGraphNode_t node = nullptr;
     cudaGraphExec_t executable = nullptr;
     cudaGraphCreate(&graph, 0);
-    cudaGraphAddMemcpyNode1D(&node, graph, nullptr, 0, &result, &value, sizeof value, cudaMemcpyDefault);
-    check(cudaGraphAddMemcpyNode1D(&node, graph, nullptr, 0, &result, &value, sizeof value, cudaMemcpyDefault)
-            == cudaErrorInvalidValue,
+    cudaGraphAddKernelNode(&node, graph, nullptr, 0, &parameters);
+    check(cudaGraphAddKernelNode(&node, graph, nullptr, 0, &parameters) == cudaErrorInvalidValue,
         "a node that follows none is refused");
     cudaGraphInstantiate(&executable, graph, 0);
     cudaGraphLaunch(executable, nullptr);
     check(result == 0, "a graph does not run before it is waited for");
     int other = 5;
-    cudaGraphExecMemcpyNodeSetParams1D(executable, node, &other, &value, sizeof value, cudaMemcpyDefault);
+    to = &other;
+    cudaGraphExecKernelNodeSetParams(executable, node, &parameters);
     cudaStreamSynchronize(nullptr);
     check(result == 1 && other == 5, "a launch keeps the values that it was made with");
     cudaGraphLaunch(executable, nullptr);

@@ -18,10 +18,14 @@ extern "C" {
 #undef VQ4J_STREAM
 
 /**
- * Counts the devices that can run the kernels.
- * VQ4J_DEVICE_ERROR, with the reason in words (no driver, driver too old, no device), when there is none.
+ * Counts the devices that can run the kernels: those from 0 on, up to the first that cannot.
+ * VQ4J_DEVICE_ERROR, with the reason in words (no driver, driver too old, no device, compute capability below 7.5, no memory
+ * pools), when there is none.
  */
 VQ4J_API int32_t vq4j_cuda_device_count(int32_t* count);
+
+/** The device whose memory this is, or -1: memory of the host. */
+VQ4J_API int32_t vq4j_cuda_device_of(const void* memory, int32_t* device);
 
 /** Makes a device the calling thread's current one. Every other function works on the current device. */
 VQ4J_API int32_t vq4j_cuda_use_device(int32_t device);

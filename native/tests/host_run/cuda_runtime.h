@@ -148,7 +148,7 @@ enum cudaError_t {
     cudaErrorInvalidDevice = 101
 };
 
-enum cudaMemcpyKind { cudaMemcpyDefault = 4 };
+enum cudaMemcpyKind { cudaMemcpyDeviceToHost = 2, cudaMemcpyDefault = 4 };
 
 enum cudaMemoryType { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeHost = 1, cudaMemoryTypeDevice = 2, cudaMemoryTypeManaged = 3 };
 
@@ -199,7 +199,8 @@ inline cudaError_t cudaGetDevice(int* device) {
 enum cudaDeviceAttr {
     cudaDevAttrMultiProcessorCount = 16,
     cudaDevAttrComputeCapabilityMajor = 75,
-    cudaDevAttrComputeCapabilityMinor = 76
+    cudaDevAttrComputeCapabilityMinor = 76,
+    cudaDevAttrMemoryPoolsSupported = 115
 };
 
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
@@ -216,7 +217,8 @@ inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, 
     if (error == cudaSuccess) {
         *value = attribute == cudaDevAttrMultiProcessorCount ? properties.multiProcessorCount
             : attribute == cudaDevAttrComputeCapabilityMajor ? properties.major
-                                                             : properties.minor;
+            : attribute == cudaDevAttrComputeCapabilityMinor ? properties.minor
+                                                             : 1;
     }
     return error;
 }
@@ -251,8 +253,13 @@ inline cudaError_t cudaFree(void* memory) {
     return cudaSuccess;
 }
 
+// In the order of the stream; the host does not wait.
 inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
-    return cudaFree(memory);
+    host_run::later([memory] {
+        host_run::forget_device_memory(memory);
+        std::free(memory);
+    });
+    return cudaSuccess;
 }
 
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* memory) {
@@ -273,6 +280,11 @@ inline cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaSt
 }
 
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) {
+    host_run::catch_up();
+    return cudaSuccess;
+}
+
+inline cudaError_t cudaDeviceSynchronize() {
     host_run::catch_up();
     return cudaSuccess;
 }

@@ -56,15 +56,6 @@ struct cudaKernelNodeParams {
     void** extra;
 };
 
-struct cudaMemsetParams {
-    void* dst;
-    size_t pitch;
-    unsigned value;
-    unsigned elementSize;
-    size_t width;
-    size_t height;
-};
-
 // What a node does, with the values that it was given.
 struct CUgraphNode_st {
     std::function<void()> run;
@@ -106,14 +97,6 @@ inline std::function<void()> kernel_node(const cudaKernelNodeParams& parameters)
     };
 }
 
-inline std::function<void()> fill_node(const cudaMemsetParams& parameters) {
-    return [=] { std::memset(parameters.dst, static_cast<int>(parameters.value), parameters.width); };
-}
-
-inline std::function<void()> copy_node(void* to, const void* from, size_t bytes) {
-    return [=] { std::memcpy(to, from, bytes); };
-}
-
 // Nodes form a chain, in the order in which they are added.
 inline cudaError_t add_node(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* before, size_t count,
     std::function<void()> run) {
@@ -148,17 +131,10 @@ inline cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* node, cudaGraph_t gra
     return host_run::add_node(node, graph, before, count, host_run::kernel_node(*parameters));
 }
 
-inline cudaError_t cudaGraphAddMemsetNode(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* before,
-    size_t count, const cudaMemsetParams* parameters) {
-    return host_run::add_node(node, graph, before, count, host_run::fill_node(*parameters));
-}
-
-inline cudaError_t cudaGraphAddMemcpyNode1D(cudaGraphNode_t* node, cudaGraph_t graph, const cudaGraphNode_t* before,
-    size_t count, void* to, const void* from, size_t bytes, cudaMemcpyKind) {
-    return host_run::add_node(node, graph, before, count, host_run::copy_node(to, from, bytes));
-}
-
 inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+    if (host_run::graphs_are_refused()) {
+        return cudaErrorInvalidValue;
+    }
     *executable = new CUgraphExec_st;
     for (const auto& node : graph->nodes) {
         (*executable)->keys.push_back(node.get());
@@ -169,17 +145,10 @@ inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t
 
 inline cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t executable, cudaGraphNode_t node,
     const cudaKernelNodeParams* parameters) {
+    if (host_run::graphs_are_refused()) {
+        return cudaErrorInvalidValue;
+    }
     return host_run::set_node(executable, node, host_run::kernel_node(*parameters));
-}
-
-inline cudaError_t cudaGraphExecMemsetNodeSetParams(cudaGraphExec_t executable, cudaGraphNode_t node,
-    const cudaMemsetParams* parameters) {
-    return host_run::set_node(executable, node, host_run::fill_node(*parameters));
-}
-
-inline cudaError_t cudaGraphExecMemcpyNodeSetParams1D(cudaGraphExec_t executable, cudaGraphNode_t node, void* to,
-    const void* from, size_t bytes, cudaMemcpyKind) {
-    return host_run::set_node(executable, node, host_run::copy_node(to, from, bytes));
 }
 
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t) {

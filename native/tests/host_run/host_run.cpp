@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -390,8 +391,9 @@ std::unordered_map<const void*, Kernel> kernels;
 std::unordered_map<const void*, size_t> shared_limits;
 std::map<uintptr_t, size_t> device_memory;  // bytes at their begin
 
+std::atomic<bool> refuses_graphs{false};
 std::recursive_mutex later_mutex;  // held while the work runs, so that it stays in order
-std::deque<std::function<void()>> waiting_work;
+std::deque<std::function<void()>>& waiting_work = *new std::deque<std::function<void()>>;  // never destroyed: memory may wait in it
 bool is_catching_up;
 
 }  // namespace
@@ -441,6 +443,14 @@ bool is_device_memory(const void* address) {
     }
     const auto& [begin, bytes] = *std::prev(after);
     return at < begin + bytes;
+}
+
+void refuse_graphs(bool refuse) {
+    refuses_graphs = refuse;
+}
+
+bool graphs_are_refused() {
+    return refuses_graphs;
 }
 
 void later(std::function<void()> work) {

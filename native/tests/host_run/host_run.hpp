@@ -9,8 +9,10 @@
 //   - what Hopper does asynchronously happens as late as it may, and leaves NaNs until it is waited for (hopper.cpp);
 //   - under AddressSanitizer an access out of bounds is reported at its line in the .cu file.
 //
-// `__shared__` variables are static and found by their linker section. GCC 12 drops that section inside function
-// templates and rejects it in inline functions: kernel templates use dynamic shared memory instead.
+// What it does not show: threads interleave at barriers only and blocks run one after another, so that fences do nothing;
+// bounds of launches and registers are not looked at. `__shared__` variables are static, found by their linker section to be
+// filled with NaNs before a block runs; GCC 12 drops that section inside function templates: what those read before it is
+// written stays unseen.
 #ifndef VQ4J_TESTS_HOST_RUN_HPP
 #define VQ4J_TESTS_HOST_RUN_HPP
 
@@ -71,6 +73,10 @@ bool is_device_memory(const void* address);
 // Work that waits until the host or another launch needs it, in its order.
 void later(std::function<void()> work);
 void catch_up();
+
+// Whether graphs are refused from now on, as a driver may do.
+void refuse_graphs(bool refuse);
+bool graphs_are_refused();
 
 // ---- called by the running thread ------------------------------------------------------------------------------
 
