@@ -2,6 +2,7 @@
 // operations follow one another without Python in between.
 #include <cuda_runtime.h>
 
+#include <cstdio>
 #include <memory>
 
 #include "core/failure.hpp"
@@ -45,7 +46,11 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_multiply_adds(void* stream, int64_t b
     return launched ? VQ4J_OK : VQ4J_DEVICE_ERROR;
 #else
     benchmark::multiply_adds_kernel<<<grid, benchmark::block_threads, 0, static_cast<cudaStream_t>(stream)>>>(steps, sums);
-    return cudaGetLastError() == cudaSuccess ? VQ4J_OK : VQ4J_DEVICE_ERROR;
+    const cudaError_t error = cudaGetLastError();
+    if (error != cudaSuccess) {
+        std::fprintf(stderr, "multiply-adds: %s\n", cudaGetErrorString(error));
+    }
+    return error == cudaSuccess ? VQ4J_OK : VQ4J_DEVICE_ERROR;
 #endif
 }
 

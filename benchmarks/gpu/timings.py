@@ -54,7 +54,7 @@ class Timings:
             if self.device != "cpu":
                 torch.cuda.synchronize()
             return True
-        except RuntimeError:
+        except Exception:
             return False
 
     def measured(self, name, work):
