@@ -17,7 +17,7 @@ def assigned(library, rows, codebook, device):
     (rows_count, features), codes_count = rows.shape, codebook.shape[0]
     packed = torch.empty(library.packed_codebook_bytes(codes_count, features) + 64, dtype=torch.uint8, device=device)
     packed = packed[-packed.data_ptr() % 64:]
-    codes = torch.empty(rows_count, dtype=torch.int32, device=device)
+    codes = torch.full((rows_count,), -1, dtype=torch.int32, device=device)
     library.pack_codebook(codebook, codes_count, features, packed)
     library.assign(rows, rows_count, 1, features, packed, codes_count, codes)
     return codes
@@ -50,29 +50,42 @@ def step(library, rows, codebook, device):
 
 
 def differences(cpu, device_library, device, shapes):
-    """What differs, in words; nothing where all bits are equal."""
-    found = []
+    """What differs, in words, as it is found; nothing where all bits are equal."""
     for kind in data.KINDS:
         for rows_count, codes_count, features in shapes:
             rows, codebook = data.make(kind, rows_count, codes_count, features)
-            expected = step(cpu, rows, codebook, "cpu")
-            got = step(device_library, *to(device, rows, codebook), device)
-            for name, tensor in expected.items():
-                if not torch.equal(tensor.view(torch.uint8), got[name].cpu().view(torch.uint8)):
-                    found.append(f"{kind}, {rows_count} x {codes_count} x {features}: other bits in the {name}")
-            for kernel in device_library.assignments(features):
-                device_library.assign_by(kernel)
-                codes = assigned(device_library, *to(device, rows, codebook), device)
-                device_library.assign_by("automatic")
-                if not torch.equal(codes.cpu(), expected["codes"]):
-                    found.append(f"{kind}, {rows_count} x {codes_count} x {features}: other codes by {kernel}")
+            try:
+                for difference in differences_of(cpu, device_library, device, rows, codebook):
+                    yield f"{kind}, {rows_count} x {codes_count} x {features}: {difference}"
+            except NativeError as failure:
+                yield f"{kind}, {rows_count} x {codes_count} x {features}: {failure}"
+    yield from missed_errors(cpu, device_library, device)
+
+
+def differences_of(cpu, device_library, device, rows, codebook):
+    expected = step(cpu, rows, codebook, "cpu")
+    on_device = to(device, rows, codebook)
+    got = step(device_library, *on_device, device)
+    for name, tensor in expected.items():
+        if not torch.equal(tensor.view(torch.uint8), got[name].cpu().view(torch.uint8)):
+            yield f"other bits in the {name}"
+    for kernel in device_library.assignments(rows.shape[1]):
+        device_library.assign_by(kernel)
+        try:
+            codes = assigned(device_library, *on_device, device)
+        finally:
+            device_library.assign_by("automatic")
+        if not torch.equal(codes.cpu(), expected["codes"]):
+            yield f"other codes by {kernel}"
+
+
+def missed_errors(cpu, device_library, device):
     rows, codebook = data.make("normal", 300, 40, 7)
     rows[123, 5] = float("nan")
     for library, place in ((cpu, "cpu"), (device_library, device)):
         try:
             assigned(library, *to(place, rows, codebook), place)
-            found.append(f"{place}: a NaN in row 123 is no error")
+            yield f"{place}: a NaN in row 123 is no error"
         except NativeError as failure:
             if "row 123" not in str(failure):
-                found.append(f"{place}: the error does not name row 123: {failure}")
-    return found
+                yield f"{place}: the error does not name row 123: {failure}"

@@ -1,5 +1,7 @@
 """Time of work on a device by CUDA events, or by the host's clock in a dry run."""
 
+import contextlib
+import signal
 import statistics
 import time
 
@@ -9,10 +11,12 @@ L2_BYTES = 128 << 20  # twice the largest L2 of today: inputs are rotated throug
 
 
 class Clock:
-    def __init__(self, device, rounds, sample_seconds):
+    def __init__(self, device, rounds, sample_seconds, first_call_seconds):
+        """first_call_seconds: a function that gives the most that a contender's first call, which may compile, takes."""
         self.device = device
         self.rounds = rounds
         self.sample_seconds = sample_seconds
+        self.first_call_seconds = first_call_seconds
 
     def sample(self, work, calls):
         """Seconds of a call, from `calls` of them one after the other."""
@@ -32,20 +36,52 @@ class Clock:
 
     def medians(self, contenders):
         """Median seconds of a call of every contender {name: work(i)}, which take turns; and what failed, by name."""
-        calls = {}
         failures = {}
-        for name, work in contenders.items():
+
+        def attempt(name, work):
+            """What work gives; None where it fails: a peer that cannot do a shape is reported, not fatal."""
             try:
+                return work()
+            except Exception as failure:
+                failures[name] = in_a_line(failure)
+            with contextlib.suppress(RuntimeError):  # of a device that does nothing any more
+                torch.cuda.empty_cache()
+            return None
+
+        def first_sample(work):
+            with at_most(self.first_call_seconds()):
                 work(0)
-                seconds = self.sample(work, 1)
-                calls[name] = max(1, min(1000, int(self.sample_seconds / max(seconds, 1e-7))))
-            except Exception as failure:  # a peer that cannot do a shape is reported, not fatal
-                failures[name] = str(failure).splitlines()[0][:200]
-        samples = {name: [] for name in calls}
+            return self.sample(work, 1)
+
+        firsts = {name: attempt(name, lambda: first_sample(work)) for name, work in contenders.items()}
+        samples = {name: [] for name in contenders}
         for _ in range(self.rounds):
-            for name in calls:
-                samples[name].append(self.sample(contenders[name], calls[name]))
-        return {name: statistics.median(each) for name, each in samples.items()}, failures
+            for name, work in contenders.items():
+                if name not in failures:
+                    calls = max(1, min(1000, int(self.sample_seconds / max(firsts[name], 1e-7))))
+                    samples[name].append(attempt(name, lambda: self.sample(work, calls)))
+        return {name: statistics.median(each) for name, each in samples.items() if name not in failures}, failures
+
+
+@contextlib.contextmanager
+def at_most(seconds):
+    """TimeoutError in what takes longer, when it comes back to Python."""
+
+    def end(_signal, _frame):
+        raise TimeoutError(f"not done after {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def in_a_line(failure):
+    lines = str(failure).splitlines()
+    return f"{type(failure).__name__}: {lines[0] if lines else ''}"[:200]
 
 
 def copies(tensor, device):

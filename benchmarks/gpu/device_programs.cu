@@ -2,6 +2,7 @@
 // operations follow one another without Python in between.
 #include <cuda_runtime.h>
 
+#include <cstdio>
 #include <memory>
 
 #include "core/failure.hpp"
@@ -45,9 +46,41 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_multiply_adds(void* stream, int64_t b
     return launched ? VQ4J_OK : VQ4J_DEVICE_ERROR;
 #else
     benchmark::multiply_adds_kernel<<<grid, benchmark::block_threads, 0, static_cast<cudaStream_t>(stream)>>>(steps, sums);
-    return cudaGetLastError() == cudaSuccess ? VQ4J_OK : VQ4J_DEVICE_ERROR;
+    const cudaError_t error = cudaGetLastError();
+    if (error != cudaSuccess) {
+        std::fprintf(stderr, "multiply-adds: %s\n", cudaGetErrorString(error));
+    }
+    return error == cudaSuccess ? VQ4J_OK : VQ4J_DEVICE_ERROR;
 #endif
 }
+
+namespace {
+
+// A batch that is dropped where an operation of it fails: left open, it would take in all that is called later.
+class OpenBatch {
+public:
+    explicit OpenBatch(void* stream) { require_ok(vq4j_cuda_begin_batch(stream, &number_)); }
+    ~OpenBatch() {
+        if (number_ != 0) {
+            vq4j_cuda_drop_batch(number_);
+        }
+    }
+    OpenBatch(const OpenBatch&) = delete;
+    OpenBatch& operator=(const OpenBatch&) = delete;
+
+    // Its number, for finish_batch.
+    int64_t submit() {
+        const int64_t number = number_;
+        number_ = 0;  // gone even after an error
+        require_ok(vq4j_cuda_submit_batch(number));
+        return number;
+    }
+
+private:
+    int64_t number_ = 0;
+};
+
+}  // namespace
 
 // `steps` training steps of a layer of one codebook: codes, output, loss and histogram; both gradients; AdamW. Each is one
 // batch, and the host asks for the numbers of a step when the next one has been submitted.
@@ -68,8 +101,7 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_training_steps(void* stream, const fl
         double fetched[2][2] = {};
         int64_t before = 0;
         for (int64_t step = 0; step < steps; ++step) {
-            int64_t batch = 0;
-            require_ok(vq4j_cuda_begin_batch(stream, &batch));
+            OpenBatch batch(stream);
             require_ok(vq4j_cuda_pack_codebook(stream, codebook, codes_count, features, packed));
             require_ok(vq4j_cuda_assign(stream, rows, rows_count, 1, features, packed, codes_count, codes));
             require_ok(vq4j_cuda_commitment_loss(stream, rows, rows_count, 1, features, codebook, codes, 1, distances, losses,
@@ -82,11 +114,11 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_training_steps(void* stream, const fl
                 of_codes, 0.0f, grad_codebook));
             require_ok(vq4j_cuda_adam_step(
                 stream, stepped, &size, &step_counter, 1, nullptr, 0, 1e-3, 0.9, 0.999, 1e-8, 0.01, 1));
-            require_ok(vq4j_cuda_submit_batch(batch));
+            const int64_t submitted = batch.submit();
             if (before != 0) {
                 require_ok(vq4j_cuda_finish_batch(before));
             }
-            before = batch;
+            before = submitted;
         }
         require_ok(before == 0 ? VQ4J_OK : vq4j_cuda_finish_batch(before));
     });

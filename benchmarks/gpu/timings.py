@@ -10,6 +10,7 @@ import data
 
 GIBIBYTE = 1 << 30
 VQ4J = "vq4j"
+ASSIGNMENT = "assignment"
 COPY = "copy of the rows"
 
 
@@ -25,6 +26,17 @@ class Row:
     results: list
     chosen: str = ""  # how vq4j found codes: "simt", "mma" or "wgmma"
 
+    def faults(self):
+        """What is wrong with vq4j's own results, in words: it must be measured, and find the canonical codes."""
+        for each in self.results:
+            if each["contender"].split(",")[0] != VQ4J:
+                continue
+            what = f"{self.operation}, {self.rows} x {self.codes} x {self.features}, {self.data}: {each['contender']}"
+            if "notMeasured" in each:
+                yield f"{what} not measured: {each['notMeasured']}"
+            elif self.operation == ASSIGNMENT and each.get("equalToCanonical", 0.0) < 1:
+                yield f"{what} finds other codes: {100 * each.get('equalToCanonical', 0.0):.5f} % are canonical"
+
 
 class Timings:
     def __init__(self, library, cpu_library, programs, device, timer, is_dry):
@@ -34,6 +46,22 @@ class Timings:
         self.device = device
         self.timer = timer
         self.is_dry = is_dry
+        torch.backends.cuda.matmul.allow_tf32 = False  # some installations allow it by an environment variable
+
+    def device_answers(self):
+        """Whether anything can still be run on it: not after a kernel's bad address, for one."""
+        try:
+            if self.device != "cpu":
+                torch.cuda.synchronize()
+            return True
+        except Exception:
+            return False
+
+    def measured(self, name, work):
+        seconds, failures = self.timer.medians({name: work})
+        if name in failures:
+            raise RuntimeError(f"{name}: {failures[name]}")
+        return seconds[name]
 
     # ---- the card's limits ---------------------------------------------------------------------------------------
 
@@ -45,14 +73,14 @@ class Timings:
         def work(_):
             self.call("vq4j_benchmark_multiply_adds", blocks, steps, sums)
 
-        seconds = self.timer.medians({"peak": work})[0]["peak"]
+        seconds = self.measured("peak", work)
         return 2 * 16 * steps * 256 * blocks / seconds
 
     def copy_rate(self):
         """Bytes read and written a second."""
         source = torch.ones((1 << 10) if self.is_dry else GIBIBYTE // 4, device=self.device)
         target = torch.empty_like(source)
-        seconds = self.timer.medians({"copy": lambda _: target.copy_(source)})[0]["copy"]
+        seconds = self.measured("copy", lambda _: target.copy_(source))
         return 2 * source.numel() * 4 / seconds
 
     def call(self, name, *arguments):
@@ -66,7 +94,14 @@ class Timings:
 
     # ---- rows of the table ---------------------------------------------------------------------------------------
 
-    def assignment(self, rows_count, codes_count, features, kind="normal"):
+    def assignment(self, *shape_and_kind):
+        """Nearest codes by what vq4j chooses, by each of its kernels, and by torch."""
+        yield self.assignment_row(torch_peers, True, *shape_and_kind)
+
+    def assignment_beside_triton(self, *shape_and_kind):
+        yield self.assignment_row(triton_peers, False, *shape_and_kind)
+
+    def assignment_row(self, peers_of, by_each_kernel, rows_count, codes_count, features, kind="normal"):
         rows, codebook = (each.to(self.device) for each in data.make(kind, rows_count, codes_count, features))
         inputs = clock.copies(rows, self.device)
         packed = torch.empty(self.library.packed_codebook_bytes(codes_count, features) + 64, dtype=torch.uint8,
@@ -76,7 +111,7 @@ class Timings:
 
         def ours(i):
             self.library.pack_codebook(codebook, codes_count, features, packed)
-            self.library.assign(inputs[i % len(inputs)], rows_count, 1, features, packed, codes_count, codes)
+            self.library.assign(in_turn(inputs, i), rows_count, 1, features, packed, codes_count, codes)
 
         def ours_by(kernel):
             def work(i):
@@ -89,29 +124,34 @@ class Timings:
 
             return work
 
-        peers = {f"{VQ4J}, {each}": ours_by(each) for each in self.library.assignments(features)}
-        peers |= assignment_peers(inputs, codebook, self.device)
-        contenders = {VQ4J: ours} | peers
-        ours(0)
-        canonical = codes.clone()
-        shares = {VQ4J: self.share_of_canonical(rows, codebook, canonical)}
-        for name, peer in peers.items():
-            try:
-                shares[name] = (peer(0).reshape(-1).int() == canonical).double().mean().item()
-            except Exception:  # reported by the timing
-                pass
-        row = self.row("assignment", (rows_count, codes_count, features), kind, contenders, shares,
+        contenders = {VQ4J: ours}
+        if by_each_kernel:
+            contenders |= {f"{VQ4J}, {each}": ours_by(each) for each in self.library.assignments(features)}
+        contenders |= peers_of(inputs, codebook, self.device)
+        row = self.row(ASSIGNMENT, (rows_count, codes_count, features), kind, contenders,
                        flops=2.0 * rows_count * codes_count * features, moved=4.0 * rows_count * (features + 1))
         row.chosen = self.library.assignment(rows_count, codes_count, features)
+        canonical = None  # vq4j's, which are compared with the CPU's; the others' are compared with them
+        for result in row.results:
+            if "notMeasured" in result or (canonical is None and result["contender"] != VQ4J):
+                continue
+            codes.fill_(-1)  # of the contender before
+            if canonical is None:
+                ours(0)
+                canonical = codes.clone()
+                result["equalToCanonical"] = self.share_of_canonical(rows, codebook, canonical)
+            else:
+                found = contenders[result["contender"]](0)
+                result["equalToCanonical"] = (found.reshape(-1).int() == canonical).double().mean().item()
         return row
 
     def share_of_canonical(self, rows, codebook, codes):
-        """The share of codes that are the CPU's, of at most 65,536 rows."""
+        """The share of codes that are the CPU's, of some 65,536 rows from everywhere."""
         import checks
 
-        some = rows[:1 << 16].cpu().contiguous()
-        expected = checks.assigned(self.cpu, some, codebook.cpu(), "cpu")
-        return (expected == codes[:some.shape[0]].cpu()).double().mean().item()
+        step = max(1, rows.shape[0] >> 16)
+        expected = checks.assigned(self.cpu, rows[::step].cpu().contiguous(), codebook.cpu(), "cpu")
+        return (expected == codes[::step].cpu()).double().mean().item()
 
     def memory_bound(self, rows_count, codes_count, features):
         """Operations that are bound by memory, each beside a peer and a copy of the rows."""
@@ -127,7 +167,7 @@ class Timings:
         size = (rows_count, codes_count, features)
 
         def at(i):
-            return inputs[i % len(inputs)]
+            return in_turn(inputs, i)
 
         copy = {COPY: lambda i: out.copy_(at(i))}
         whole = 4.0 * rows_count * features
@@ -157,7 +197,6 @@ class Timings:
     def training_step(self, rows_count, codes_count, features):
         rows, codebook = (each.to(self.device) for each in data.make("normal", rows_count, codes_count, features))
         grad = torch.randn(rows_count, features, device=self.device)
-        inputs = clock.copies(rows, self.device)
         ours = codebook.clone()
         packed = torch.empty(self.library.packed_codebook_bytes(codes_count, features) + 64, dtype=torch.uint8,
                              device=self.device)
@@ -175,11 +214,11 @@ class Timings:
             self.call("vq4j_benchmark_training_steps", rows, grad, rows_count, features, ours, codes_count, packed, codes,
                       output, distances, losses, counts, of_rows, of_codes, first, second, repeats)
 
-        torch_ours = torch_step(inputs, grad, codebook)
+        torch_step = torch_training_step(rows, grad, codebook)
 
-        def torch_steps(i):
-            for step in range(repeats):
-                torch_ours(i + step)
+        def torch_steps(_):
+            for _ in range(repeats):
+                torch_step()
 
         # Both are timed by many steps in a row; the times are divided by their number.
         row = self.row("training step", (rows_count, codes_count, features), "normal",
@@ -188,9 +227,9 @@ class Timings:
         for result in row.results:
             if "seconds" in result:
                 result["seconds"] /= repeats
-        return row
+        yield row
 
-    def row(self, operation, size, kind, contenders, shares=None, flops=0.0, moved=0.0):
+    def row(self, operation, size, kind, contenders, flops=0.0, moved=0.0):
         seconds, failures = self.timer.medians(contenders)
         results = []
         for name in contenders:
@@ -199,8 +238,6 @@ class Timings:
                 result["notMeasured"] = failures[name]
             else:
                 result["seconds"] = seconds[name]
-                if shares and name in shares:
-                    result["equalToCanonical"] = shares[name]
             results.append(result)
         return Row(operation, *size, kind, flops, moved, results)
 
@@ -220,8 +257,14 @@ def in_chunks(rows, codes_count, codes_of):
     return torch.cat([codes_of(rows[begin:begin + step]) for begin in range(0, rows.shape[0], step)])
 
 
-def assignment_peers(inputs, codebook, device):
-    """Peers that give codes; a peer for 16 bits has its rows in 16 bits beforehand, as in mixed precision."""
+def in_turn(inputs, i):
+    return inputs[i % len(inputs)]
+
+
+# Peers that give codes; a peer for 16 bits has its rows in 16 bits beforehand, as in mixed precision.
+
+
+def torch_peers(inputs, codebook, device):
     codes_count = codebook.shape[0]
     halves = [each.half() for each in inputs]
     half_codebook = codebook.half()
@@ -242,41 +285,40 @@ def assignment_peers(inputs, codebook, device):
         finally:
             torch.backends.cuda.matmul.allow_tf32 = before
 
-    def at(some, i):
-        return some[i % len(some)]
-
     transposed, half_transposed = codebook.T.contiguous(), half_codebook.T.contiguous()
-    peers = {
-        "torch, cdist + topk, fp32": lambda i: with_tf32(False, lambda: cdist(at(inputs, i), codebook)),
-        "torch, cdist + topk, fp16": lambda i: cdist(at(halves, i), half_codebook),
-        "torch, matmul + argmax, fp32": lambda i: with_tf32(False, lambda: expand(at(inputs, i), transposed, minus_h)),
-        "torch, matmul + argmax, TF32": lambda i: with_tf32(True, lambda: expand(at(inputs, i), transposed, minus_h)),
-        "torch, matmul + argmax, fp16": lambda i: expand(at(halves, i), half_transposed, half_minus_h),
+    return {
+        "torch, cdist + topk, fp32": lambda i: with_tf32(False, lambda: cdist(in_turn(inputs, i), codebook)),
+        "torch, cdist + topk, fp16": lambda i: cdist(in_turn(halves, i), half_codebook),
+        "torch, matmul + argmax, fp32": lambda i: with_tf32(False, lambda: expand(in_turn(inputs, i), transposed, minus_h)),
+        "torch, matmul + argmax, TF32": lambda i: with_tf32(True, lambda: expand(in_turn(inputs, i), transposed, minus_h)),
+        "torch, matmul + argmax, fp16": lambda i: expand(in_turn(halves, i), half_transposed, half_minus_h),
     }
-    try:
-        import triton_nearest
-    except ImportError:
-        return peers
-    if device == "cpu" and not triton_nearest.INTERPRETED:
-        return peers
+
+
+def triton_peers(inputs, codebook, device):
+    import triton_nearest
+
+    halves = [each.half() for each in inputs]
+    half_codebook = codebook.half()
     codes = torch.empty(inputs[0].shape[0], dtype=torch.int32, device=device)
+    peers = {}
     half_squares = triton_nearest.half_squared_lengths(codebook)
     for label, rows, codes_in, precision in (("fp32", inputs, codebook, "ieee"), ("TF32", inputs, codebook, "tf32"),
                                              ("fp16", halves, half_codebook, "ieee")):
         peers[f"Triton, fused, {label}"] = (
             lambda i, rows=rows, codes_in=codes_in, precision=precision:
-            triton_nearest.nearest(at(rows, i), codes_in, half_squares, precision, codes))
+            triton_nearest.nearest(in_turn(rows, i), codes_in, half_squares, precision, codes))
     return peers
 
 
-def torch_step(inputs, grad, codebook):
+def torch_training_step(rows, grad, codebook):
     """The training step as the reference does it: distances, top-k, straight-through, autograd, AdamW."""
     weight = torch.nn.Parameter(codebook.clone())
     fused = {"fused": True} if weight.is_cuda else {}
     optimizer = torch.optim.AdamW([weight], lr=1e-3, **fused)
 
-    def step(i):
-        z = inputs[i % len(inputs)].detach().requires_grad_()
+    def step():
+        z = rows.detach().requires_grad_()
         codes = torch.cdist(z, weight).topk(1, dim=1, largest=False).indices[:, 0]
         chosen = weight[codes]
         loss = 0.05 * ((z - chosen.detach()) ** 2).mean() + 0.95 * ((z.detach() - chosen) ** 2).mean()
