@@ -1039,9 +1039,7 @@ using namespace batching;
 
 Batch* Batch::open(cudaStream_t stream) {
     if (stream != nullptr && !other_streams.load(std::memory_order_relaxed) && !other_streams.exchange(true)) {
-        // What has been allocated so far is ordered on the default stream.
-        check(cudaDeviceSynchronize(), "synchronize");
-        batching::add(waits);
+        wait_for_device();  // what has been allocated so far is ordered on the default stream
     }
     return open_batch != nullptr && open_batch->is_of(current_device(), stream) ? open_batch : nullptr;
 }
@@ -1092,6 +1090,11 @@ void release_to_pool(void* memory, cudaStream_t stream) noexcept {
 
 void wait_for(cudaStream_t stream) {
     check(cudaStreamSynchronize(stream), "synchronize");
+    batching::add(waits);
+}
+
+void wait_for_device() {
+    check(cudaDeviceSynchronize(), "synchronize");
     batching::add(waits);
 }
 

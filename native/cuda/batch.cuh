@@ -101,8 +101,11 @@ __device__ __forceinline__ bool Verdicts::failed(int& told) const {
 void* allocate_from_pool(size_t bytes, cudaStream_t stream);
 void release_to_pool(void* memory, cudaStream_t stream) noexcept;
 
-// Waits until all that was put on the stream is done: the one place where the host waits.
+// Waits until all that was put on the stream is done: where the host waits, but for the next one.
 void wait_for(cudaStream_t stream);
+
+// Waits for all streams of the current device, other libraries' too.
+void wait_for_device();
 
 // Counts kernels, fills and copies that run, for vq4j_cuda_batch_counts.
 void count_steps(int64_t steps);

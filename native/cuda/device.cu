@@ -64,3 +64,7 @@ int32_t vq4j_cuda_synchronize(void* stream) {
         }
     });
 }
+
+int32_t vq4j_cuda_synchronize_device(void) {
+    return guarded([] { wait_for_device(); });
+}

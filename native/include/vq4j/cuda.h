@@ -53,6 +53,9 @@ VQ4J_API const char* vq4j_cuda_assignment(int64_t rows, int64_t codes_count, int
 /** Waits until all that was put on the stream is done. */
 VQ4J_API int32_t vq4j_cuda_synchronize(void* stream);
 
+/** Waits until all that was put on any stream of the current device is done, by whatever library. Not within a batch. */
+VQ4J_API int32_t vq4j_cuda_synchronize_device(void);
+
 /** How many checks of data the calling thread's open batch has so far; 0 without one. They are numbered from 0. */
 VQ4J_API int64_t vq4j_cuda_checks(void);
 

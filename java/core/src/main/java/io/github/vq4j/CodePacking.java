@@ -176,8 +176,11 @@ public final class CodePacking {
     }
 
     private static Kernels kernelsFor(Tensor... tensors) {
-        boolean cuda = Arrays.stream(tensors).anyMatch(tensor -> tensor.device() == Device.CUDA);
-        Kernels kernels = (cuda ? Backend.cuda(0) : Backend.cpu()).kernels();
+        Kernels kernels = Arrays.stream(tensors)
+                .filter(tensor -> tensor.device() == Device.CUDA)
+                .findFirst()
+                .map(Tensor::kernels)
+                .orElseGet(() -> Backend.cpu().kernels());
         for (Tensor tensor : tensors) {
             tensor.checkUsable("codes and words", DataType.INT32, kernels);
         }

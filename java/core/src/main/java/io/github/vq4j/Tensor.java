@@ -497,12 +497,12 @@ public final class Tensor implements AutoCloseable {
         return pointer.address() + pointer.position() * pointer.sizeof();
     }
 
-    /** Who can read the memory: its owner, whose work on it comes first. */
-    private Kernels kernels() {
+    /** Who can read the memory: its owner, whose work on it comes first; else its device, once that has nothing left to do. */
+    Kernels kernels() {
         if (owner.allocatedBy != null) {
             return owner.allocatedBy;
         }
-        return (device == Device.CUDA ? Backend.cuda(0) : Backend.cpu()).kernels();
+        return device == Device.CUDA ? Kernels.cudaOf(pointer()) : Backend.cpu().kernels();
     }
 
     private long bytes() {

@@ -4,10 +4,12 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.bytedeco.javacpp.FloatPointer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -160,6 +162,15 @@ class BadInputTest {
             Tensor onDevice = Tensor.ofAddress(64, Device.CUDA, 2, 4);
             refused(() -> layer.forward(onDevice), "z on HOST", "CUDA");
             refused(() -> layer.forward(floats(2, 4), onDevice), "output on HOST", "CUDA");
+        }
+    }
+
+    @Test
+    void hostMemoryForADevice() {
+        assumeTrue(Backend.whyNoCuda().isEmpty(), () -> Backend.whyNoCuda().orElse(""));
+        try (FloatPointer ofHost = new FloatPointer(8)) {
+            Tensor called = Tensor.ofAddress(ofHost.address(), Device.CUDA, 2, 4);
+            refused(called::toFloatArray, "memory of a CUDA device", "host");
         }
     }
 

@@ -4,13 +4,16 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.vq4j.internal.Kernels;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.nio.IntBuffer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.function.Executable;
 
@@ -136,5 +139,17 @@ class TensorTest {
         for (String part : parts) {
             assertTrue(message.contains(part), "\"" + part + "\" in: " + message);
         }
+    }
+
+    @Test
+    void deviceMemoryThatVq4jDidNotAllocateIsRead() {
+        assumeTrue(Backend.whyNoCuda().isEmpty(), () -> Backend.whyNoCuda().orElse(""));
+        Kernels kernels = Backend.cuda(0).kernels();
+        Pointer memory = kernels.allocate(2 * Float.BYTES);
+        kernels.write(new float[] {1.5f, -2.0f}, new FloatPointer(memory));
+        assertArrayEquals(
+                new float[] {1.5f, -2.0f},
+                Tensor.ofAddress(memory.address(), Device.CUDA, 2).toFloatArray());
+        kernels.release(memory);
     }
 }

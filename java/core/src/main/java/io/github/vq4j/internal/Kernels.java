@@ -52,6 +52,27 @@ public final class Kernels {
         return new Kernels(device, stream == 0 ? null : AddressPointer.handle(stream));
     }
 
+    /**
+     * The kernels of the CUDA device whose memory this is, of another library. Whatever works on the device is waited for: it
+     * may be on any stream.
+     *
+     * @throws IllegalArgumentException if it is memory of the host
+     */
+    public static Kernels cudaOf(Pointer memory) {
+        try (IntPointer device = new IntPointer(1)) {
+            Kernels kernels = cuda(0);
+            kernels.check(CudaKernels.deviceOf(memory, device));
+            if (device.get() < 0) {
+                throw new IllegalArgumentException("need memory of a CUDA device, got memory of the host at 0x"
+                        + Long.toHexString(memory.address()));
+            }
+            kernels = cuda(device.get());
+            kernels.check(CudaKernels.useDevice(device.get()));
+            kernels.check(CudaKernels.synchronizeDevice());
+            return kernels;
+        }
+    }
+
     /** Whether these are a CUDA device's kernels. */
     public boolean onCuda() {
         return device != CPU;

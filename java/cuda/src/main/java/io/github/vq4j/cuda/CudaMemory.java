@@ -8,7 +8,11 @@ import org.bytedeco.cuda.cudart.cudaPointerAttributes;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Pointer;
 
-/** Device memory of other libraries as tensors of vq4j, in place. The other library keeps the memory alive. */
+/**
+ * Device memory of other libraries as tensors of vq4j, in place. The other library keeps the memory alive, and what it does
+ * with it has to be ordered with the stream of the layer that takes the tensor. Only a copy to the host waits for the whole
+ * device.
+ */
 public final class CudaMemory {
     private CudaMemory() {}
 

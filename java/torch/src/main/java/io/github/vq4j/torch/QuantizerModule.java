@@ -38,6 +38,9 @@ import org.jspecify.annotations.Nullable;
  * computed are FLOAT. Input of FLOAT is read in place when it is contiguous, channels-first images included, else from a
  * contiguous copy; the output is contiguous.
  *
+ * <p>On CUDA the layer computes on the stream of its backend, the default stream of the device unless it was built on another.
+ * That has to be libtorch's current stream around the module's calls: neither waits for what is on another stream.
+ *
  * <p>{@code to(device)} of this or a parent module moves the layer: {@link #forward} needs z there from then on, gradients
  * are gone, and optimisers are to be made after it, as with every module. {@code to(dtype)} with FLOAT, HALF or BFLOAT16
  * changes nothing: the layer stays FLOAT. Not thread-safe.
