@@ -74,7 +74,7 @@ def differences_of(cpu, device_library, device, rows, codebook):
         try:
             codes = assigned(device_library, *on_device, device)
         finally:
-            device_library.assign_by("automatic")
+            device_library.assign_as_usual()
         if not torch.equal(codes.cpu(), expected["codes"]):
             yield f"other codes by {kernel}"
 

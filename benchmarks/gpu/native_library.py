@@ -35,6 +35,8 @@ class Library:
         """stream: a function that gives the stream's address; None for an implementation without streams."""
         self.library = ctypes.CDLL(str(path))
         self.stream = stream
+        self.kernels = ASSIGNMENTS
+        self.usual_kernel = "automatic"
         self.last_error = getattr(self.library, prefix + "last_error")
         self.last_error.restype = ctypes.c_char_p
         for result, name, parameters in OPERATION.findall((HEADERS / "operations.h").read_text()):
@@ -46,6 +48,15 @@ class Library:
         if self.library.vq4j_cuda_set_assignment(kernel.encode(), ctypes.c_int64(0)) != 0:
             raise NativeError(self.last_error().decode())
 
+    def assign_as_usual(self):
+        self.assign_by(self.usual_kernel)
+
+    def leave_wgmma_out(self):
+        """As on a GPU that has none."""
+        self.kernels = tuple(each for each in ASSIGNMENTS if each != "wgmma")
+        self.usual_kernel = "mma"
+        self.assign_as_usual()
+
     def assignment(self, rows_count, codes_count, features):
         """How they are found, with what was chosen, for a shape; what a device lacks is not used."""
         function = self.library.vq4j_cuda_assignment
@@ -55,11 +66,11 @@ class Library:
     def assignments(self, features):
         """All ways to find codes of so many features on this device."""
         found = []
-        for kernel in ASSIGNMENTS:
+        for kernel in self.kernels:
             self.assign_by(kernel)
             if self.assignment(1, 1, features) == kernel:
                 found.append(kernel)
-        self.assign_by("automatic")
+        self.assign_as_usual()
         return found
 
     def _operation(self, symbol, result, parameters):

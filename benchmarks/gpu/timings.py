@@ -119,7 +119,7 @@ class Timings:
                 try:
                     ours(i)
                 finally:
-                    self.library.assign_by("automatic")
+                    self.library.assign_as_usual()
                 return codes
 
             return work
