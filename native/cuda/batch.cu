@@ -66,8 +66,8 @@ struct CopiedParts {
     }
 };
 
-// body(word) for the numbers of the words that `bytes` have, over all threads of the grid. Words are of 8 bytes where all that
-// is in `bits`, addresses and sizes, is a multiple of that; callers cut few other parts.
+// body(i, zero) for the numbers of the words that `bytes` have, over all threads of the grid. A word, of which zero is one, has
+// 8, 4 or 1 bytes: as many as divide `bits`, the addresses and sizes.
 template <typename Body>
 __device__ void for_each_word(uintptr_t bits, size_t bytes, Body body) {
     const size_t first = size_t{blockIdx.x} * blockDim.x + threadIdx.x;
