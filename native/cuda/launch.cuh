@@ -32,6 +32,12 @@ inline void check(cudaError_t error, const char* what) {
     throw Failure(VQ4J_DEVICE_ERROR, std::string(what) + ": " + cudaGetErrorString(error));
 }
 
+inline int current_device() {
+    int device = 0;
+    check(cudaGetDevice(&device), "device");
+    return device;
+}
+
 // Lets launches of the kernel on the current device have more dynamic shared memory than the 48 KiB that all kernels may.
 template <typename... Parameters>
 void allow_shared_memory(void (*kernel)(Parameters...), int bytes) {

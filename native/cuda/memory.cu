@@ -41,8 +41,7 @@ int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) 
         check_sizes({{"bytes", bytes}});
         check_present({to, from});
         const auto s = static_cast<cudaStream_t>(stream);
-        int current = 0;
-        check(cudaGetDevice(&current), "device");
+        const int current = current_device();
         if (memory::device_of(to) == current && memory::device_of(from) == current) {
             copy_on_device(to, from, bytes, s);
             return;
