@@ -29,6 +29,7 @@ class JmhTest {
     private static final Set<String> NO_OPERATIONS = Set.of(
             "cpu",
             "cuda",
+            "cudaOf",
             "onCuda",
             "device",
             "streamAddress",
