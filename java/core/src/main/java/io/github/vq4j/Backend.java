@@ -7,6 +7,7 @@ import java.util.Locale;
 import java.util.Optional;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -74,6 +75,17 @@ public final class Backend {
             throw new IllegalArgumentException("need 0 <= device < " + Cuda.DEVICES + ", got " + device);
         }
         return new Backend(Kernels.cuda(device));
+    }
+
+    /**
+     * The CUDA device whose memory this is, of another library, once whatever works on the device is done.
+     *
+     * @throws IllegalStateException if CUDA does not work; the message says why
+     * @throws IllegalArgumentException if it is memory of the host
+     */
+    static Backend cudaOf(Pointer memory) {
+        cuda(0);
+        return new Backend(Kernels.cudaOf(memory));
     }
 
     /**

@@ -502,7 +502,9 @@ public final class Tensor implements AutoCloseable {
         if (owner.allocatedBy != null) {
             return owner.allocatedBy;
         }
-        return device == Device.CUDA ? Kernels.cudaOf(pointer()) : Backend.cpu().kernels();
+        return device == Device.CUDA
+                ? Backend.cudaOf(pointer()).kernels()
+                : Backend.cpu().kernels();
     }
 
     private long bytes() {
