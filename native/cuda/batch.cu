@@ -396,12 +396,11 @@ int64_t open_batches = 0;
 std::atomic<bool> other_streams{false};
 
 void release_now(void* memory) noexcept {
-    cudaPointerAttributes attributes = {};
-    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
-        cudaGetLastError();
+    const int own_device = device_of(memory);
+    if (own_device < 0) {
         return;
     }
-    const OnDevice device(attributes.device);
+    const OnDevice device(own_device);
     if (other_streams.load()) {
         cudaDeviceSynchronize();  // the default stream, in whose order it is given back, says nothing of the others
         batching::add(waits);

@@ -15,14 +15,19 @@ namespace batching {
 constexpr int most_copied_parts = 12;
 constexpr unsigned memory_threads = 256;  // of kernels that only fill or copy
 
+inline bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
+    const auto first = reinterpret_cast<uintptr_t>(a);
+    const auto second = reinterpret_cast<uintptr_t>(b);
+    return first < second + b_bytes && second < first + a_bytes;
+}
+
 struct CopiedPart {
     unsigned char* to;
     const unsigned char* from;
     size_t bytes;
 
     bool touches(const unsigned char* memory, size_t count) const {
-        const auto overlaps = [=](const unsigned char* own) { return own < memory + count && memory < own + bytes; };
-        return overlaps(to) || overlaps(from);
+        return overlap(to, bytes, memory, count) || overlap(from, bytes, memory, count);
     }
 };
 
@@ -160,12 +165,6 @@ public:
     }
 
 private:
-    static bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
-        const auto first = reinterpret_cast<uintptr_t>(a);
-        const auto second = reinterpret_cast<uintptr_t>(b);
-        return first < second + b_bytes && second < first + a_bytes;
-    }
-
     int64_t words_of_all() const { return count_ == 0 ? 0 : all_.copies[count_ - 1].end; }
 
     Commits<uint32_t> all_ = {};

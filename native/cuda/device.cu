@@ -6,20 +6,14 @@ using namespace vq4j;
 
 namespace vq4j::devices {
 
-int attribute(cudaDeviceAttr name, int device) {
-    int value = 0;
-    check(cudaDeviceGetAttribute(&value, name, device), "device");
-    return value;
-}
-
 // Empty where the kernels run there.
 std::string why_not(int device) {
-    const int major = attribute(cudaDevAttrComputeCapabilityMajor, device);
-    const int minor = attribute(cudaDevAttrComputeCapabilityMinor, device);
+    const int major = attribute_of(device, cudaDevAttrComputeCapabilityMajor);
+    const int minor = attribute_of(device, cudaDevAttrComputeCapabilityMinor);
     if (10 * major + minor < 75) {
         return "compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", need 7.5 or more";
     }
-    return attribute(cudaDevAttrMemoryPoolsSupported, device) != 0 ? "" : "no memory pools, which virtual GPUs may lack";
+    return attribute_of(device, cudaDevAttrMemoryPoolsSupported) != 0 ? "" : "no memory pools, which virtual GPUs may lack";
 }
 
 }  // namespace vq4j::devices

@@ -38,6 +38,23 @@ inline int current_device() {
     return device;
 }
 
+inline int attribute_of(int device, cudaDeviceAttr attribute) {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, attribute, device), "device");
+    return value;
+}
+
+// The device whose memory this is; -1: memory of the host.
+inline int device_of(const void* memory) noexcept {
+    cudaPointerAttributes attributes = {};
+    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
+        cudaGetLastError();
+        return -1;
+    }
+    const bool of_a_device = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
+    return of_a_device ? attributes.device : -1;
+}
+
 // Lets launches of the kernel on the current device have more dynamic shared memory than the 48 KiB that all kernels may.
 template <typename... Parameters>
 void allow_shared_memory(void (*kernel)(Parameters...), int bytes) {

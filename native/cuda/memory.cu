@@ -8,21 +8,6 @@ const char* vq4j_cuda_last_error(void) {
     return last_message().c_str();
 }
 
-namespace vq4j::memory {
-
-// -1 for memory of the host.
-int device_of(const void* memory) {
-    cudaPointerAttributes attributes = {};
-    if (cudaPointerGetAttributes(&attributes, memory) != cudaSuccess) {
-        cudaGetLastError();
-        return -1;
-    }
-    const bool of_a_device = attributes.type == cudaMemoryTypeDevice || attributes.type == cudaMemoryTypeManaged;
-    return of_a_device ? attributes.device : -1;
-}
-
-}  // namespace vq4j::memory
-
 void* vq4j_cuda_allocate(int64_t bytes) {
     void* memory = nullptr;
     const int32_t status = guarded([&] {
@@ -42,7 +27,7 @@ int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) 
         check_present({to, from});
         const auto s = static_cast<cudaStream_t>(stream);
         const int current = current_device();
-        if (memory::device_of(to) == current && memory::device_of(from) == current) {
+        if (device_of(to) == current && device_of(from) == current) {
             copy_on_device(to, from, bytes, s);
             return;
         }
@@ -57,7 +42,7 @@ int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) 
 int32_t vq4j_cuda_device_of(const void* memory, int32_t* device) {
     return guarded([&] {
         check_present({memory, device});
-        *device = memory::device_of(memory);
+        *device = device_of(memory);
     });
 }
 

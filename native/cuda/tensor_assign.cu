@@ -23,14 +23,6 @@ struct Begin {
     }
 };
 
-int of_current_device(cudaDeviceAttr attribute) {
-    int device = 0;
-    int value = 0;
-    check(cudaGetDevice(&device), "device");
-    check(cudaDeviceGetAttribute(&value, attribute, device), "device");
-    return value;
-}
-
 }  // namespace vq4j::tensor_assignment
 
 namespace vq4j {
@@ -50,9 +42,9 @@ bool tensor_cores_pay(int64_t rows, int64_t codes_count, int64_t features) {
 
 bool wgmma_serves() {
 #if defined(VQ4J_SM90A) || defined(VQ4J_HOST_RUN)
-    using tensor_assignment::of_current_device;
-    return of_current_device(cudaDevAttrComputeCapabilityMajor) == 9
-        && of_current_device(cudaDevAttrComputeCapabilityMinor) == 0;
+    const int device = current_device();
+    return attribute_of(device, cudaDevAttrComputeCapabilityMajor) == 9
+        && attribute_of(device, cudaDevAttrComputeCapabilityMinor) == 0;
 #else
     return false;
 #endif
@@ -61,8 +53,7 @@ bool wgmma_serves() {
 // By analysis, not by measurement. mma.sync reaches little more than half of what wgmma does on Hopper, but its blocks
 // have half as many rows: with fewer rows than it has blocks for every multiprocessor, it uses twice as many of them.
 bool wgmma_pays(int64_t rows) {
-    return rows > int64_t{tensor_assignment::tile_lines}
-        * tensor_assignment::of_current_device(cudaDevAttrMultiProcessorCount);
+    return rows > int64_t{tensor_assignment::tile_lines} * attribute_of(current_device(), cudaDevAttrMultiProcessorCount);
 }
 
 void assign_by_tensor_cores(AnyNumbers numbers, Layout layout, PackedCodebook<const float> packed, int64_t codes_count,
