@@ -38,9 +38,6 @@ VQ4J_API int32_t VQ4J_OPERATION(copy)(VQ4J_STREAM void* to, const void* from, in
 /** Sets bytes to zero. */
 VQ4J_API int32_t VQ4J_OPERATION(clear)(VQ4J_STREAM void* memory, int64_t bytes);
 
-/** Fills with standard normal numbers: number i is drawn by Philox4x32-10 at counter (i, purpose), key seed. */
-VQ4J_API int32_t VQ4J_OPERATION(fill_normal)(VQ4J_STREAM uint64_t seed, uint64_t purpose, int64_t count, float* out);
-
 /* ---- batches ------------------------------------------------------------------------------------------------- */
 
 /*
@@ -175,12 +172,6 @@ VQ4J_API int32_t VQ4J_OPERATION(code_distances)(VQ4J_STREAM const float* rows, i
 VQ4J_API int32_t VQ4J_OPERATION(assign_half)(VQ4J_STREAM const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
     int64_t features, const void* packed, int64_t codes_count, int32_t* codes, float* widened);
 
-/** out_i = values_i, from the 16-bit type VQ4J_FLOAT16 or VQ4J_BFLOAT16; exact. A NaN becomes quiet. */
-VQ4J_API int32_t VQ4J_OPERATION(widen)(VQ4J_STREAM const uint16_t* values, int32_t type, int64_t count, float* out);
-
-/** out_i = values_i, in the 16-bit type, to the nearest, ties to even; what is too large becomes an infinity. */
-VQ4J_API int32_t VQ4J_OPERATION(narrow)(VQ4J_STREAM const float* values, int64_t count, int32_t type, uint16_t* out);
-
 /** How often each code occurs. @param codes N  @param counts K. VQ4J_INVALID_ARGUMENT names the first code out of range. */
 VQ4J_API int32_t VQ4J_OPERATION(count_codes)(VQ4J_STREAM const int32_t* codes, int64_t rows_count, int64_t codes_count,
     int64_t* counts);
@@ -215,7 +206,7 @@ VQ4J_API int32_t VQ4J_OPERATION(residual)(VQ4J_STREAM const float* rows, int64_t
 VQ4J_API int32_t VQ4J_OPERATION(add_lookup)(VQ4J_STREAM const float* codebook, int64_t codes_count, const int32_t* codes,
     int64_t outer, int64_t inner, int64_t features, float* sum);
 
-/* ---- parts of tensors ---------------------------------------------------------------------------------------- */
+/* ---- tensors ------------------------------------------------------------------------------------------------- */
 
 /**
  * The features first ... first + count - 1 of every row, as rows of their own: the sub-vectors of a group.
@@ -299,9 +290,18 @@ VQ4J_API int32_t VQ4J_OPERATION(put_codes_of_rows)(VQ4J_STREAM const int32_t* pa
 /** Sets all codes to one. */
 VQ4J_API int32_t VQ4J_OPERATION(fill_codes)(VQ4J_STREAM int32_t code, int64_t count, int32_t* out);
 
+/** Fills with standard normal numbers: number i is drawn by Philox4x32-10 at counter (i, purpose), key seed. */
+VQ4J_API int32_t VQ4J_OPERATION(fill_normal)(VQ4J_STREAM uint64_t seed, uint64_t purpose, int64_t count, float* out);
+
 /** out = a x + b y, element by element: fma(a, x, b * y). out may be x or y. */
 VQ4J_API int32_t VQ4J_OPERATION(weighted_sum)(VQ4J_STREAM float a, const float* x, float b, const float* y,
     int64_t count, float* out);
+
+/** out_i = values_i, from the 16-bit type VQ4J_FLOAT16 or VQ4J_BFLOAT16; exact. A NaN becomes quiet. */
+VQ4J_API int32_t VQ4J_OPERATION(widen)(VQ4J_STREAM const uint16_t* values, int32_t type, int64_t count, float* out);
+
+/** out_i = values_i, in the 16-bit type, to the nearest, ties to even; what is too large becomes an infinity. */
+VQ4J_API int32_t VQ4J_OPERATION(narrow)(VQ4J_STREAM const float* values, int64_t count, int32_t type, uint16_t* out);
 
 /* ---- loss and gradients -------------------------------------------------------------------------------------- */
 
@@ -654,7 +654,7 @@ VQ4J_API int32_t VQ4J_OPERATION(draw_rows)(VQ4J_STREAM const float* rows, int64_
 VQ4J_API int32_t VQ4J_OPERATION(row_tickets)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, uint64_t seed, int64_t* tickets);
 
-/* ---- initialisation and replacement -------------------------------------------------------------------------- */
+/* ---- initialisation ------------------------------------------------------------------------------------------ */
 
 /**
  * k-means++: K rows drawn one after the other with probability proportional to the squared distance to the nearest row
@@ -700,6 +700,8 @@ VQ4J_API int32_t VQ4J_OPERATION(mini_batch_update)(VQ4J_STREAM const float* sums
 /** Lloyd's update: codebook_k = sums_k / counts_k where counts_k > 0; other codes stay. */
 VQ4J_API int32_t VQ4J_OPERATION(update_centroids)(VQ4J_STREAM const float* sums, const int64_t* counts,
     int64_t codes_count, int64_t features, float* codebook);
+
+/* ---- replacement --------------------------------------------------------------------------------------------- */
 
 /**
  * Counts the life of unused codes down: counter_k = lifetime where counts_k > 0, else counter_k - 1; at zero the code

@@ -30,7 +30,7 @@ final class Matrix implements AutoCloseable {
     /** Standard normal numbers, the same for the same seed on every machine. */
     static Matrix normal(long seed, long rows, long columns) {
         Matrix matrix = new Matrix(rows, columns);
-        Kernels.cpu().fillNormal(seed, 0, rows * columns, matrix.floats());
+        Kernels.cpu().tensors.fillNormal(seed, 0, rows * columns, matrix.floats());
         return matrix;
     }
 

@@ -45,7 +45,7 @@ final class MemoryRows implements AutoCloseable {
     Report.Row scatter() {
         try (Matrix sums = new Matrix(codebook.rows(), rows.columns())) {
             KernelCall ours = new KernelCall(
-                    () -> KERNELS.scatter(
+                    () -> KERNELS.loss.scatter(
                             rows.floats(), rows.layout(), codes.pointer(), codebook.rows(), sums.floats()),
                     () -> Bits.of(sums.floats(), sums.rows() * sums.columns()));
             return measure(Operation.SCATTER, bytes(rows) + codeBytes() + bytes(codebook), ours, (z, c, q) -> {
@@ -62,7 +62,7 @@ final class MemoryRows implements AutoCloseable {
         try (Matrix mean = new Matrix(1, rows.columns());
                 Matrix variance = new Matrix(1, rows.columns())) {
             KernelCall ours = new KernelCall(
-                    () -> KERNELS.moments(
+                    () -> KERNELS.norms.moments(
                             "rows", rows.floats(), rows.layout(), 1, rows.columns(), mean.floats(), variance.floats()),
                     () -> Bits.of(variance.floats(), rows.columns()));
             return measure(
@@ -77,7 +77,7 @@ final class MemoryRows implements AutoCloseable {
     Report.Row lookup() {
         try (Matrix out = new Matrix(rows.rows(), rows.columns())) {
             KernelCall ours = new KernelCall(
-                    () -> KERNELS.lookup(
+                    () -> KERNELS.assignment.lookup(
                             codebook.floats(), codebook.rows(), codes.pointer(), rows.layout(), out.floats()),
                     () -> Bits.of(out.floats(), out.rows() * out.columns()));
             return measure(
@@ -94,7 +94,7 @@ final class MemoryRows implements AutoCloseable {
                 Memory<DoublePointer> sampleMean = Memory.doubles(KERNELS, 1);
                 Memory<DoublePointer> mean = Memory.doubles(KERNELS, 1)) {
             KernelCall ours = new KernelCall(
-                    () -> KERNELS.commitmentLoss(
+                    () -> KERNELS.loss.commitmentLoss(
                             rows.floats(),
                             rows.layout(),
                             codebook.floats(),
@@ -127,14 +127,15 @@ final class MemoryRows implements AutoCloseable {
                     List.of(parameter.floats(), rows.floats(), first.floats(), second.floats()));
             Runnable restart = () -> {
                 KERNELS.clear(steps.pointer(), 2 * Long.BYTES);
-                KERNELS.fillNormal(5, 0, count, parameter.floats());
+                KERNELS.tensors.fillNormal(5, 0, count, parameter.floats());
                 KERNELS.clear(first.floats(), count * Float.BYTES);
                 KERNELS.clear(second.floats(), count * Float.BYTES);
             };
             Contender ours = new Restarted(
                     restart,
                     new KernelCall(
-                            () -> KERNELS.adamStep(stepped, List.of(), LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, true),
+                            () -> KERNELS.optimizers.adamStep(
+                                    stepped, List.of(), LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, true),
                             () -> Bits.of(parameter.floats(), count)));
             List<Contender> contenders = new ArrayList<>(List.of(ours));
             try {

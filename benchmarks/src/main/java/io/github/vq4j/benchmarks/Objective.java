@@ -14,15 +14,16 @@ record Objective(Matrix rows, long codes) {
         Kernels kernels = Kernels.cpu();
         long features = rows.columns();
         try (Matrix centres = new Matrix(codes, features);
-                Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features));
+                Memory<Pointer> packed =
+                        Memory.bytes(kernels, kernels.assignment.packedCodebookBytes(codes, features));
                 Memory<IntPointer> nearest = Memory.ints(kernels, rows.rows());
                 Memory<FloatPointer> distances = Memory.floats(kernels, rows.rows());
                 Memory<DoublePointer> sampleMean = Memory.doubles(kernels, 1);
                 Memory<DoublePointer> mean = Memory.doubles(kernels, 1)) {
             centres.put(codebook);
-            kernels.packCodebook(centres.floats(), codes, features, packed.pointer());
-            kernels.assign(rows.floats(), rows.layout(), packed.pointer(), codes, nearest.pointer());
-            kernels.commitmentLoss(
+            kernels.assignment.packCodebook(centres.floats(), codes, features, packed.pointer());
+            kernels.assignment.assign(rows.floats(), rows.layout(), packed.pointer(), codes, nearest.pointer());
+            kernels.loss.commitmentLoss(
                     rows.floats(),
                     rows.layout(),
                     centres.floats(),

@@ -44,6 +44,7 @@ final class TrainingRows {
     /** Gradients of a mean over a batch are small. */
     private static void scaleDown(Matrix gradient) {
         io.github.vq4j.internal.Kernels.cpu()
+                .tensors
                 .weightedSum(
                         1e-4f,
                         gradient.floats(),

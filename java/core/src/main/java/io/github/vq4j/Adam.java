@@ -72,6 +72,6 @@ public final class Adam extends Optimizer {
 
     @Override
     void update(Kernels kernels, SteppedTensors tensors, List<Batch> unless) {
-        kernels.adamStep(tensors, unless, learningRate(), beta1, beta2, epsilon, weightDecay, decoupled);
+        kernels.optimizers.adamStep(tensors, unless, learningRate(), beta1, beta2, epsilon, weightDecay, decoupled);
     }
 }

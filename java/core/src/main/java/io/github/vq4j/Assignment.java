@@ -125,7 +125,7 @@ final class Assignment implements AutoCloseable {
             return codes;
         }
         IntPointer spread = allCodes.atLeast(all.count());
-        kernels.fillCodes(-1, all.count(), spread);
+        kernels.tensors.fillCodes(-1, all.count(), spread);
         if (!isEmpty()) {
             selection.putCodes(codes, 1, spread);
         }

@@ -81,8 +81,8 @@ final class BeamSearch implements AutoCloseable {
         rows = allRows;
         beams = 1;
         isPart = false;
-        kernels.fillCodes(-1, rows * stages, paths.atLeast(rows * stages));
-        kernels.fillCodes(-1, rows * stages, best.atLeast(rows * stages));
+        kernels.tensors.fillCodes(-1, rows * stages, paths.atLeast(rows * stages));
+        kernels.tensors.fillCodes(-1, rows * stages, best.atLeast(rows * stages));
         if (draw != null) {
             kernels.copy(values.atLeast(rows), draw.ofRows(), rows * Integer.BYTES);
         }
@@ -104,7 +104,7 @@ final class BeamSearch implements AutoCloseable {
         long count = goingOn.count();
         long width = beams * layout.features();
         goingOn.take(z, width, nextLeft.atLeast(count * width));
-        kernels.takeCodesOfRows(
+        kernels.tensors.takeCodesOfRows(
                 paths.atLeast(rows * beams * stages),
                 Rows.matrix(rows, beams * stages),
                 goingOn.order(),
@@ -127,7 +127,7 @@ final class BeamSearch implements AutoCloseable {
             return z;
         }
         FloatPointer out = first.atLeast(rows * layout.features());
-        kernels.takeFeatures(z, Rows.matrix(rows, beams * layout.features()), 0, layout.features(), out);
+        kernels.tensors.takeFeatures(z, Rows.matrix(rows, beams * layout.features()), 0, layout.features(), out);
         return out;
     }
 
@@ -151,10 +151,11 @@ final class BeamSearch implements AutoCloseable {
         kernels.withFailures(
                 failure -> new NotFiniteException(failure.tensor(), failure.row() / vectorsOfRow),
                 () -> codebook.assignTopK(state, z, unread, layout, tried, found));
-        kernels.codeDistances(z, layout, state.effective(), found, tried, Distance.SQUARED_EUCLIDEAN.kind(), leaves);
+        kernels.assignment.codeDistances(
+                z, layout, state.effective(), found, tried, Distance.SQUARED_EUCLIDEAN.kind(), leaves);
         LongPointer from = parents.atLeast(rows * keeps);
         IntPointer added = codes.atLeast(rows * keeps);
-        kernels.extendBeams(
+        kernels.stages.extendBeams(
                 leaves,
                 found,
                 paths.atLeast(rows * beams * stages),
@@ -170,8 +171,8 @@ final class BeamSearch implements AutoCloseable {
                 kept.atLeast(rows * keeps));
         Rows next = Rows.matrix(rows * keeps, features);
         FloatPointer rest = nextLeft.atLeast(next.elements());
-        kernels.takeRows(z, layout, from, next.count(), rest);
-        kernels.residual(rest, next, state.effective(), codebook.codes(), added, rest);
+        kernels.tensors.takeRows(z, layout, from, next.count(), rest);
+        kernels.assignment.residual(rest, next, state.effective(), codebook.codes(), added, rest);
         layout = next;
         beams = keeps;
         swapLeft();
@@ -181,7 +182,7 @@ final class BeamSearch implements AutoCloseable {
     /** Takes the best sums so far of the rows still searched as what they end with, unless a later stage goes on. */
     void choose() {
         IntPointer result = isPart ? chosen.atLeast(rows * stages) : best.atLeast(allRows * stages);
-        kernels.chooseBeams(
+        kernels.stages.chooseBeams(
                 kept.atLeast(rows * beams), paths.atLeast(rows * beams * stages), rows, beams, stages, result);
         if (isPart) {
             amongAll.putCodes(result, stages, best.atLeast(allRows * stages));
@@ -192,7 +193,7 @@ final class BeamSearch implements AutoCloseable {
     void giveCodes(int stage, Assignment assignment) {
         RowSelection selection = assignment.selection;
         IntPointer all = selection == null ? assignment.codes : codes.atLeast(allRows);
-        kernels.takeCodes(best.atLeast(allRows * stages), Rows.matrix(allRows, 1), stages, stage, 0, all);
+        kernels.tensors.takeCodes(best.atLeast(allRows * stages), Rows.matrix(allRows, 1), stages, stage, 0, all);
         if (selection != null) {
             selection.takeCodes(all, assignment.codes);
         }

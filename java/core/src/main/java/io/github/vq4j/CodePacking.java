@@ -123,7 +123,7 @@ public final class CodePacking {
         Kernels kernels = kernelsFor(codes, words);
         try (Tensor from = within(kernels, codes);
                 Tensor to = within(kernels, words)) {
-            kernels.packCodes(from.ints(), rowsOf(codes), numCodes, to.ints(), to.size());
+            kernels.tensors.packCodes(from.ints(), rowsOf(codes), numCodes, to.ints(), to.size());
             deliver(kernels, to, words);
         }
     }
@@ -139,7 +139,7 @@ public final class CodePacking {
         Kernels kernels = kernelsFor(codes, words);
         try (Tensor from = within(kernels, words);
                 Tensor to = within(kernels, codes)) {
-            kernels.unpackCodes(from.ints(), from.size(), rowsOf(codes), numCodes, to.ints());
+            kernels.tensors.unpackCodes(from.ints(), from.size(), rowsOf(codes), numCodes, to.ints());
             deliver(kernels, to, codes);
         }
     }

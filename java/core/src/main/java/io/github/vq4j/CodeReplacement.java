@@ -67,7 +67,8 @@ final class CodeReplacement implements AutoCloseable {
     boolean mark(LongPointer counts, @Nullable MovingAverages averages, MovingAverages.State averaged) {
         if (lifetime > 0) {
             kernels.copy(nextCounters.pointer(), counters.pointer(), bytes());
-            kernels.countDown(counts, codes, lifetime, nextCounters.pointer(), nextMask.pointer(), marked.pointer());
+            kernels.replacement.countDown(
+                    counts, codes, lifetime, nextCounters.pointer(), nextMask.pointer(), marked.pointer());
         } else {
             kernels.clear(nextMask.pointer(), bytes());
         }

@@ -63,7 +63,7 @@ final class CodeSums implements DistributedRows.Task<long[]> {
                     FloatPointer z = block.values();
                     if (groups.length > 1) {
                         z = part.atLeast(rows.elements());
-                        kernels.takeFeatures(block.values(), block.rows(), (long) g * width, width, z);
+                        kernels.tensors.takeFeatures(block.values(), block.rows(), (long) g * width, width, z);
                     }
                     groups[g].add(z, rows, totals, g * numbersOfGroup());
                 }
@@ -104,10 +104,11 @@ final class CodeSums implements DistributedRows.Task<long[]> {
                 Memory<FloatPointer> codebook = Memory.floats(kernels, (long) numCodes * width)) {
             for (int g = 0; g < codebooks.length; g++) {
                 numbers.pointer().put(totals, g * numbersOfGroup(), numCodes * (width + 1));
-                kernels.fromFixedPoint(numbers.pointer(), (long) numCodes * width, exponentOfRows, 1, sums.pointer());
+                kernels.workers.fromFixedPoint(
+                        numbers.pointer(), (long) numCodes * width, exponentOfRows, 1, sums.pointer());
                 kernels.write(codebooks[g], codebook.pointer());
                 LongPointer counts = numbers.pointer().getPointer((long) numCodes * width);
-                kernels.updateCentroids(sums.pointer(), counts, numCodes, width, codebook.pointer());
+                kernels.clustering.updateCentroids(sums.pointer(), counts, numCodes, width, codebook.pointer());
                 kernels.read(codebook.pointer(), moved[g]);
             }
         }
@@ -133,25 +134,26 @@ final class CodeSums implements DistributedRows.Task<long[]> {
         GroupSums(Kernels kernels, float[] values) {
             this.kernels = kernels;
             codebook = Memory.floats(kernels, values.length);
-            packed = Memory.bytes(kernels, kernels.packedCodebookBytes(numCodes, width));
+            packed = Memory.bytes(kernels, kernels.assignment.packedCodebookBytes(numCodes, width));
             sums = Memory.longs(kernels, values.length);
             codes = Scratch.ints(kernels);
             distances = Scratch.floats(kernels);
             kernels.write(values, codebook.pointer());
-            kernels.packCodebook(codebook.pointer(), numCodes, width, packed.pointer());
+            kernels.assignment.packCodebook(codebook.pointer(), numCodes, width, packed.pointer());
         }
 
         void add(FloatPointer z, Rows rows, long[] totals, int begin) {
             IntPointer nearest = codes.atLeast(rows.count());
             FloatPointer squared = distances.atLeast(rows.count());
-            kernels.assign(z, rows, packed.pointer(), numCodes, nearest);
-            kernels.codeDistances(z, rows, codebook.pointer(), nearest, 1, Distance.SQUARED_EUCLIDEAN.kind(), squared);
-            kernels.fixedPointScatter(z, rows, nearest, numCodes, null, 1, exponentOfRows, sums.pointer());
+            kernels.assignment.assign(z, rows, packed.pointer(), numCodes, nearest);
+            kernels.assignment.codeDistances(
+                    z, rows, codebook.pointer(), nearest, 1, Distance.SQUARED_EUCLIDEAN.kind(), squared);
+            kernels.workers.fixedPointScatter(z, rows, nearest, numCodes, null, 1, exponentOfRows, sums.pointer());
             int next = add(sumsOfBlock, totals, begin);
-            kernels.countCodes(nearest, rows.count(), numCodes, sums.pointer());
+            kernels.assignment.countCodes(nearest, rows.count(), numCodes, sums.pointer());
             next = add(countsOfBlock, totals, next);
             Rows column = Rows.matrix(rows.count(), 1);
-            kernels.fixedPointScatter(squared, column, null, 1, null, 1, exponentOfDistances, sums.pointer());
+            kernels.workers.fixedPointScatter(squared, column, null, 1, null, 1, exponentOfDistances, sums.pointer());
             add(distanceOfBlock, totals, next);
         }
 

@@ -68,7 +68,7 @@ final class Codebook implements AutoCloseable {
         }
 
         private Pointer packed(Codebook codebook) {
-            return packed.atLeast(codebook.kernels.packedCodebookBytes(codebook.codes, codebook.features));
+            return packed.atLeast(codebook.kernels.assignment.packedCodebookBytes(codebook.codes, codebook.features));
         }
 
         @Override
@@ -98,7 +98,7 @@ final class Codebook implements AutoCloseable {
         this.features = features;
         seed = seedOf(options.seed, number);
         parameter = new Parameter(kernels, prefix + "codebook", 0f, codes, features);
-        kernels.fillNormal(seed, CODEBOOK_PURPOSE, parameter.value().size(), parameter.values());
+        kernels.tensors.fillNormal(seed, CODEBOOK_PURPOSE, parameter.value().size(), parameter.values());
         linear = options.linearCodebook
                 ? new LinearCodebook(kernels, prefix, codes, features, parameter.values())
                 : null;
@@ -229,9 +229,9 @@ final class Codebook implements AutoCloseable {
 
     /** Packs C' once for all passes: the codebook does not change any more. */
     void freeze() {
-        packedForAll = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features));
+        packedForAll = Memory.bytes(kernels, kernels.assignment.packedCodebookBytes(codes, features));
         try (State state = new State(kernels)) {
-            kernels.packCodebook(prepareForInference(state), codes, features, packedForAll.pointer());
+            kernels.assignment.packCodebook(prepareForInference(state), codes, features, packedForAll.pointer());
         }
     }
 
@@ -249,10 +249,10 @@ final class Codebook implements AutoCloseable {
             @Nullable CodeSampling sampling) {
         if (sampling == null) {
             FloatPointer z = unread == null || keeps ? assignment.z : null;
-            kernels.assign(unread, z, assignment.rows, packed(state), codes, assignment.codes);
+            kernels.assignment.assign(unread, z, assignment.rows, packed(state), codes, assignment.codes);
             return;
         }
-        kernels.sampleCodes(
+        kernels.assignment.sampleCodes(
                 unread,
                 assignment.z,
                 assignment.rows,
@@ -270,7 +270,7 @@ final class Codebook implements AutoCloseable {
      * @param unread the rows in 16 bits, which are left in z; null: they are there
      */
     void assignTopK(State state, FloatPointer z, @Nullable Halves unread, Rows rows, long k, IntPointer out) {
-        kernels.assignTopK(unread, z, rows, packed(state), codes, k, out);
+        kernels.assignment.assignTopK(unread, z, rows, packed(state), codes, k, out);
     }
 
     /** The steps of alternated optimisation, if there are to be any: C' has changed afterwards, and the codes may have. */
@@ -313,7 +313,7 @@ final class Codebook implements AutoCloseable {
      * @param out receives the codes' vectors, in the layout of the rows; null: nothing does
      */
     void measure(State state, Assignment assignment, long samples, @Nullable FloatPointer out) {
-        kernels.commitmentLoss(
+        kernels.loss.commitmentLoss(
                 assignment.z,
                 assignment.rows,
                 state.effective(),
@@ -331,7 +331,7 @@ final class Codebook implements AutoCloseable {
         if (training) {
             sums.countCodes(allCodes, count, codes, counts);
         } else {
-            kernels.countCodes(allCodes, count, codes, counts);
+            kernels.assignment.countCodes(allCodes, count, codes, counts);
         }
     }
 
@@ -457,8 +457,8 @@ final class Codebook implements AutoCloseable {
 
     /** Refuses values with a NaN or an infinity. */
     void check(FloatPointer values) {
-        try (Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(codes, features))) {
-            kernels.packCodebook(values, codes, features, packed.pointer());
+        try (Memory<Pointer> packed = Memory.bytes(kernels, kernels.assignment.packedCodebookBytes(codes, features))) {
+            kernels.assignment.packCodebook(values, codes, features, packed.pointer());
         }
     }
 
@@ -493,7 +493,7 @@ final class Codebook implements AutoCloseable {
     }
 
     private void pack(FloatPointer values, State state) {
-        kernels.packCodebook(values, codes, features, state.packed(this));
+        kernels.assignment.packCodebook(values, codes, features, state.packed(this));
     }
 
     private long bytes() {

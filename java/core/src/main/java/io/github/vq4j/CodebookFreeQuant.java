@@ -313,7 +313,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         }
         DoublePointer entropy = pass.codeEntropy.atLeast(1);
         LongPointer used = pass.usedCodes.atLeast(1);
-        kernels.codeUsage(pass.codes(), pass.rows.count(), numCodes, entropy, used);
+        kernels.codebookFree.codeUsage(pass.codes(), pass.rows.count(), numCodes, entropy, used);
         return new CodeUsage(batch, entropy, used);
     }
 

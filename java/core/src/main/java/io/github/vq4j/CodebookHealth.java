@@ -239,7 +239,7 @@ public final class CodebookHealth implements AutoCloseable {
         int features = Math.toIntExact(rows.features());
         FloatPointer means = mean.atLeast(features);
         FloatPointer variances = variance.atLeast(features);
-        kernels.moments(name, values, rows, 1, features, means, variances);
+        kernels.norms.moments(name, values, rows, 1, features, means, variances);
         return new Moments(read(means, features), read(variances, features));
     }
 
@@ -272,13 +272,15 @@ public final class CodebookHealth implements AutoCloseable {
         int count = sampleOf(assignment.rows.count());
         Rows sampled = Rows.matrix(count, features);
         FloatPointer rows = sample.atLeast(sampled.elements());
-        kernels.takeRows(assignment.z, assignment.rows, spreadRows(assignment.rows.count(), count), count, rows);
-        Pointer panels = packed.atLeast(kernels.packedCodebookBytes(codes, features));
-        kernels.packCodebook(state.effective(), codes, features, panels);
+        kernels.tensors.takeRows(
+                assignment.z, assignment.rows, spreadRows(assignment.rows.count(), count), count, rows);
+        Pointer panels = packed.atLeast(kernels.assignment.packedCodebookBytes(codes, features));
+        kernels.assignment.packCodebook(state.effective(), codes, features, panels);
         IntPointer best = nearest.atLeast(2L * count);
-        kernels.assignTopK(rows, sampled, panels, codes, 2, best);
+        kernels.assignment.assignTopK(rows, sampled, panels, codes, 2, best);
         FloatPointer squared = distances.atLeast(2L * count);
-        kernels.codeDistances(rows, sampled, state.effective(), best, 2, Distance.SQUARED_EUCLIDEAN.kind(), squared);
+        kernels.assignment.codeDistances(
+                rows, sampled, state.effective(), best, 2, Distance.SQUARED_EUCLIDEAN.kind(), squared);
         Moments columns = moments("distances", squared, Rows.matrix(count, 2));
         return (columns.means[1] - columns.means[0]) / features;
     }

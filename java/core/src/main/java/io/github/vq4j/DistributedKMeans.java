@@ -105,8 +105,8 @@ public final class DistributedKMeans {
                 Memory<FloatPointer> codebook = Memory.floats(kernels, codebooks[0].length)) {
             kernels.write(values, z.pointer());
             for (int g = 0; g < groups; g++) {
-                kernels.takeFeatures(z.pointer(), rows, (long) g * width, width, part.pointer());
-                kernels.seedCodebook(part.pointer(), parts, numCodes, seed + g, codebook.pointer());
+                kernels.tensors.takeFeatures(z.pointer(), rows, (long) g * width, width, part.pointer());
+                kernels.clustering.seedCodebook(part.pointer(), parts, numCodes, seed + g, codebook.pointer());
                 kernels.read(codebook.pointer(), codebooks[g]);
             }
         }

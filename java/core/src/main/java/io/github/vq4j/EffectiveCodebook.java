@@ -169,7 +169,8 @@ final class EffectiveCodebook implements AutoCloseable {
             FloatPointer variance = state.batchVariance.atLeast(groups * features);
             sums.moments(z, unread, rows, mean, variance);
             inputMoments.prepare(state.nextInput, mean, variance);
-            kernels.moments("codebook", state.base, Rows.matrix(codes, features), groups, features, mean, variance);
+            kernels.norms.moments(
+                    "codebook", state.base, Rows.matrix(codes, features), groups, features, mean, variance);
             codebookMoments.prepare(state.nextCodebook, mean, variance);
             fromStatistics(
                     state.nextInput.mean(),
@@ -222,7 +223,8 @@ final class EffectiveCodebook implements AutoCloseable {
     /** Gradient of P(C) from that of C', without that of the affine parameters. {@code out} may be {@code gradient}. */
     void gradientOfBase(FloatPointer gradient, State state, FloatPointer out) {
         if (affine != Affine.NONE) {
-            kernels.affineGradient(gradient, state.base, codes, features, groups, state.scale, rate, out, null, null);
+            kernels.affine.affineGradient(
+                    gradient, state.base, codes, features, groups, state.scale, rate, out, null, null);
         } else if (out != gradient) {
             kernels.copy(out, gradient, codes * features * Float.BYTES);
         }
@@ -238,7 +240,7 @@ final class EffectiveCodebook implements AutoCloseable {
         if (affine == Affine.NONE) {
             return;
         }
-        kernels.affineGradient(
+        kernels.affine.affineGradient(
                 state.gradient.atLeast(codes * features),
                 state.base,
                 codes,
@@ -282,7 +284,7 @@ final class EffectiveCodebook implements AutoCloseable {
     }
 
     private void project(FloatPointer codebook, FloatPointer out) {
-        kernels.rowNorm("codebook", codebook, Rows.matrix(codes, features), norm == CodebookNorm.UNIT, out);
+        kernels.norms.rowNorm("codebook", codebook, Rows.matrix(codes, features), norm == CodebookNorm.UNIT, out);
     }
 
     private void prepareAffine(State state) {
@@ -294,21 +296,21 @@ final class EffectiveCodebook implements AutoCloseable {
         state.scale = state.scales.atLeast(groups * features);
         state.shift = state.shifts.atLeast(groups * features);
         if (affine == Affine.LEARNED) {
-            kernels.affineLearned(
+            kernels.affine.affineLearned(
                     scaleParameter.values(), biasParameter.values(), groups * features, rate, state.scale, state.shift);
         }
     }
 
     private void fromStatistics(
             FloatPointer meanZ, FloatPointer varianceZ, FloatPointer meanC, FloatPointer varianceC, State state) {
-        kernels.affineStatistics(meanZ, varianceZ, meanC, varianceC, groups, features, state.scale, state.shift);
+        kernels.affine.affineStatistics(meanZ, varianceZ, meanC, varianceC, groups, features, state.scale, state.shift);
     }
 
     private FloatPointer transform(State state) {
         state.effective = state.base;
         if (affine != Affine.NONE) {
             state.effective = state.transformed.atLeast(codes * features);
-            kernels.affine(state.base, codes, features, groups, state.scale, state.shift, state.effective);
+            kernels.affine.affine(state.base, codes, features, groups, state.scale, state.shift, state.effective);
         }
         return state.effective;
     }

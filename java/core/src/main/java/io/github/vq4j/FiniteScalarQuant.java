@@ -103,12 +103,13 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
 
     @Override
     void assign(CodebookFreePass pass, @Nullable Halves unread, @Nullable FloatPointer output) {
-        kernels.finiteScalarQuantize(unread, pass.normalised, pass.rows, nativeLevels.pointer(), output, pass.codes());
+        kernels.codebookFree.finiteScalarQuantize(
+                unread, pass.normalised, pass.rows, nativeLevels.pointer(), output, pass.codes());
     }
 
     @Override
     void look(IntPointer codes, Rows rows, FloatPointer output) {
-        kernels.finiteScalarDecode(codes, rows, nativeLevels.pointer(), output);
+        kernels.codebookFree.finiteScalarDecode(codes, rows, nativeLevels.pointer(), output);
     }
 
     @Override
@@ -119,7 +120,8 @@ public final class FiniteScalarQuant extends CodebookFreeQuant<FiniteScalarQuant
     @Override
     void differentiate(
             CodebookFreePass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer normalisedGradient) {
-        kernels.finiteScalarGradient(pass.normalised, gradient, pass.rows, nativeLevels.pointer(), normalisedGradient);
+        kernels.codebookFree.finiteScalarGradient(
+                pass.normalised, gradient, pass.rows, nativeLevels.pointer(), normalisedGradient);
     }
 
     @Override

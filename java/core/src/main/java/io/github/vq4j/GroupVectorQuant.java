@@ -59,10 +59,10 @@ public final class GroupVectorQuant extends Quantizer {
     private void takeGroup(Pass pass, @Nullable Halves unread, int group) {
         Assignment part = pass.assignment(group);
         if (unread == null) {
-            kernels.takeFeatures(pass.normalised, pass.rows, firstFeature(group), part.rows.features(), part.z);
+            kernels.tensors.takeFeatures(pass.normalised, pass.rows, firstFeature(group), part.rows.features(), part.z);
         } else {
             FloatPointer kept = pass.keepsZ ? pass.normalised : null;
-            kernels.takeFeatures(unread, kept, pass.rows, firstFeature(group), part.rows.features(), part.z);
+            kernels.tensors.takeFeatures(unread, kept, pass.rows, firstFeature(group), part.rows.features(), part.z);
         }
     }
 
@@ -110,9 +110,10 @@ public final class GroupVectorQuant extends Quantizer {
         for (int g = 0; g < pass.assignments().size(); g++) {
             Assignment part = pass.assignment(g);
             FloatPointer e = share ? out : pass.scratch.atLeast(part.rows.elements());
-            kernels.lookup(pass.codebook(g).effective(), codebooks.get(g).codes(), part.codes, part.rows, e);
+            kernels.assignment.lookup(
+                    pass.codebook(g).effective(), codebooks.get(g).codes(), part.codes, part.rows, e);
             if (!share) {
-                kernels.putFeatures(e, pass.rows, firstFeature(g), part.rows.features(), out);
+                kernels.tensors.putFeatures(e, pass.rows, firstFeature(g), part.rows.features(), out);
             }
         }
     }
@@ -139,10 +140,10 @@ public final class GroupVectorQuant extends Quantizer {
         for (int g = 0; g < groups; g++) {
             FloatPointer effective = pass.codebook(g).effective();
             FloatPointer place = new FloatPointer(all).position(g * codebook.elements());
-            kernels.takeFeatures(effective, codebook, 0, codebook.features(), place);
+            kernels.tensors.takeFeatures(effective, codebook, 0, codebook.features(), place);
         }
         Rows codes = new Rows(rows.outer(), groups, rows.inner());
-        kernels.lookupGroups(all, codebook.outer(), pass.decoded, codes, codebook.features(), out);
+        kernels.assignment.lookupGroups(all, codebook.outer(), pass.decoded, codes, codebook.features(), out);
     }
 
     @Override
@@ -168,7 +169,7 @@ public final class GroupVectorQuant extends Quantizer {
                     task.ofCodes == task.ofRows ? ofRows : takeGroup(pass, g, task.ofCodes, part.ownCodeGradient());
             FloatPointer result = pass.scratch.atLeast(part.rows.elements());
             differentiateAssignment(pass, g, ofRows, ofCodes, mean, result);
-            kernels.putFeatures(result, pass.rows, firstFeature(g), part.rows.features(), out);
+            kernels.tensors.putFeatures(result, pass.rows, firstFeature(g), part.rows.features(), out);
         }
     }
 
@@ -176,7 +177,7 @@ public final class GroupVectorQuant extends Quantizer {
         if (whole == null) {
             return null;
         }
-        kernels.takeFeatures(
+        kernels.tensors.takeFeatures(
                 whole,
                 pass.rows,
                 firstFeature(group),

@@ -105,7 +105,7 @@ final class InputNorm implements AutoCloseable {
         }
         FloatPointer out = state.output.atLeast(rows.elements());
         if (norm == Norm.UNIT || norm == Norm.MAX_NORM) {
-            kernels.rowNorm(unread, z, rows, norm == Norm.UNIT, out);
+            kernels.norms.rowNorm(unread, z, rows, norm == Norm.UNIT, out);
             return out;
         }
         state.samples = norm == Norm.BATCH ? 1 : samples;
@@ -118,7 +118,7 @@ final class InputNorm implements AutoCloseable {
             state.mean = running.mean();
             state.variance = running.variance();
         }
-        kernels.normalize(
+        kernels.norms.normalize(
                 stillUnread,
                 z,
                 rows,
@@ -143,10 +143,10 @@ final class InputNorm implements AutoCloseable {
     /** Gradient of z from the gradient of the normalised rows; not called for {@link Norm#NONE}. */
     void gradient(FloatPointer z, FloatPointer gradient, Rows rows, State state, FloatPointer out) {
         if (norm == Norm.UNIT || norm == Norm.MAX_NORM) {
-            kernels.rowNormGradient(z, gradient, rows, norm == Norm.UNIT, out);
+            kernels.norms.rowNormGradient(z, gradient, rows, norm == Norm.UNIT, out);
             return;
         }
-        kernels.normalizeGradient(
+        kernels.norms.normalizeGradient(
                 z,
                 gradient,
                 rows,
@@ -195,11 +195,11 @@ final class InputNorm implements AutoCloseable {
         }
         state.mean = state.batchMean.atLeast(state.samples * groups);
         state.variance = state.batchVariance.atLeast(state.samples * groups);
-        kernels.moments(unread, z, rows, state.samples, groups, state.mean, state.variance);
+        kernels.norms.moments(unread, z, rows, state.samples, groups, state.mean, state.variance);
         if (running != null) {
             FloatPointer unbiased = state.unbiasedVariance.atLeast(features);
             float factor = (float) (valuesOfOne / (valuesOfOne - 1.0));
-            kernels.weightedSum(factor, state.variance, 0, state.variance, features, unbiased);
+            kernels.tensors.weightedSum(factor, state.variance, 0, state.variance, features, unbiased);
             running.prepare(state.next, state.mean, unbiased);
         }
     }

@@ -105,7 +105,8 @@ public final class KMeans {
                 repeats);
         Rows repeated = Rows.matrix(rows.count() * repeats, rows.features());
         try (Memory<FloatPointer> noisy = Memory.floats(kernels, repeated.elements())) {
-            kernels.repeatRows(z, rows, repeats, (float) (REPETITION_NOISE * scaleOf(z, rows)), seed, noisy.pointer());
+            kernels.clustering.repeatRows(
+                    z, rows, repeats, (float) (REPETITION_NOISE * scaleOf(z, rows)), seed, noisy.pointer());
             return fitEnough(noisy.pointer(), repeated, codebook);
         }
     }
@@ -118,13 +119,13 @@ public final class KMeans {
     private void seed(FloatPointer z, Rows rows, FloatPointer codebook) {
         Rows sample = Rows.matrix(SEEDING_ROWS * (long) numCodes, rows.features());
         if (rows.count() <= sample.count()) {
-            kernels.seedCodebook(z, rows, numCodes, seed, codebook);
+            kernels.clustering.seedCodebook(z, rows, numCodes, seed, codebook);
             return;
         }
         checkFinite(z, rows);
         try (Memory<FloatPointer> drawn = Memory.floats(kernels, sample.elements())) {
-            kernels.sampleRows(z, rows, sample.count(), seed, 0, drawn.pointer());
-            kernels.seedCodebook(drawn.pointer(), sample, numCodes, seed, codebook);
+            kernels.clustering.sampleRows(z, rows, sample.count(), seed, 0, drawn.pointer());
+            kernels.clustering.seedCodebook(drawn.pointer(), sample, numCodes, seed, codebook);
         }
     }
 
@@ -132,7 +133,7 @@ public final class KMeans {
         try (Memory<IntPointer> codes = Memory.ints(kernels, rows.count());
                 Memory<DoublePointer> objective = Memory.doubles(kernels, 1);
                 Memory<LongPointer> iterations = Memory.longs(kernels, 1)) {
-            kernels.lloyd(
+            kernels.clustering.lloyd(
                     z,
                     rows,
                     numCodes,
@@ -156,7 +157,8 @@ public final class KMeans {
         int batchesInEpoch = Math.toIntExact((rows.count() + batchSize - 1) / batchSize);
         int moves = 0;
         try (Memory<FloatPointer> drawn = Memory.floats(kernels, batch.elements());
-                Memory<Pointer> packed = Memory.bytes(kernels, kernels.packedCodebookBytes(numCodes, features));
+                Memory<Pointer> packed =
+                        Memory.bytes(kernels, kernels.assignment.packedCodebookBytes(numCodes, features));
                 Memory<IntPointer> codes = Memory.ints(kernels, batchSize);
                 Memory<FloatPointer> distances = Memory.floats(kernels, batchSize);
                 Memory<DoublePointer> means = Memory.doubles(kernels, 1);
@@ -173,10 +175,10 @@ public final class KMeans {
                 List<Batch.Fetched<double[]>> objectives = new ArrayList<>();
                 try (Batch together = kernels.beginBatch()) {
                     for (; moves < end; moves++) {
-                        kernels.sampleRows(z, rows, batchSize, seed, moves + 1L, drawn.pointer());
-                        kernels.packCodebook(codebook, numCodes, features, packed.pointer());
-                        kernels.assign(drawn.pointer(), batch, packed.pointer(), numCodes, codes.pointer());
-                        kernels.commitmentLoss(
+                        kernels.clustering.sampleRows(z, rows, batchSize, seed, moves + 1L, drawn.pointer());
+                        kernels.assignment.packCodebook(codebook, numCodes, features, packed.pointer());
+                        kernels.assignment.assign(drawn.pointer(), batch, packed.pointer(), numCodes, codes.pointer());
+                        kernels.loss.commitmentLoss(
                                 drawn.pointer(),
                                 batch,
                                 codebook,
@@ -187,9 +189,9 @@ public final class KMeans {
                                 mean.pointer(),
                                 null);
                         objectives.add(together.fetch(mean.pointer(), 1));
-                        kernels.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());
-                        kernels.countCodes(codes.pointer(), batchSize, numCodes, counts.pointer());
-                        kernels.miniBatchUpdate(
+                        kernels.loss.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());
+                        kernels.assignment.countCodes(codes.pointer(), batchSize, numCodes, counts.pointer());
+                        kernels.clustering.miniBatchUpdate(
                                 sums.pointer(), counts.pointer(), numCodes, features, totals.pointer(), codebook);
                     }
                     together.submit();
@@ -227,7 +229,7 @@ public final class KMeans {
     private void checkFinite(FloatPointer z, Rows rows) {
         try (Memory<FloatPointer> means = Memory.floats(kernels, rows.features());
                 Memory<FloatPointer> variances = Memory.floats(kernels, rows.features())) {
-            kernels.moments("z", z, rows, 1, rows.features(), means.pointer(), variances.pointer());
+            kernels.norms.moments("z", z, rows, 1, rows.features(), means.pointer(), variances.pointer());
         }
     }
 
@@ -239,7 +241,7 @@ public final class KMeans {
         float[] variance = mean.clone();
         try (Memory<FloatPointer> means = Memory.floats(kernels, mean.length);
                 Memory<FloatPointer> variances = Memory.floats(kernels, mean.length)) {
-            kernels.moments("z", z, rows, 1, mean.length, means.pointer(), variances.pointer());
+            kernels.norms.moments("z", z, rows, 1, mean.length, means.pointer(), variances.pointer());
             kernels.read(means.pointer(), mean);
             kernels.read(variances.pointer(), variance);
         }

@@ -49,7 +49,7 @@ final class LinearCodebook {
         }
         kernels.write(identity, weight.values());
         float deviation = (float) (1 / Math.sqrt(features));
-        kernels.weightedSum(deviation, basis, 0f, basis, rows.elements(), basis);
+        kernels.tensors.weightedSum(deviation, basis, 0f, basis, rows.elements(), basis);
     }
 
     /** W, "linear.weight". */
@@ -60,7 +60,7 @@ final class LinearCodebook {
     /** C. */
     FloatPointer apply(FloatPointer basis, State state) {
         FloatPointer codebook = state.codebook.atLeast(rows.elements());
-        kernels.linear("codebook", basis, rows, weight.values(), null, rows.features(), false, codebook);
+        kernels.linearMaps.linear("codebook", basis, rows, weight.values(), null, rows.features(), false, codebook);
         return codebook;
     }
 
@@ -71,6 +71,7 @@ final class LinearCodebook {
 
     /** Gradient of W from that of C in {@link #gradientRoom}. */
     void gradient(FloatPointer basis, State state) {
-        kernels.linearGradient(basis, gradientRoom(state), rows, rows.features(), weight.newGradient(), null);
+        kernels.linearMaps.linearGradient(
+                basis, gradientRoom(state), rows, rows.features(), weight.newGradient(), null);
     }
 }

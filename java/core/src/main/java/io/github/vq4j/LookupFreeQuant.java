@@ -129,12 +129,12 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
 
     @Override
     void assign(CodebookFreePass pass, @Nullable Halves unread, @Nullable FloatPointer output) {
-        kernels.signQuantize(unread, pass.normalised, pass.rows, scale, output, pass.codes());
+        kernels.codebookFree.signQuantize(unread, pass.normalised, pass.rows, scale, output, pass.codes());
     }
 
     @Override
     void look(IntPointer codes, Rows rows, FloatPointer output) {
-        kernels.signDecode(codes, rows, scale, output);
+        kernels.codebookFree.signDecode(codes, rows, scale, output);
     }
 
     @Override
@@ -145,7 +145,7 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
             return new LookupFreeQuantized(output, codes, weights, null, usage);
         }
         DoublePointer losses = pass.losses.atLeast(3);
-        kernels.signLosses(
+        kernels.codebookFree.signLosses(
                 pass.normalised, pass.rows, scale, sharpness, losses, pass.meanLogits.atLeast(featureSize()));
         return new LookupFreeQuantized(output, codes, weights, batch.fetch(losses, 3), usage);
     }
@@ -153,7 +153,7 @@ public final class LookupFreeQuant extends CodebookFreeQuant<LookupFreeQuantized
     @Override
     void differentiate(
             CodebookFreePass pass, @Nullable FloatPointer gradient, double alpha, FloatPointer normalisedGradient) {
-        kernels.signGradient(
+        kernels.codebookFree.signGradient(
                 pass.normalised,
                 gradient,
                 pass.rows,

@@ -108,7 +108,7 @@ final class MaskedRows implements AutoCloseable {
         if (halves == null) {
             kernels.copy(out, z, selection.whole().elements() * Float.BYTES);
         } else {
-            kernels.widen(halves, selection.whole().elements(), out);
+            kernels.tensors.widen(halves, selection.whole().elements(), out);
         }
         if (!selection.isEmpty()) {
             selection.put(output(), selection.whole().features(), out);
@@ -119,7 +119,7 @@ final class MaskedRows implements AutoCloseable {
     IntPointer spreadCodes(@Nullable IntPointer ofSelection, long codesOfRow) {
         long count = selection.whole().count() * codesOfRow;
         IntPointer all = codes.atLeast(count);
-        kernels.fillCodes(-1, count, all);
+        kernels.tensors.fillCodes(-1, count, all);
         if (ofSelection != null) {
             selection.putCodes(ofSelection, codesOfRow, all);
         }

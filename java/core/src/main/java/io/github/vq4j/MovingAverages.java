@@ -95,7 +95,7 @@ final class MovingAverages implements AutoCloseable {
 
     /** Starts anew from a codebook. */
     void restart(FloatPointer codebook) {
-        kernels.restartAverages(codebook, null, null, codes, features, restartSize(), sizes(), sums());
+        kernels.movingAverages.restartAverages(codebook, null, null, codes, features, restartSize(), sizes(), sums());
     }
 
     /** Adds the rows of an assignment to the batch's sums, or starts the sums by the first. */
@@ -104,7 +104,7 @@ final class MovingAverages implements AutoCloseable {
         FloatPointer part = first ? total : state.partialSums.atLeast(size());
         rowSums.scatter(assignment.z, assignment.rows, assignment.codes, codes, part);
         if (!first) {
-            kernels.weightedSum(1f, total, 1f, part, size(), total);
+            kernels.tensors.weightedSum(1f, total, 1f, part, size(), total);
         }
     }
 
@@ -121,10 +121,11 @@ final class MovingAverages implements AutoCloseable {
         if (clusters != null) {
             sizesBefore = state.startSizes.atLeast(codes);
             sumsBefore = state.startSums.atLeast(size());
-            kernels.restartAverages(clusters, null, counts, codes, features, 1f, sizesBefore, sumsBefore);
+            kernels.movingAverages.restartAverages(
+                    clusters, null, counts, codes, features, 1f, sizesBefore, sumsBefore);
         }
         FloatPointer codebook = state.codebook.atLeast(size());
-        kernels.movingAverages(
+        kernels.movingAverages.movingAverages(
                 counts,
                 state.batchSums.atLeast(size()),
                 codes,
@@ -141,12 +142,12 @@ final class MovingAverages implements AutoCloseable {
 
     /** Marks the codes whose N_k after the step is too small, beside those that are marked. */
     void markExpired(State state, IntPointer mask, LongPointer marked) {
-        kernels.expireCodes(state.nextSizes.atLeast(codes), codes, (float) options.expiry, mask, marked);
+        kernels.movingAverages.expireCodes(state.nextSizes.atLeast(codes), codes, (float) options.expiry, mask, marked);
     }
 
     /** Starts the averages after the step anew for the marked codes. */
     void restart(State state, IntPointer mask, FloatPointer codebook) {
-        kernels.restartAverages(
+        kernels.movingAverages.restartAverages(
                 codebook,
                 mask,
                 null,

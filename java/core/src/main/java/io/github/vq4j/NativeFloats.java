@@ -28,7 +28,7 @@ final class NativeFloats implements AutoCloseable {
     FloatPointer read(Tensor tensor) {
         if (tensor.dataType().isHalf()) {
             FloatPointer room = copy.atLeast(tensor.size());
-            kernels.widen(reached(tensor), tensor.size(), room);
+            kernels.tensors.widen(reached(tensor), tensor.size(), room);
             return room;
         }
         if (tensor.isReachedBy(kernels)) {
@@ -67,7 +67,7 @@ final class NativeFloats implements AutoCloseable {
     void widen(long size) {
         Halves unread = takeUnread();
         if (unread != null) {
-            kernels.widen(unread, size, copy.atLeast(size));
+            kernels.tensors.widen(unread, size, copy.atLeast(size));
         }
     }
 

@@ -41,15 +41,15 @@ public final class NearestCodes implements AutoCloseable {
         options.codebook.checkUsable("codebook", DataType.FLOAT32, kernels);
         numCodes = options.codebook.size(0);
         featureSize = options.codebook.size(1);
-        long packedBytes = kernels.packedCodebookBytes(numCodes, featureSize);
+        long packedBytes = kernels.assignment.packedCodebookBytes(numCodes, featureSize);
         codebook = Memory.floats(kernels, options.codebook.size());
         packed = Memory.bytes(kernels, packedBytes);
         try {
             options.codebook.copyTo(kernels, codebook.pointer());
             if (distance == Distance.COSINE) {
-                kernels.packDirections(codebook.pointer(), numCodes, featureSize, packed.pointer());
+                kernels.assignment.packDirections(codebook.pointer(), numCodes, featureSize, packed.pointer());
             } else {
-                kernels.packCodebook(codebook.pointer(), numCodes, featureSize, packed.pointer());
+                kernels.assignment.packCodebook(codebook.pointer(), numCodes, featureSize, packed.pointer());
             }
         } catch (RuntimeException | Error failure) {
             close();
@@ -85,9 +85,9 @@ public final class NearestCodes implements AutoCloseable {
                 Memory<IntPointer> found = Memory.ints(kernels, codes.size())) {
             distances = Tensor.allocate(place, DataType.FLOAT32, shape);
             FloatPointer values = input.read(z);
-            kernels.assignTopK(values, rows, packed.pointer(), numCodes, k, found.pointer());
+            kernels.assignment.assignTopK(values, rows, packed.pointer(), numCodes, k, found.pointer());
             codes.copyFrom(kernels, found.pointer());
-            kernels.codeDistances(
+            kernels.assignment.codeDistances(
                     values, rows, codebook.pointer(), found.pointer(), k, distance.kind(), output.room(distances));
             output.deliver(distances);
             return new Neighbors(codes, distances);

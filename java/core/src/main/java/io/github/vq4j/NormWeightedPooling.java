@@ -62,7 +62,8 @@ public final class NormWeightedPooling {
      */
     public Tensor forward(Tensor x) {
         long[] outputShape = outputShape(x);
-        return computed(x, outputShape, (values, out) -> kernels.normPooling(values, x.shape(), pooling, kind, out));
+        return computed(
+                x, outputShape, (values, out) -> kernels.pooling.normPooling(values, x.shape(), pooling, kind, out));
     }
 
     /**
@@ -85,7 +86,7 @@ public final class NormWeightedPooling {
             return computed(
                     x,
                     x.shape(),
-                    (values, out) -> kernels.normPoolingGradient(values, grad, x.shape(), pooling, kind, out));
+                    (values, out) -> kernels.pooling.normPoolingGradient(values, grad, x.shape(), pooling, kind, out));
         }
     }
 

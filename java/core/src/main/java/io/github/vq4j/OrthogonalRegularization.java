@@ -56,10 +56,10 @@ final class OrthogonalRegularization {
         FloatPointer directions = state.directions.atLeast(rows.elements());
         FloatPointer own = state.gradient.atLeast(rows.elements());
         float coefficient = (float) (4 * weight / rows.count() / rows.count());
-        kernels.linear("codebook", directions, rows, gram(state), null, rows.features(), false, own);
-        kernels.weightedSum(coefficient, own, -coefficient, directions, rows.elements(), own);
-        kernels.rowNormGradient(codebook, own, rows, true, own);
-        kernels.weightedSum(1f, gradient, 1f, own, rows.elements(), gradient);
+        kernels.linearMaps.linear("codebook", directions, rows, gram(state), null, rows.features(), false, own);
+        kernels.tensors.weightedSum(coefficient, own, -coefficient, directions, rows.elements(), own);
+        kernels.norms.rowNormGradient(codebook, own, rows, true, own);
+        kernels.tensors.weightedSum(1f, gradient, 1f, own, rows.elements(), gradient);
     }
 
     /** The loss of a codebook, without the weight. */
@@ -80,8 +80,8 @@ final class OrthogonalRegularization {
 
     private void takeGram(FloatPointer codebook, State state) {
         FloatPointer directions = state.directions.atLeast(rows.elements());
-        kernels.rowNorm("codebook", codebook, rows, true, directions);
-        kernels.linearGradient(directions, directions, rows, rows.features(), gram(state), null);
+        kernels.norms.rowNorm("codebook", codebook, rows, true, directions);
+        kernels.linearMaps.linearGradient(directions, directions, rows, rows.features(), gram(state), null);
     }
 
     private FloatPointer gram(State state) {

@@ -143,7 +143,7 @@ public final class Parameter {
 
     void clearFollowers(IntPointer mask) {
         for (Memory<FloatPointer> state : followers) {
-            kernels.clearRows(state.pointer(), value.size(0), value.size(1), mask);
+            kernels.optimizers.clearRows(state.pointer(), value.size(0), value.size(1), mask);
         }
     }
 

@@ -92,14 +92,14 @@ final class Projection implements AutoCloseable {
      */
     FloatPointer in(FloatPointer z, @Nullable Halves unread, Rows rows, State state) {
         FloatPointer out = state.input.atLeast(lookupRows(rows).elements());
-        kernels.linear(unread, z, rows, inWeight.values(), inBias.values(), lookupFeatures, out);
+        kernels.linearMaps.linear(unread, z, rows, inWeight.values(), inBias.values(), lookupFeatures, out);
         return out;
     }
 
     /** The output, from e in the state. */
     void out(Rows rows, State state, FloatPointer out) {
         Rows lookupRows = lookupRows(rows);
-        kernels.linear(
+        kernels.linearMaps.linear(
                 "code",
                 state.output(lookupRows),
                 lookupRows,
@@ -124,8 +124,8 @@ final class Projection implements AutoCloseable {
         }
         Rows lookupRows = lookupRows(rows);
         FloatPointer ofCodes = state.outputGradient.atLeast(lookupRows.elements());
-        kernels.linear("gradient", gradient, rows, outWeight.values(), null, lookupFeatures, true, ofCodes);
-        kernels.linearGradient(
+        kernels.linearMaps.linear("gradient", gradient, rows, outWeight.values(), null, lookupFeatures, true, ofCodes);
+        kernels.linearMaps.linearGradient(
                 state.output(lookupRows),
                 gradient,
                 lookupRows,
@@ -139,8 +139,9 @@ final class Projection implements AutoCloseable {
     void inGradient(FloatPointer z, Rows rows, State state, FloatPointer out) {
         Rows lookupRows = lookupRows(rows);
         FloatPointer gradient = state.inputGradient(lookupRows);
-        kernels.linearGradient(z, gradient, rows, lookupFeatures, inWeight.newGradient(), inBias.newGradient());
-        kernels.linear("gradient", gradient, lookupRows, inWeight.values(), null, features, true, out);
+        kernels.linearMaps.linearGradient(
+                z, gradient, rows, lookupFeatures, inWeight.newGradient(), inBias.newGradient());
+        kernels.linearMaps.linear("gradient", gradient, lookupRows, inWeight.values(), null, features, true, out);
     }
 
     /** Takes over the parameters of a projection of the same sizes. */
@@ -166,8 +167,8 @@ final class Projection implements AutoCloseable {
     private void draw(Parameter weight, long seed, long purpose) {
         FloatPointer values = weight.values();
         long size = weight.value().size();
-        kernels.fillNormal(seed, purpose, size, values);
+        kernels.tensors.fillNormal(seed, purpose, size, values);
         float deviation = (float) (1 / Math.sqrt(weight.value().size(1)));
-        kernels.weightedSum(deviation, values, 0f, values, size, values);
+        kernels.tensors.weightedSum(deviation, values, 0f, values, size, values);
     }
 }

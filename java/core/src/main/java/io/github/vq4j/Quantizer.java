@@ -208,7 +208,7 @@ public abstract sealed class Quantizer implements AutoCloseable
                     codebookOf(number).gradientRoom(state));
             return;
         }
-        kernels.inputGradient(
+        kernels.loss.inputGradient(
                 assignment.z, ofRows, assignment.rows, state.effective(), assignment.codes, coefficient, out);
         if (learns) {
             sums.codebookGradient(
@@ -930,7 +930,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         for (Assignment term : lossTerms(pass)) {
             long count = pass.rows.count();
             Rows rows = term.selection == null ? term.rows : pass.rows;
-            kernels.meanDistances(
+            kernels.loss.meanDistances(
                     lossDistances(pass, term),
                     pass.isMasked ? pass.mask.selection().order() : null,
                     count,
@@ -963,7 +963,8 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
         IntPointer all = pass.allCodes(pass.rows.count() * pass.used);
         for (int i = 0; i < pass.used; i++) {
-            kernels.putCodes(pass.assignment(i).codesOfAll(pass.rows), pass.rows, pass.used, i, offsetOf(i), all);
+            kernels.tensors.putCodes(
+                    pass.assignment(i).codesOfAll(pass.rows), pass.rows, pass.used, i, offsetOf(i), all);
         }
         return all;
     }
@@ -976,7 +977,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             return;
         }
         for (int i = 0; i < pass.used; i++) {
-            kernels.takeCodes(all, pass.rows, codes.size(axis), i, offsetOf(i), pass.assignment(i).codes);
+            kernels.tensors.takeCodes(all, pass.rows, codes.size(axis), i, offsetOf(i), pass.assignment(i).codes);
         }
     }
 
@@ -997,7 +998,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         FloatPointer all = pass.allDistances(pass.rows.count() * pass.used);
         Rows stages = new Rows(pass.rows.outer(), pass.used, pass.rows.inner());
         for (int i = 0; i < pass.used; i++) {
-            kernels.putFeatures(pass.assignment(i).distancesOfAll(pass.rows), stages, i, 1, all);
+            kernels.tensors.putFeatures(pass.assignment(i).distancesOfAll(pass.rows), stages, i, 1, all);
         }
         return all;
     }

@@ -69,19 +69,19 @@ final class ReplacementVectors implements AutoCloseable {
             }
             case SPLIT_BUSIEST -> {
                 LongPointer busiest = order.atLeast(target.codes);
-                kernels.busiestCodes(counts, target.codes, target.marked, busiest);
+                kernels.replacement.busiestCodes(counts, target.codes, target.marked, busiest);
                 FloatPointer copies = vectors.atLeast(target.codes * features);
                 Rows codes = Rows.matrix(target.codes, features);
-                kernels.takeRows(target.effective.effective(), codes, busiest, target.codes, copies);
+                kernels.tensors.takeRows(target.effective.effective(), codes, busiest, target.codes, copies);
                 place(target, copies, target.codes, 0, features, codebook);
             }
             case FARTHEST_INPUT -> {
                 // As many as there can be marked codes: which of them are used does not depend on it.
                 long count = Math.min(target.codes, batch.rows.count());
                 LongPointer farthest = order.atLeast(count);
-                kernels.farthestRows(batch.distances(), batch.rows.count(), count, target.marked, farthest);
+                kernels.replacement.farthestRows(batch.distances(), batch.rows.count(), count, target.marked, farthest);
                 FloatPointer rows = vectors.atLeast(count * features);
-                kernels.takeRows(batch.z, batch.rows, farthest, count, rows);
+                kernels.tensors.takeRows(batch.z, batch.rows, farthest, count, rows);
                 place(target, rows, count, count, features, codebook);
             }
         }
@@ -89,7 +89,7 @@ final class ReplacementVectors implements AutoCloseable {
 
     private void place(
             Target target, FloatPointer chosen, long count, long exact, long features, FloatPointer codebook) {
-        kernels.placeCodes(
+        kernels.replacement.placeCodes(
                 chosen,
                 count,
                 target.mask,

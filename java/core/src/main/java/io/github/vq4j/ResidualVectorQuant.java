@@ -172,12 +172,12 @@ public final class ResidualVectorQuant extends Quantizer {
             FloatPointer effective = stateOf(pass, i).effective();
             int count = codebookOf(i).codes();
             if (i == 0) {
-                kernels.lookup(effective, count, stage.codes, pass.rows, out);
+                kernels.assignment.lookup(effective, count, stage.codes, pass.rows, out);
             } else if (stage.selection == null) {
-                kernels.addLookup(effective, count, stage.codes, pass.rows, out);
+                kernels.assignment.addLookup(effective, count, stage.codes, pass.rows, out);
             } else if (!stage.isEmpty()) {
                 FloatPointer part = stage.selection.take(out, pass.rows.features(), stage.ownGradient());
-                kernels.addLookup(effective, count, stage.codes, stage.rows, part);
+                kernels.assignment.addLookup(effective, count, stage.codes, stage.rows, part);
                 stage.selection.put(part, pass.rows.features(), out);
             }
         }
@@ -244,7 +244,7 @@ public final class ResidualVectorQuant extends Quantizer {
                         part);
             }
             if (!first) {
-                kernels.weightedSum(1f, total, 1f, part, (long) codebook.codes() * codebook.features(), total);
+                kernels.tensors.weightedSum(1f, total, 1f, part, (long) codebook.codes() * codebook.features(), total);
             }
         }
     }
@@ -274,7 +274,7 @@ public final class ResidualVectorQuant extends Quantizer {
     private void addStageGradient(Pass pass, int i, @Nullable FloatPointer before, double share, FloatPointer out) {
         Assignment stage = pass.assignment(i);
         FloatPointer part = stage.selection == null ? out : stage.ownGradient();
-        kernels.inputGradient(
+        kernels.loss.inputGradient(
                 stage.z,
                 taken(stage, before),
                 stage.rows,
@@ -298,13 +298,14 @@ public final class ResidualVectorQuant extends Quantizer {
     /** rows = coefficient * rows + nu * gradient. */
     private void addTaskGradient(Pass pass, @Nullable FloatPointer gradient, float coefficient, FloatPointer rows) {
         FloatPointer added = gradient == null ? rows : gradient;
-        kernels.weightedSum(coefficient, rows, gradient == null ? 0f : (float) nu, added, pass.rows.elements(), rows);
+        kernels.tensors.weightedSum(
+                coefficient, rows, gradient == null ? 0f : (float) nu, added, pass.rows.elements(), rows);
     }
 
     /** What a stage leaves. */
     private void subtractCodes(Pass pass, int stage, FloatPointer out) {
         Assignment assignment = pass.assignment(stage);
-        kernels.residual(
+        kernels.assignment.residual(
                 assignment.z,
                 assignment.rows,
                 stateOf(pass, stage).effective(),

@@ -54,7 +54,7 @@ final class RowBlock implements AutoCloseable {
     long[] tickets(long seed, Scratch<LongPointer> scratch) {
         long[] tickets = new long[Math.toIntExact(rows.count())];
         LongPointer memory = scratch.atLeast(tickets.length);
-        kernels.rowTickets(values, rows, seed, memory);
+        kernels.workers.rowTickets(values, rows, seed, memory);
         kernels.read(memory, tickets);
         return tickets;
     }

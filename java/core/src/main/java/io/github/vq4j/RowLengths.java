@@ -35,7 +35,7 @@ public final class RowLengths {
         try (NativeFloats rows = new NativeFloats(kernels);
                 NativeFloats targets = new NativeFloats(kernels);
                 NativeFloats output = new NativeFloats(kernels)) {
-            kernels.matchNorms(rows.read(z), targets.read(target), Rows.of(z.shape(), axis), output.room(result));
+            kernels.norms.matchNorms(rows.read(z), targets.read(target), Rows.of(z.shape(), axis), output.room(result));
             output.deliver(result);
             return result;
         } catch (RuntimeException | Error failure) {

@@ -88,7 +88,7 @@ final class RowSample implements DistributedRows.Task<TreeSet<RowSample.Row>> {
             try (Memory<LongPointer> order = Memory.longs(kernels, numbers.length);
                     Memory<FloatPointer> rows = Memory.floats(kernels, values.length)) {
                 kernels.write(numbers, order.pointer());
-                kernels.takeRows(block.values(), block.rows(), order.pointer(), numbers.length, rows.pointer());
+                kernels.tensors.takeRows(block.values(), block.rows(), order.pointer(), numbers.length, rows.pointer());
                 kernels.read(rows.pointer(), values);
             }
         }

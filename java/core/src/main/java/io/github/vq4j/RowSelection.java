@@ -29,7 +29,7 @@ final class RowSelection implements AutoCloseable {
     void select(IntPointer values, int bound, Rows rows) {
         whole = rows;
         LongPointer number = counted.atLeast(1);
-        kernels.rowsAbove(values, rows.count(), bound, order.atLeast(rows.count()), number);
+        kernels.tensors.rowsAbove(values, rows.count(), bound, order.atLeast(rows.count()), number);
         kernels.read(number, count);
     }
 
@@ -38,7 +38,7 @@ final class RowSelection implements AutoCloseable {
         whole = rows;
         count[0] = known;
         if (!isEmpty()) {
-            kernels.rowsAbove(values, rows.count(), bound, order.atLeast(rows.count()), counted.atLeast(1));
+            kernels.tensors.rowsAbove(values, rows.count(), bound, order.atLeast(rows.count()), counted.atLeast(1));
         }
     }
 
@@ -91,30 +91,30 @@ final class RowSelection implements AutoCloseable {
 
     /** Takes the selected rows, of as many values as {@code values} says, out of all. */
     FloatPointer take(FloatPointer all, long values, FloatPointer out) {
-        kernels.takeRows(all, of(values), order(), count(), out);
+        kernels.tensors.takeRows(all, of(values), order(), count(), out);
         return out;
     }
 
     /** As {@link #take}, of values in 16 bits. */
     FloatPointer take(Halves all, long values, FloatPointer out) {
-        kernels.takeRows(all, of(values), order(), count(), out);
+        kernels.tensors.takeRows(all, of(values), order(), count(), out);
         return out;
     }
 
     /** The reverse of {@link #take}. */
     void put(FloatPointer selected, long values, FloatPointer all) {
-        kernels.putRows(selected, order(), count(), of(values), all);
+        kernels.tensors.putRows(selected, order(), count(), of(values), all);
     }
 
     /** Takes one code of each selected row. */
     IntPointer takeCodes(IntPointer all, IntPointer out) {
-        kernels.takeCodesOfRows(all, of(1), order(), count(), out);
+        kernels.tensors.takeCodesOfRows(all, of(1), order(), count(), out);
         return out;
     }
 
     /** Puts codes of the selected rows, several of each, among those of all. */
     void putCodes(IntPointer selected, long codesOfRow, IntPointer all) {
-        kernels.putCodesOfRows(selected, order(), count(), of(codesOfRow), all);
+        kernels.tensors.putCodesOfRows(selected, order(), count(), of(codesOfRow), all);
     }
 
     @Override

@@ -31,12 +31,12 @@ class RowSums {
 
     /** How often each code occurs. */
     void countCodes(IntPointer codes, long count, int codesCount, LongPointer counts) {
-        kernels.countCodes(codes, count, codesCount, counts);
+        kernels.assignment.countCodes(codes, count, codesCount, counts);
     }
 
     /** The sum of the rows of each code, K x D. */
     void scatter(FloatPointer z, Rows rows, IntPointer codes, int codesCount, FloatPointer sums) {
-        kernels.scatter(z, rows, codes, codesCount, sums);
+        kernels.loss.scatter(z, rows, codes, codesCount, sums);
     }
 
     /** Of each code, K x D: the sum over its rows of coefficient * (e - z) + nu * gradient. */
@@ -50,7 +50,7 @@ class RowSums {
             float coefficient,
             float nu,
             FloatPointer out) {
-        kernels.codebookGradient(z, gradient, rows, codebook, codes, codesCount, coefficient, nu, out);
+        kernels.loss.codebookGradient(z, gradient, rows, codebook, codes, codesCount, coefficient, nu, out);
     }
 
     /** As {@link #codebookGradient}, and the gradient of the rows: gradient + inputCoefficient * (z - e). */
@@ -66,7 +66,7 @@ class RowSums {
             float nu,
             FloatPointer outRows,
             FloatPointer outCodebook) {
-        kernels.gradients(
+        kernels.loss.gradients(
                 z,
                 gradient,
                 rows,
@@ -86,7 +86,7 @@ class RowSums {
      * @param unread z in 16 bits, which is left in z; null: z is there
      */
     void moments(FloatPointer z, @Nullable Halves unread, Rows rows, FloatPointer mean, FloatPointer variance) {
-        kernels.moments(unread, z, rows, 1, rows.features(), mean, variance);
+        kernels.norms.moments(unread, z, rows, 1, rows.features(), mean, variance);
     }
 
     /** Replaces marked codes by rows drawn independently, with noise: {@link ReplacementPolicy#RANDOM_INPUT}. */
@@ -97,7 +97,7 @@ class RowSums {
             float noise,
             long seed,
             FloatPointer codebook) {
-        kernels.replaceCodes(
+        kernels.replacement.replaceCodes(
                 z,
                 rows,
                 target.mask(),

@@ -105,7 +105,7 @@ final class RowSurvey implements Serializable {
         private float largestMagnitude(Kernels kernels, RowBlock block, FloatPointer largest) {
             float[] value = new float[1];
             try {
-                kernels.largestMagnitude(block.values(), block.rows(), largest);
+                kernels.workers.largestMagnitude(block.values(), block.rows(), largest);
             } catch (NotFiniteException failure) {
                 throw new IllegalArgumentException("need rows of finite numbers, got " + block.describe(failure.row()));
             }

@@ -115,7 +115,7 @@ final class RunningAverages implements AutoCloseable {
         if (firstBatchCopies && !started) {
             kernels.copy(next, batch, count * Float.BYTES);
         } else {
-            kernels.weightedSum(MOMENTUM, batch, 1 - MOMENTUM, running, count, next);
+            kernels.tensors.weightedSum(MOMENTUM, batch, 1 - MOMENTUM, running, count, next);
         }
         return next;
     }

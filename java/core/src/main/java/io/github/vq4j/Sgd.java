@@ -38,6 +38,6 @@ public final class Sgd extends Optimizer {
 
     @Override
     void update(Kernels kernels, SteppedTensors tensors, List<Batch> unless) {
-        kernels.sgdStep(tensors, unless, learningRate(), momentum, 0);
+        kernels.optimizers.sgdStep(tensors, unless, learningRate(), momentum, 0);
     }
 }

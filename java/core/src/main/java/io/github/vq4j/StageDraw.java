@@ -28,7 +28,7 @@ final class StageDraw {
         ofRows = pass.stagesOfRows.atLeast(pass.rows.count());
         RowSelection masked = pass.isMasked ? pass.mask.selection() : null;
         int samples = bySample ? Math.toIntExact(pass.samples) : 1;
-        kernels.drawStages(
+        kernels.stages.drawStages(
                 seed,
                 step,
                 masked == null ? null : masked.order(),
@@ -54,7 +54,7 @@ final class StageDraw {
         Kernels host = Kernels.cpu();
         int[] stages = new int[samples];
         try (Memory<IntPointer> drawn = Memory.ints(host, samples)) {
-            host.drawStages(seed, step, null, samples, samples, samples, least, most, drawn.pointer());
+            host.stages.drawStages(seed, step, null, samples, samples, samples, least, most, drawn.pointer());
             host.read(drawn.pointer(), stages);
         }
         return stages;

@@ -55,7 +55,7 @@ final class TaskGradient implements AutoCloseable {
         FloatPointer toCodes = ofCodes;
         kernels.withFailures(
                 failure -> new NotFiniteException(failure.tensor(), rows.rowOf(failure.row(), vectors)),
-                () -> kernels.estimateGradient(z, replaced, gradient, vectors, estimator.kind(), toRows, toCodes));
+                () -> kernels.loss.estimateGradient(z, replaced, gradient, vectors, estimator.kind(), toRows, toCodes));
     }
 
     @Override

@@ -93,7 +93,7 @@ public final class VectorQuant extends Quantizer {
 
     @Override
     void writeOutput(Pass pass, FloatPointer out) {
-        kernels.lookup(
+        kernels.assignment.lookup(
                 pass.codebook(0).effective(), codebooks.get(0).codes(), pass.assignment(0).codes, pass.rows, out);
     }
 

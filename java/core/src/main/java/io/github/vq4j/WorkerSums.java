@@ -74,9 +74,9 @@ final class WorkerSums extends RowSums {
             float nu,
             FloatPointer out) {
         try (Memory<FloatPointer> ofRows = Memory.floats(kernels, rows.elements())) {
-            kernels.inputGradient(z, null, rows, codebook, codes, -coefficient, ofRows.pointer());
+            kernels.loss.inputGradient(z, null, rows, codebook, codes, -coefficient, ofRows.pointer());
             if (gradient != null && nu != 0) {
-                kernels.weightedSum(1f, ofRows.pointer(), nu, gradient, rows.elements(), ofRows.pointer());
+                kernels.tensors.weightedSum(1f, ofRows.pointer(), nu, gradient, rows.elements(), ofRows.pointer());
             }
             scatter(ofRows.pointer(), rows, codes, codesCount, out);
         }
@@ -95,14 +95,14 @@ final class WorkerSums extends RowSums {
             float nu,
             FloatPointer outRows,
             FloatPointer outCodebook) {
-        kernels.inputGradient(z, gradient, rows, codebook, codes, inputCoefficient, outRows);
+        kernels.loss.inputGradient(z, gradient, rows, codebook, codes, inputCoefficient, outRows);
         codebookGradient(z, gradient, rows, codebook, codes, codesCount, codebookCoefficient, nu, outCodebook);
     }
 
     @Override
     void moments(FloatPointer z, @Nullable Halves unread, Rows rows, FloatPointer mean, FloatPointer variance) {
         if (unread != null) {
-            kernels.widen(unread, rows.elements(), z);
+            kernels.tensors.widen(unread, rows.elements(), z);
         }
         long rowsOfAll = count(rows);
         double largest = largest(z, rows);
@@ -123,7 +123,7 @@ final class WorkerSums extends RowSums {
         float[] drawn = drawRows(z, rows, target.mask(), target.codes(), seed, target.step());
         try (Memory<FloatPointer> vectors = Memory.floats(kernels, drawn.length)) {
             kernels.write(drawn, vectors.pointer());
-            kernels.placeCodes(
+            kernels.replacement.placeCodes(
                     vectors.pointer(),
                     drawn.length / rows.features(),
                     target.mask(),
@@ -150,7 +150,7 @@ final class WorkerSums extends RowSums {
         long[] numbers = new long[codesCount];
         try (Memory<LongPointer> tickets = Memory.longs(kernels, codesCount);
                 Memory<LongPointer> chosen = Memory.longs(kernels, codesCount)) {
-            kernels.drawRows(z, rows, mask, codesCount, seed, step, tickets.pointer(), chosen.pointer());
+            kernels.workers.drawRows(z, rows, mask, codesCount, seed, step, tickets.pointer(), chosen.pointer());
             kernels.read(tickets.pointer(), own);
             kernels.read(chosen.pointer(), numbers);
         }
@@ -184,7 +184,7 @@ final class WorkerSums extends RowSums {
             try (Memory<LongPointer> order = Memory.longs(kernels, numbers.length);
                     Memory<FloatPointer> taken = Memory.floats(kernels, values.length)) {
                 kernels.write(numbers, order.pointer());
-                kernels.takeRows(z, rows, order.pointer(), numbers.length, taken.pointer());
+                kernels.tensors.takeRows(z, rows, order.pointer(), numbers.length, taken.pointer());
                 kernels.read(taken.pointer(), values);
             }
         }
@@ -194,7 +194,7 @@ final class WorkerSums extends RowSums {
     private double largest(FloatPointer z, Rows rows) {
         float[] own = new float[1];
         try (Memory<FloatPointer> memory = Memory.floats(kernels, 1)) {
-            kernels.largestMagnitude(z, rows, memory.pointer());
+            kernels.workers.largestMagnitude(z, rows, memory.pointer());
             kernels.read(memory.pointer(), own);
         }
         // The bits of numbers that are not negative are ordered as the numbers are.
@@ -223,11 +223,11 @@ final class WorkerSums extends RowSums {
         int count = Math.toIntExact(codesCount * rows.features());
         long[] sums = new long[count];
         try (Memory<LongPointer> memory = Memory.longs(kernels, count)) {
-            kernels.fixedPointScatter(z, rows, codes, codesCount, shift, power, exponent, memory.pointer());
+            kernels.workers.fixedPointScatter(z, rows, codes, codesCount, shift, power, exponent, memory.pointer());
             kernels.read(memory.pointer(), sums);
             workers.sum(sums);
             kernels.write(sums, memory.pointer());
-            kernels.fromFixedPoint(memory.pointer(), count, exponent, divisor, out);
+            kernels.workers.fromFixedPoint(memory.pointer(), count, exponent, divisor, out);
         }
     }
 }

@@ -19,24 +19,24 @@ public class AffineBenchmark extends OperationData {
     /** Coefficients of the learned affine. */
     @Benchmark
     public void affineLearned() {
-        kernels.affineLearned(zeros, zeros, features, RATE, scale, shift);
+        kernels.affine.affineLearned(zeros, zeros, features, RATE, scale, shift);
     }
 
     /** Coefficients of the statistics affine. */
     @Benchmark
     public void affineStatistics() {
-        kernels.affineStatistics(zeros, ones, zeros, ones, 1, features, scale, shift);
+        kernels.affine.affineStatistics(zeros, ones, zeros, ones, 1, features, scale, shift);
     }
 
     /** The effective codebook. */
     @Benchmark
     public void affine() {
-        kernels.affine(codebook, codes, features, 1, ones, zeros, codebookOut);
+        kernels.affine.affine(codebook, codes, features, 1, ones, zeros, codebookOut);
     }
 
     /** Through it. */
     @Benchmark
     public void affineGradient() {
-        kernels.affineGradient(codebook, codebook, codes, features, 1, ones, RATE, codebookOut, scale, shift);
+        kernels.affine.affineGradient(codebook, codebook, codes, features, 1, ones, RATE, codebookOut, scale, shift);
     }
 }

@@ -21,42 +21,42 @@ public class ClusteringBenchmark extends OperationData {
         moves = longs(1);
         totals = longs(codes);
         sums = floats((long) codes * features);
-        kernels.scatter(z, layout, codesOfRows, codes, sums);
+        kernels.loss.scatter(z, layout, codesOfRows, codes, sums);
     }
 
     /** k-means++; needs as many rows as codes. */
     @Benchmark
     public void seedCodebook() {
-        kernels.seedCodebook(z, layout, Math.min(rows, codes), 1, codebookOut);
+        kernels.clustering.seedCodebook(z, layout, Math.min(rows, codes), 1, codebookOut);
     }
 
     /** One move. */
     @Benchmark
     public void lloyd() {
-        kernels.lloyd(z, layout, codes, 1, 0, codebook, nearest, objective, moves);
+        kernels.clustering.lloyd(z, layout, codes, 1, 0, codebook, nearest, objective, moves);
     }
 
     /** What a move makes of the codes' sums. */
     @Benchmark
     public void updateCentroids() {
-        kernels.updateCentroids(sums, counts, codes, features, codebookOut);
+        kernels.clustering.updateCentroids(sums, counts, codes, features, codebookOut);
     }
 
     /** A mini-batch as large as the rows. */
     @Benchmark
     public void sampleRows() {
-        kernels.sampleRows(z, layout, rows, 1, 1, out);
+        kernels.clustering.sampleRows(z, layout, rows, 1, 1, out);
     }
 
     /** Once, with noise. */
     @Benchmark
     public void repeatRows() {
-        kernels.repeatRows(z, layout, 1, 1e-3f, 1, out);
+        kernels.clustering.repeatRows(z, layout, 1, 1e-3f, 1, out);
     }
 
     /** The move of a mini-batch. */
     @Benchmark
     public void miniBatchUpdate() {
-        kernels.miniBatchUpdate(sums, counts, codes, features, totals, codebookOut);
+        kernels.clustering.miniBatchUpdate(sums, counts, codes, features, totals, codebookOut);
     }
 }

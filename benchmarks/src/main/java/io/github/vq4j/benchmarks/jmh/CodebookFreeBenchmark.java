@@ -36,48 +36,48 @@ public class CodebookFreeBenchmark extends OperationData {
     /** Values and codes. */
     @Benchmark
     public void finiteScalarQuantize() {
-        kernels.finiteScalarQuantize(z, narrowRows, levels, out, scalarCodes);
+        kernels.codebookFree.finiteScalarQuantize(z, narrowRows, levels, out, scalarCodes);
     }
 
     /** Values of codes. */
     @Benchmark
     public void finiteScalarDecode() {
-        kernels.finiteScalarDecode(scalarCodes, narrowRows, levels, out);
+        kernels.codebookFree.finiteScalarDecode(scalarCodes, narrowRows, levels, out);
     }
 
     /** Through the rounding. */
     @Benchmark
     public void finiteScalarGradient() {
-        kernels.finiteScalarGradient(z, gradient, narrowRows, levels, out);
+        kernels.codebookFree.finiteScalarGradient(z, gradient, narrowRows, levels, out);
     }
 
     /** Values and codes. */
     @Benchmark
     public void signQuantize() {
-        kernels.signQuantize(z, narrowRows, SCALE, out, signCodes);
+        kernels.codebookFree.signQuantize(z, narrowRows, SCALE, out, signCodes);
     }
 
     /** Values of codes. */
     @Benchmark
     public void signDecode() {
-        kernels.signDecode(signCodes, narrowRows, SCALE, out);
+        kernels.codebookFree.signDecode(signCodes, narrowRows, SCALE, out);
     }
 
     /** Commitment and entropies. */
     @Benchmark
     public void signLosses() {
-        kernels.signLosses(z, narrowRows, SCALE, SHARPNESS, losses, meanLogits);
+        kernels.codebookFree.signLosses(z, narrowRows, SCALE, SHARPNESS, losses, meanLogits);
     }
 
     /** Straight-through and losses. */
     @Benchmark
     public void signGradient() {
-        kernels.signGradient(z, gradient, narrowRows, SCALE, SHARPNESS, 1e-6, 1e-6, 1, meanLogits, out);
+        kernels.codebookFree.signGradient(z, gradient, narrowRows, SCALE, SHARPNESS, 1e-6, 1e-6, 1, meanLogits, out);
     }
 
     /** Entropy of the codes and how many occur. */
     @Benchmark
     public void codeUsage() {
-        kernels.codeUsage(codesOfRows, rows, codes, entropy, used);
+        kernels.codebookFree.codeUsage(codesOfRows, rows, codes, entropy, used);
     }
 }

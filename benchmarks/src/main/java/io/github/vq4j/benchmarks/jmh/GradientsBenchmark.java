@@ -23,50 +23,50 @@ public class GradientsBenchmark extends OperationData {
         mean = doubles(1);
         ofRows = floats(layout.elements());
         ofCodes = floats(layout.elements());
-        kernels.lookup(codebook, codes, codesOfRows, layout, out);
-        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
+        kernels.assignment.lookup(codebook, codes, codesOfRows, layout, out);
+        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
     }
 
     /** Squared errors and their mean. */
     @Benchmark
     public void commitmentLoss() {
-        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
+        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
     }
 
     /** Means of squared errors that are there. */
     @Benchmark
     public void meanDistances() {
-        kernels.meanDistances(distances, null, rows, 1, rows, 1, features, sampleMeans, mean);
+        kernels.loss.meanDistances(distances, null, rows, 1, rows, 1, features, sampleMeans, mean);
     }
 
     /** Straight-through and commitment. */
     @Benchmark
     public void inputGradient() {
-        kernels.inputGradient(z, gradient, layout, codebook, codesOfRows, COEFFICIENT, out);
+        kernels.loss.inputGradient(z, gradient, layout, codebook, codesOfRows, COEFFICIENT, out);
     }
 
     /** Synchronised, by code. */
     @Benchmark
     public void codebookGradient() {
-        kernels.codebookGradient(z, gradient, layout, codebook, codesOfRows, codes, COEFFICIENT, NU, codebookOut);
+        kernels.loss.codebookGradient(z, gradient, layout, codebook, codesOfRows, codes, COEFFICIENT, NU, codebookOut);
     }
 
     /** Of rows and codes, synchronised. */
     @Benchmark
     public void gradients() {
-        kernels.gradients(
+        kernels.loss.gradients(
                 z, gradient, layout, codebook, codesOfRows, codes, COEFFICIENT, COEFFICIENT, NU, out, codebookOut);
     }
 
     /** Through the direction of the error. */
     @Benchmark
     public void estimateGradient() {
-        kernels.estimateGradient(z, out, gradient, layout, CpuKernels.VQ4J_DIRECTED, ofRows, ofCodes);
+        kernels.loss.estimateGradient(z, out, gradient, layout, CpuKernels.VQ4J_DIRECTED, ofRows, ofCodes);
     }
 
     /** Sums of rows by code. */
     @Benchmark
     public void scatter() {
-        kernels.scatter(z, layout, codesOfRows, codes, codebookOut);
+        kernels.loss.scatter(z, layout, codesOfRows, codes, codebookOut);
     }
 }

@@ -19,12 +19,12 @@ public class LinearBenchmark extends OperationData {
     /** A map of every row. */
     @Benchmark
     public void linear() {
-        kernels.linear("z", z, layout, weight, zeros, features, false, out);
+        kernels.linearMaps.linear("z", z, layout, weight, zeros, features, false, out);
     }
 
     /** Gradients of its weight and bias. */
     @Benchmark
     public void linearGradient() {
-        kernels.linearGradient(z, gradient, layout, features, weightGradient, biasGradient);
+        kernels.linearMaps.linearGradient(z, gradient, layout, features, weightGradient, biasGradient);
     }
 }

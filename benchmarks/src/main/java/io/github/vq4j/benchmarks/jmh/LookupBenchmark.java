@@ -18,43 +18,43 @@ public class LookupBenchmark extends OperationData {
     /** The codes' vectors. */
     @Benchmark
     public void lookup() {
-        kernels.lookup(codebook, codes, codesOfRows, layout, out);
+        kernels.assignment.lookup(codebook, codes, codesOfRows, layout, out);
     }
 
     /** Of one group of all features. */
     @Benchmark
     public void lookupGroups() {
         Rows codesOfRow = new Rows(layout.outer(), 1, layout.inner());
-        kernels.lookupGroups(codebook, codes, codesOfRows, codesOfRow, layout.features(), out);
+        kernels.assignment.lookupGroups(codebook, codes, codesOfRows, codesOfRow, layout.features(), out);
     }
 
     /** Added to a sum. */
     @Benchmark
     public void addLookup() {
-        kernels.addLookup(codebook, codes, codesOfRows, layout, out);
+        kernels.assignment.addLookup(codebook, codes, codesOfRows, layout, out);
     }
 
     /** What codes leave of rows. */
     @Benchmark
     public void residual() {
-        kernels.residual(z, layout, codebook, codes, codesOfRows, out);
+        kernels.assignment.residual(z, layout, codebook, codes, codesOfRows, out);
     }
 
     /** How often each code occurs. */
     @Benchmark
     public void countCodes() {
-        kernels.countCodes(codesOfRows, rows, codes, counts);
+        kernels.assignment.countCodes(codesOfRows, rows, codes, counts);
     }
 
     /** FLOAT16 to fp32. */
     @Benchmark
     public void widen() {
-        kernels.widen(new Halves(halves, DataType.FLOAT16), layout.elements(), out);
+        kernels.tensors.widen(new Halves(halves, DataType.FLOAT16), layout.elements(), out);
     }
 
     /** fp32 to FLOAT16. */
     @Benchmark
     public void narrow() {
-        kernels.narrow(z, layout.elements(), new Halves(halves, DataType.FLOAT16));
+        kernels.tensors.narrow(z, layout.elements(), new Halves(halves, DataType.FLOAT16));
     }
 }

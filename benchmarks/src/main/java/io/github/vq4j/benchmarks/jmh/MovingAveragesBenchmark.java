@@ -19,7 +19,7 @@ public class MovingAveragesBenchmark extends OperationData {
     protected void prepareMore() {
         long elements = (long) codes * features;
         sums = floats(elements);
-        kernels.scatter(z, layout, codesOfRows, codes, sums);
+        kernels.loss.scatter(z, layout, codesOfRows, codes, sums);
         sizes = constant(1, codes);
         averages = normal(15, elements);
         nextSizes = floats(codes);
@@ -31,19 +31,19 @@ public class MovingAveragesBenchmark extends OperationData {
     /** A step. */
     @Benchmark
     public void movingAverages() {
-        kernels.movingAverages(
+        kernels.movingAverages.movingAverages(
                 counts, sums, codes, features, 0.01f, 1e-5, sizes, averages, nextSizes, nextAverages, codebookOut);
     }
 
     /** Of every 64th code. */
     @Benchmark
     public void restartAverages() {
-        kernels.restartAverages(codebook, mask, counts, codes, features, 1, sizes, averages);
+        kernels.movingAverages.restartAverages(codebook, mask, counts, codes, features, 1, sizes, averages);
     }
 
     /** Those used less than once. */
     @Benchmark
     public void expireCodes() {
-        kernels.expireCodes(sizes, codes, 1, marks, marked);
+        kernels.movingAverages.expireCodes(sizes, codes, 1, marks, marked);
     }
 }

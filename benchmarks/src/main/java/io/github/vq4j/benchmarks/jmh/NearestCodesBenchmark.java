@@ -25,10 +25,10 @@ public class NearestCodesBenchmark extends OperationData {
     @Override
     protected void prepareMore() {
         packed = packed(codes, features);
-        kernels.packCodebook(codebook, codes, features, packed);
+        kernels.assignment.packCodebook(codebook, codes, features, packed);
         directions = packed(codes, features);
         nearest = ints((long) rows * neighbors);
-        kernels.assignTopK(z, layout, packed, codes, neighbors, nearest);
+        kernels.assignment.assignTopK(z, layout, packed, codes, neighbors, nearest);
         distances = floats((long) rows * neighbors);
         halves = halves(z, layout.elements());
     }
@@ -36,42 +36,43 @@ public class NearestCodesBenchmark extends OperationData {
     /** A codebook for comparisons of distances. */
     @Benchmark
     public void packCodebook() {
-        kernels.packCodebook(codebook, codes, features, packed);
+        kernels.assignment.packCodebook(codebook, codes, features, packed);
     }
 
     /** A codebook for comparisons of cosines. */
     @Benchmark
     public void packDirections() {
-        kernels.packDirections(codebook, codes, features, directions);
+        kernels.assignment.packDirections(codebook, codes, features, directions);
     }
 
     /** The nearest code of every row. */
     @Benchmark
     public void assign() {
-        kernels.assign(z, layout, packed, codes, codesOfRows);
+        kernels.assignment.assign(z, layout, packed, codes, codesOfRows);
     }
 
     /** A code of every row, drawn by its distance. */
     @Benchmark
     public void sampleCodes() {
-        kernels.sampleCodes(z, layout, packed, codes, 1, 1, 1, codesOfRows);
+        kernels.assignment.sampleCodes(z, layout, packed, codes, 1, 1, 1, codesOfRows);
     }
 
     /** The nearest code of every row in FLOAT16. */
     @Benchmark
     public void assignHalf() {
-        kernels.assign(new Halves(halves, DataType.FLOAT16), null, layout, packed, codes, codesOfRows);
+        kernels.assignment.assign(new Halves(halves, DataType.FLOAT16), null, layout, packed, codes, codesOfRows);
     }
 
     /** The nearest codes of every row. */
     @Benchmark
     public void assignTopK() {
-        kernels.assignTopK(z, layout, packed, codes, neighbors, nearest);
+        kernels.assignment.assignTopK(z, layout, packed, codes, neighbors, nearest);
     }
 
     /** Squared distances to them. */
     @Benchmark
     public void codeDistances() {
-        kernels.codeDistances(z, layout, codebook, nearest, neighbors, CpuKernels.VQ4J_SQUARED_EUCLIDEAN, distances);
+        kernels.assignment.codeDistances(
+                z, layout, codebook, nearest, neighbors, CpuKernels.VQ4J_SQUARED_EUCLIDEAN, distances);
     }
 }

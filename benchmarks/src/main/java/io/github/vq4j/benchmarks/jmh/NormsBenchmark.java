@@ -18,25 +18,25 @@ public class NormsBenchmark extends OperationData {
         variance = floats(features);
         scaleGradient = floats(features);
         shiftGradient = floats(features);
-        kernels.moments("z", z, layout, 1, features, mean, variance);
+        kernels.norms.moments("z", z, layout, 1, features, mean, variance);
     }
 
     /** Mean and variance of every feature. */
     @Benchmark
     public void moments() {
-        kernels.moments("z", z, layout, 1, features, mean, variance);
+        kernels.norms.moments("z", z, layout, 1, features, mean, variance);
     }
 
     /** By them. */
     @Benchmark
     public void normalize() {
-        kernels.normalize(z, layout, 1, features, mean, variance, EPSILON, ones, zeros, out);
+        kernels.norms.normalize(z, layout, 1, features, mean, variance, EPSILON, ones, zeros, out);
     }
 
     /** Through it, in training. */
     @Benchmark
     public void normalizeGradient() {
-        kernels.normalizeGradient(
+        kernels.norms.normalizeGradient(
                 z,
                 gradient,
                 layout,
@@ -55,18 +55,18 @@ public class NormsBenchmark extends OperationData {
     /** Rows of length 1. */
     @Benchmark
     public void rowNorm() {
-        kernels.rowNorm("z", z, layout, true, out);
+        kernels.norms.rowNorm("z", z, layout, true, out);
     }
 
     /** Through it. */
     @Benchmark
     public void rowNormGradient() {
-        kernels.rowNormGradient(z, gradient, layout, true, out);
+        kernels.norms.rowNormGradient(z, gradient, layout, true, out);
     }
 
     /** Rows of the target's lengths. */
     @Benchmark
     public void matchNorms() {
-        kernels.matchNorms(z, gradient, layout, out);
+        kernels.norms.matchNorms(z, gradient, layout, out);
     }
 }

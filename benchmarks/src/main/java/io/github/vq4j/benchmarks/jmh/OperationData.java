@@ -91,13 +91,13 @@ public abstract class OperationData {
         layout = Rows.matrix(rows, features);
         z = normal(SEED, layout.elements());
         gradient = normal(SEED + 1, layout.elements());
-        kernels.weightedSum(1e-4f, gradient, 0, gradient, layout.elements(), gradient);
+        kernels.tensors.weightedSum(1e-4f, gradient, 0, gradient, layout.elements(), gradient);
         out = floats(layout.elements());
         codebook = normal(SEED + 2, (long) codes * features);
         codebookOut = normal(SEED + 3, (long) codes * features);
         codesOfRows = ints(new Random(SEED).ints(rows, 0, codes).toArray());
         counts = longs(codes);
-        kernels.countCodes(codesOfRows, rows, codes, counts);
+        kernels.assignment.countCodes(codesOfRows, rows, codes, counts);
         int[] everySixtyFourth = new int[codes];
         for (int k = 0; k < codes; k += 64) {
             everySixtyFourth[k] = 1;
@@ -121,7 +121,7 @@ public abstract class OperationData {
     /** Standard normal numbers. */
     protected final FloatPointer normal(long seed, long count) {
         FloatPointer numbers = floats(count);
-        kernels.fillNormal(seed, 0, count, numbers);
+        kernels.tensors.fillNormal(seed, 0, count, numbers);
         return numbers;
     }
 
@@ -164,13 +164,13 @@ public abstract class OperationData {
     /** Numbers in FLOAT16. */
     protected final ShortPointer halves(FloatPointer values, long count) {
         ShortPointer numbers = kept(Memory.shorts(kernels, count), count * Short.BYTES);
-        kernels.narrow(values, count, new Halves(numbers, DataType.FLOAT16));
+        kernels.tensors.narrow(values, count, new Halves(numbers, DataType.FLOAT16));
         return numbers;
     }
 
     /** Room for a packed codebook. */
     protected final Pointer packed(int codes, int features) {
-        long bytes = kernels.packedCodebookBytes(codes, features);
+        long bytes = kernels.assignment.packedCodebookBytes(codes, features);
         return kept(Memory.bytes(kernels, bytes), bytes);
     }
 

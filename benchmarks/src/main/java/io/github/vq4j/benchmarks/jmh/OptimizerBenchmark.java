@@ -30,18 +30,18 @@ public class OptimizerBenchmark extends OperationData {
     /** With momentum. */
     @Benchmark
     public void sgdStep() {
-        kernels.sgdStep(ofSgd, List.of(), LEARNING_RATE, 0.9, 0);
+        kernels.optimizers.sgdStep(ofSgd, List.of(), LEARNING_RATE, 0.9, 0);
     }
 
     /** AdamW. */
     @Benchmark
     public void adamStep() {
-        kernels.adamStep(ofAdam, List.of(), LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, true);
+        kernels.optimizers.adamStep(ofAdam, List.of(), LEARNING_RATE, 0.9, 0.999, 1e-8, 0.01, true);
     }
 
     /** State of every 64th code. */
     @Benchmark
     public void clearRows() {
-        kernels.clearRows(first, codes, features, mask);
+        kernels.optimizers.clearRows(first, codes, features, mask);
     }
 }

@@ -32,86 +32,86 @@ public class PartsBenchmark extends OperationData {
         wordsCount = (long) rows * GROUPS;
         words = ints(wordsCount);
         for (int stage = 0; stage < GROUPS; stage++) {
-            kernels.putCodes(codesOfRows, layout, GROUPS, stage, stage * codes, stagesOfCodes);
+            kernels.tensors.putCodes(codesOfRows, layout, GROUPS, stage, stage * codes, stagesOfCodes);
         }
-        kernels.packCodes(stagesOfCodes, stages, codes, words, wordsCount);
+        kernels.tensors.packCodes(stagesOfCodes, stages, codes, words, wordsCount);
     }
 
     /** Half of the features. */
     @Benchmark
     public void takeFeatures() {
-        kernels.takeFeatures(z, layout, 0, Math.max(1, features / 2), part);
+        kernels.tensors.takeFeatures(z, layout, 0, Math.max(1, features / 2), part);
     }
 
     /** Half of the features, back. */
     @Benchmark
     public void putFeatures() {
-        kernels.putFeatures(part, layout, 0, Math.max(1, features / 2), out);
+        kernels.tensors.putFeatures(part, layout, 0, Math.max(1, features / 2), out);
     }
 
     /** Every second row. */
     @Benchmark
     public void takeRows() {
-        kernels.takeRows(z, layout, order, chosen, part);
+        kernels.tensors.takeRows(z, layout, order, chosen, part);
     }
 
     /** Every second row, back. */
     @Benchmark
     public void putRows() {
-        kernels.putRows(part, order, chosen, layout, out);
+        kernels.tensors.putRows(part, order, chosen, layout, out);
     }
 
     /** Codes of a stage among those of eight. */
     @Benchmark
     public void putCodes() {
-        kernels.putCodes(codesOfRows, layout, GROUPS, 0, 0, stagesOfCodes);
+        kernels.tensors.putCodes(codesOfRows, layout, GROUPS, 0, 0, stagesOfCodes);
     }
 
     /** Codes of one stage of eight. */
     @Benchmark
     public void takeCodes() {
-        kernels.takeCodes(stagesOfCodes, layout, GROUPS, 0, 0, someCodes);
+        kernels.tensors.takeCodes(stagesOfCodes, layout, GROUPS, 0, 0, someCodes);
     }
 
     /** Codes of every second row. */
     @Benchmark
     public void takeCodesOfRows() {
-        kernels.takeCodesOfRows(codesOfRows, Rows.matrix(rows, 1), order, chosen, someCodes);
+        kernels.tensors.takeCodesOfRows(codesOfRows, Rows.matrix(rows, 1), order, chosen, someCodes);
     }
 
     /** Codes of every second row, back. */
     @Benchmark
     public void putCodesOfRows() {
-        kernels.putCodesOfRows(someCodes, order, chosen, Rows.matrix(rows, 1), codesOfRows);
+        kernels.tensors.putCodesOfRows(someCodes, order, chosen, Rows.matrix(rows, 1), codesOfRows);
     }
 
     /** Numbers of the rows with codes of the upper half. */
     @Benchmark
     public void rowsAbove() {
-        kernels.rowsAbove(codesOfRows, rows, codes / 2, order, count);
+        kernels.tensors.rowsAbove(codesOfRows, rows, codes / 2, order, count);
     }
 
     /** One code everywhere. */
     @Benchmark
     public void fillCodes() {
-        kernels.fillCodes(0, rows, someCodes);
+        kernels.tensors.fillCodes(0, rows, someCodes);
     }
 
     /** A sum of two tensors. */
     @Benchmark
     public void weightedSum() {
-        kernels.weightedSum(0.5f, z, 0.5f, gradient, layout.elements(), out);
+        kernels.tensors.weightedSum(0.5f, z, 0.5f, gradient, layout.elements(), out);
     }
 
     /** Eight codes a row as bits. */
     @Benchmark
     public void packCodes() {
-        kernels.packCodes(stagesOfCodes, stages, codes, words, wordsCount);
+        kernels.tensors.packCodes(stagesOfCodes, stages, codes, words, wordsCount);
     }
 
     /** And back. */
     @Benchmark
     public void unpackCodes() {
-        kernels.unpackCodes(words, wordsCount, stages, codes, stagesOfCodes);
+        kernels.tensors.unpackCodes(words, wordsCount, stages, codes, stagesOfCodes);
     }
 }

@@ -27,12 +27,12 @@ public class PoolingBenchmark extends OperationData {
     /** The longest vector of each window. */
     @Benchmark
     public void normPooling() {
-        kernels.normPooling(images, shape, WINDOWS, CpuKernels.VQ4J_POOL_MAX, pooled);
+        kernels.pooling.normPooling(images, shape, WINDOWS, CpuKernels.VQ4J_POOL_MAX, pooled);
     }
 
     /** Through it. */
     @Benchmark
     public void normPoolingGradient() {
-        kernels.normPoolingGradient(images, pooled, shape, WINDOWS, CpuKernels.VQ4J_POOL_MAX, imageGradient);
+        kernels.pooling.normPoolingGradient(images, pooled, shape, WINDOWS, CpuKernels.VQ4J_POOL_MAX, imageGradient);
     }
 }

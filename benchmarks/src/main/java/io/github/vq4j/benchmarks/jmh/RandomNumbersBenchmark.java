@@ -7,6 +7,6 @@ public class RandomNumbersBenchmark extends OperationData {
     /** As many as the rows have elements. */
     @Benchmark
     public void fillNormal() {
-        kernels.fillNormal(1, 1, layout.elements(), out);
+        kernels.tensors.fillNormal(1, 1, layout.elements(), out);
     }
 }

@@ -22,7 +22,7 @@ public class ReplacementBenchmark extends OperationData {
         marks = ints((long) codes);
         replaced = longs(1);
         distances = floats(rows);
-        kernels.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, doubles(1), doubles(1), null);
+        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, doubles(1), doubles(1), null);
         farthest = longs(rows);
         busiest = longs(codes);
         tickets = longs(codes);
@@ -32,36 +32,36 @@ public class ReplacementBenchmark extends OperationData {
     /** The life of unused codes. */
     @Benchmark
     public void countDown() {
-        kernels.countDown(counts, codes, 20, counters, marks, replaced);
+        kernels.replacement.countDown(counts, codes, 20, counters, marks, replaced);
     }
 
     /** By random rows. */
     @Benchmark
     public void replaceCodes() {
-        kernels.replaceCodes(z, layout, mask, codes, ones, zeros, 1, 0.01f, 1, 1, codebookOut);
+        kernels.replacement.replaceCodes(z, layout, mask, codes, ones, zeros, 1, 0.01f, 1, 1, codebookOut);
     }
 
     /** By vectors in turn. */
     @Benchmark
     public void placeCodes() {
-        kernels.placeCodes(z, rows, mask, codes, features, ones, zeros, 1, 1, 0.01f, 1, 1, codebookOut);
+        kernels.replacement.placeCodes(z, rows, mask, codes, features, ones, zeros, 1, 1, 0.01f, 1, 1, codebookOut);
     }
 
     /** A tenth of the rows, farthest first. */
     @Benchmark
     public void farthestRows() {
-        kernels.farthestRows(distances, rows, Math.max(1, rows / 10), null, farthest);
+        kernels.replacement.farthestRows(distances, rows, Math.max(1, rows / 10), null, farthest);
     }
 
     /** The codes by their uses. */
     @Benchmark
     public void busiestCodes() {
-        kernels.busiestCodes(counts, codes, null, busiest);
+        kernels.replacement.busiestCodes(counts, codes, null, busiest);
     }
 
     /** Candidates of a worker. */
     @Benchmark
     public void drawRows() {
-        kernels.drawRows(z, layout, mask, codes, 1, 1, tickets, chosen);
+        kernels.workers.drawRows(z, layout, mask, codes, 1, 1, tickets, chosen);
     }
 }

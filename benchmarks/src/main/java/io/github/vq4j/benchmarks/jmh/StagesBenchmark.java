@@ -46,13 +46,13 @@ public class StagesBenchmark extends OperationData {
     /** How many stages each row uses. */
     @Benchmark
     public void drawStages() {
-        kernels.drawStages(1, 1, null, rows, rows, rows, 1, STAGES, stages);
+        kernels.stages.drawStages(1, 1, null, rows, rows, rows, 1, STAGES, stages);
     }
 
     /** Four beams of four candidates each. */
     @Benchmark
     public void extendBeams() {
-        kernels.extendBeams(
+        kernels.stages.extendBeams(
                 distances,
                 candidates,
                 paths,
@@ -71,6 +71,6 @@ public class StagesBenchmark extends OperationData {
     /** The best of four beams. */
     @Benchmark
     public void chooseBeams() {
-        kernels.chooseBeams(distances, paths, rows, BEAMS, STAGES, best);
+        kernels.stages.chooseBeams(distances, paths, rows, BEAMS, STAGES, best);
     }
 }

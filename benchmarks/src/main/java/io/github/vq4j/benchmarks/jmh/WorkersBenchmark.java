@@ -22,24 +22,24 @@ public class WorkersBenchmark extends OperationData {
     /** The largest element. */
     @Benchmark
     public void largestMagnitude() {
-        kernels.largestMagnitude(z, layout, largest);
+        kernels.workers.largestMagnitude(z, layout, largest);
     }
 
     /** Sums of rows by code. */
     @Benchmark
     public void fixedPointScatter() {
-        kernels.fixedPointScatter(z, layout, codesOfRows, codes, null, 1, EXPONENT, sums);
+        kernels.workers.fixedPointScatter(z, layout, codesOfRows, codes, null, 1, EXPONENT, sums);
     }
 
     /** A ticket for every row. */
     @Benchmark
     public void rowTickets() {
-        kernels.rowTickets(z, layout, 1, tickets);
+        kernels.workers.rowTickets(z, layout, 1, tickets);
     }
 
     /** As fp32. */
     @Benchmark
     public void fromFixedPoint() {
-        kernels.fromFixedPoint(sums, (long) codes * features, EXPONENT, 1, codebookOut);
+        kernels.workers.fromFixedPoint(sums, (long) codes * features, EXPONENT, 1, codebookOut);
     }
 }
