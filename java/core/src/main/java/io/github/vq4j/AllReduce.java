@@ -6,7 +6,7 @@ import java.util.List;
 /**
  * How workers that train one layer on different rows of a batch combine what they have summed. Each worker has a copy of
  * the layer, made with the same options and seed and with this interface to the others
- * ({@link Quantizer.Builder#workers}); all call the same methods of their layers in the same order. Sums travel as
+ * ({@link QuantizerBuilder#workers}); all call the same methods of their layers in the same order. Sums travel as
  * integers, whose addition is associative: the codebooks of all workers have the same bits, and the same as those of one
  * worker that has all the rows, however they are spread and in whatever order.
  *

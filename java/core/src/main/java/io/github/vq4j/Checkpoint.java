@@ -150,7 +150,7 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
     /**
      * As {@link #load(Path, Backend)}, for a layer that goes on as one of several workers.
      *
-     * @param workers as for {@link Quantizer.Builder#workers}
+     * @param workers as for {@link QuantizerBuilder#workers}
      */
     public static Checkpoint load(Path path, Backend backend, AllReduce workers) throws IOException {
         Objects.requireNonNull(workers, "workers");
@@ -178,7 +178,7 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
             SafetensorsFile file, Backend backend, @Nullable AllReduce workers, List<Optimizer> optimizers)
             throws IOException {
         Quantizer layer = fromFile(file, () -> {
-            Quantizer.Builder<?> builder = builder(file);
+            QuantizerBuilder<?> builder = builder(file);
             checkSize(file, builder);
             builder.backend(backend);
             return (workers == null ? builder : builder.workers(workers)).build();
@@ -231,8 +231,8 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
         return file;
     }
 
-    private static Quantizer.Builder<?> builder(SafetensorsFile file) {
-        return Quantizer.Builder.of(metadata(file, LAYER, LAYER.length()));
+    private static QuantizerBuilder<?> builder(SafetensorsFile file) {
+        return QuantizerBuilder.of(metadata(file, LAYER, LAYER.length()));
     }
 
     private static List<Optimizer> optimizers(SafetensorsFile file) {
@@ -283,7 +283,7 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
     }
 
     /** The memory that a layer takes goes with its options: refuses those for which the file has too few tensors. */
-    private static void checkSize(SafetensorsFile file, Quantizer.Builder<?> builder) {
+    private static void checkSize(SafetensorsFile file, QuantizerBuilder<?> builder) {
         long codebooks = (long) builder.numCodes * builder.codebookFeatures() * Float.BYTES;
         // Their product may not fit in 63 bits.
         double maps = builder.linearCodebook

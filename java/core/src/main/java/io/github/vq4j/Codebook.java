@@ -90,7 +90,7 @@ final class Codebook implements AutoCloseable {
      * @param number of the codebook within its layer
      * @param prefix of the names of its parameters
      */
-    Codebook(RowSums sums, Quantizer.Builder<?> options, int number, String prefix, int codes, int features) {
+    Codebook(RowSums sums, QuantizerBuilder<?> options, int number, String prefix, int codes, int features) {
         this.sums = sums;
         kernels = sums.kernels;
         this.prefix = prefix;

@@ -43,7 +43,7 @@ public final class FrozenQuantizer implements AutoCloseable {
     FrozenQuantizer(Quantizer from) {
         Map<String, String> options = new TreeMap<>(from.options());
         options.keySet().removeIf(name -> SPENT.contains(name.replaceFirst("\\..*", "")));
-        layer = Quantizer.Builder.of(options).backend(from.backend()).build();
+        layer = QuantizerBuilder.of(options).backend(from.backend()).build();
         try {
             for (int i = 0; i < layer.codebookCount(); i++) {
                 try (Tensor effective = from.effectiveCodebook(i)) {

@@ -191,7 +191,7 @@ public final class GroupVectorQuant extends Quantizer {
     }
 
     /** Options of {@link GroupVectorQuant}. */
-    public static final class Builder extends Quantizer.Builder<Builder> {
+    public static final class Builder extends QuantizerBuilder<Builder> {
         private final int groups;
         private boolean share;
 

@@ -2,14 +2,14 @@ package io.github.vq4j;
 
 /** Which options of a layer go together, and why the others do not. */
 final class OptionRules {
-    private final Quantizer.Builder<?> options;
+    private final QuantizerBuilder<?> options;
 
-    private OptionRules(Quantizer.Builder<?> options) {
+    private OptionRules(QuantizerBuilder<?> options) {
         this.options = options;
     }
 
     /** Refuses options that contradict each other or do not divide, for codebooks of {@code codes} codes. */
-    static void check(Quantizer.Builder<?> options, int codes) {
+    static void check(QuantizerBuilder<?> options, int codes) {
         OptionRules rules = new OptionRules(options);
         rules.checkGradients();
         rules.checkEma();

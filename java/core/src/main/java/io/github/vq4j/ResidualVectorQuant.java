@@ -322,7 +322,7 @@ public final class ResidualVectorQuant extends Quantizer {
     }
 
     /** Options of {@link ResidualVectorQuant}. */
-    public static final class Builder extends Quantizer.Builder<Builder> {
+    public static final class Builder extends QuantizerBuilder<Builder> {
         private final int stages;
         private boolean share;
         private boolean stageLosses;

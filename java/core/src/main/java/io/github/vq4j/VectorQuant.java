@@ -113,7 +113,7 @@ public final class VectorQuant extends Quantizer {
     }
 
     /** Options of {@link VectorQuant}. */
-    public static final class Builder extends Quantizer.Builder<Builder> {
+    public static final class Builder extends QuantizerBuilder<Builder> {
         private Builder(int featureSize, int numCodes) {
             super(featureSize, numCodes);
         }

@@ -79,15 +79,15 @@ class AlternatedOptimizationTest {
     @ParameterizedTest
     @MethodSource("backends")
     void moreStepsLowerTheLossInEveryLayer(Backend backend) {
-        List<Supplier<Quantizer.Builder<?>>> layers = List.of(
+        List<Supplier<QuantizerBuilder<?>>> layers = List.of(
                 () -> VectorQuant.builder(FEATURES, CODES),
                 () -> GroupVectorQuant.builder(FEATURES, CODES, 2),
                 () -> GroupVectorQuant.builder(FEATURES, CODES, 2).share(true),
                 () -> ResidualVectorQuant.builder(FEATURES, CODES, 2));
-        for (Supplier<Quantizer.Builder<?>> kind : layers) {
+        for (Supplier<QuantizerBuilder<?>> kind : layers) {
             double previous = Double.MAX_VALUE;
             for (int steps : new int[] {0, 1, 4, 16}) {
-                Quantizer.Builder<?> builder =
+                QuantizerBuilder<?> builder =
                         kind.get().dim(-1).affineLr(1).syncNu(0.5).backend(backend);
                 if (steps > 0) {
                     builder.alternated(Optimizer.adam(0.02), steps, true);
@@ -195,7 +195,7 @@ class AlternatedOptimizationTest {
         }
     }
 
-    private static Quantizer build(Quantizer.Builder<?> builder) {
+    private static Quantizer build(QuantizerBuilder<?> builder) {
         if (builder instanceof GroupVectorQuant.Builder group) {
             return group.build();
         }

@@ -68,10 +68,10 @@ class BatchTableTest {
             String name, @Nullable Function<Device, RowMask> mask, List<Function<Backend, Quantizer>> layers) {
         static Case of(Method method) {
             List<Function<Backend, Quantizer>> layers = new ArrayList<>();
-            for (Supplier<Quantizer.Builder<?>> builder : builders()) {
+            for (Supplier<QuantizerBuilder<?>> builder : builders()) {
                 if (has(builder.get(), method)) {
                     layers.add(backend -> {
-                        Quantizer.Builder<?> options = builder.get().backend(backend);
+                        QuantizerBuilder<?> options = builder.get().backend(backend);
                         method.configure().accept(options);
                         return options.build();
                     });
@@ -80,30 +80,30 @@ class BatchTableTest {
             return new Case(method.name(), method == Method.MASK ? device -> maskOnHost() : null, layers);
         }
 
-        static Case of(String name, Function<Quantizer.Builder<?>, Quantizer.Builder<?>> options) {
+        static Case of(String name, Function<QuantizerBuilder<?>, QuantizerBuilder<?>> options) {
             return of(name, null, options);
         }
 
         static Case of(
                 String name,
                 @Nullable Function<Device, RowMask> mask,
-                Function<Quantizer.Builder<?>, Quantizer.Builder<?>> options) {
+                Function<QuantizerBuilder<?>, QuantizerBuilder<?>> options) {
             List<Function<Backend, Quantizer>> layers = new ArrayList<>();
-            for (Supplier<Quantizer.Builder<?>> builder : builders()) {
+            for (Supplier<QuantizerBuilder<?>> builder : builders()) {
                 layers.add(
                         backend -> options.apply(builder.get().backend(backend)).build());
             }
             return new Case(name, mask, layers);
         }
 
-        private static List<Supplier<Quantizer.Builder<?>>> builders() {
+        private static List<Supplier<QuantizerBuilder<?>>> builders() {
             return List.of(
                     () -> VectorQuant.builder(FEATURES, CODES),
                     () -> GroupVectorQuant.builder(FEATURES, CODES, 2),
                     () -> ResidualVectorQuant.builder(FEATURES, CODES, 2));
         }
 
-        private static boolean has(Quantizer.Builder<?> builder, Method method) {
+        private static boolean has(QuantizerBuilder<?> builder, Method method) {
             return Stream.of(builder.getClass().getMethods())
                     .map(java.lang.reflect.Method::getName)
                     .toList()

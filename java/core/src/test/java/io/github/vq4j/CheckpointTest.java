@@ -62,7 +62,7 @@ class CheckpointTest {
         return tests.stream();
     }
 
-    private void resume(Supplier<Quantizer.Builder<?>> builder, Backend first, Backend then) throws IOException {
+    private void resume(Supplier<QuantizerBuilder<?>> builder, Backend first, Backend then) throws IOException {
         for (int saved : new int[] {0, 2}) {
             Path file = folder.resolve("saved");
             byte[] expected;
@@ -95,7 +95,7 @@ class CheckpointTest {
     void everyOptionAndStepIsInTheBytes() throws IOException {
         Set<Integer> seen = new TreeSet<>();
         int cases = 0;
-        for (Supplier<Quantizer.Builder<?>> builder : TrainedLayer.builders().values()) {
+        for (Supplier<QuantizerBuilder<?>> builder : TrainedLayer.builders().values()) {
             try (Quantizer layer = builder.get().backend(Backend.cpu()).build();
                     Optimizer optimizer = Optimizer.adamW(0)) {
                 for (int step = 0; step < 3; step++, cases++) {
@@ -164,7 +164,7 @@ class CheckpointTest {
     /** Whoever adds an option to a builder has to add it to those that are saved. */
     @Test
     void everyOptionOfABuilderIsSaved() {
-        for (Quantizer.Builder<?> builder : List.of(
+        for (QuantizerBuilder<?> builder : List.of(
                 VectorQuant.builder(32, 4),
                 GroupVectorQuant.builder(32, 4, 2),
                 ResidualVectorQuant.builder(32, 4, 2))) {
@@ -372,7 +372,7 @@ class CheckpointTest {
         return VectorQuant.builder(32, 8).replaceFreq(2).backend(Backend.cpu());
     }
 
-    private Path trained(Quantizer.Builder<?> builder) throws IOException {
+    private Path trained(QuantizerBuilder<?> builder) throws IOException {
         Path file = Files.createTempFile(folder, "trained", ".safetensors");
         try (Quantizer layer = builder.backend(Backend.cpu()).build();
                 Optimizer optimizer = Optimizer.adamW(0)) {

@@ -71,7 +71,7 @@ class CodePackingTest {
 
     @Test
     void codesOfALayerComeBack() {
-        for (Quantizer.Builder<?> builder : new Quantizer.Builder<?>[] {
+        for (QuantizerBuilder<?> builder : new QuantizerBuilder<?>[] {
             VectorQuant.builder(32, 100),
             GroupVectorQuant.builder(32, 400, 4),
             GroupVectorQuant.builder(32, 100, 4).share(true),

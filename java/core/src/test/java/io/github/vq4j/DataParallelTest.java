@@ -38,8 +38,8 @@ class DataParallelTest {
     @TempDir
     private Path folder;
 
-    private static Map<String, Supplier<Quantizer.Builder<?>>> layers() {
-        Map<String, Supplier<Quantizer.Builder<?>>> all = new LinkedHashMap<>();
+    private static Map<String, Supplier<QuantizerBuilder<?>>> layers() {
+        Map<String, Supplier<QuantizerBuilder<?>>> all = new LinkedHashMap<>();
         all.put("plain", () -> vectors());
         all.put(
                 "learned affine, sync, replacement",
@@ -169,7 +169,7 @@ class DataParallelTest {
 
     @Test
     void aLoadedLayerGoesOnAsAWorker() throws Exception {
-        Supplier<Quantizer.Builder<?>> layer = layers().get("learned affine, sync, replacement");
+        Supplier<QuantizerBuilder<?>> layer = layers().get("learned affine, sync, replacement");
         Path half = folder.resolve("half");
         Files.write(half, train(layer, Backend.cpu(), 2, inOrder()).get(1));
         List<byte[]> ends = together(2, (workers, number) -> {
@@ -217,7 +217,7 @@ class DataParallelTest {
     @TestFactory
     Stream<DynamicTest> whatLooksAtRowsOfOthersIsRefused() {
         AllReduce workers = AllReduce.inProcess(1).get(0);
-        Map<String, Quantizer.Builder<?>> refused = new LinkedHashMap<>();
+        Map<String, QuantizerBuilder<?>> refused = new LinkedHashMap<>();
         refused.put("kmeansInit", vectors().kmeansInit(true));
         refused.put("BATCH", vectors().norm(Norm.BATCH));
         refused.put("GROUP", VectorQuant.builder(32, 4).norm(Norm.GROUP));
@@ -237,13 +237,13 @@ class DataParallelTest {
                 }));
     }
 
-    private static boolean replaces(Supplier<Quantizer.Builder<?>> layer) {
-        Quantizer.Builder<?> options = layer.get();
+    private static boolean replaces(Supplier<QuantizerBuilder<?>> layer) {
+        QuantizerBuilder<?> options = layer.get();
         return options.replaceFreq > 0 || options.emaExpiry > 0;
     }
 
     /** What each worker has in the end: all that a checkpoint holds. */
-    private List<byte[]> train(Supplier<Quantizer.Builder<?>> builder, Backend backend, int count, List<Integer> rows)
+    private List<byte[]> train(Supplier<QuantizerBuilder<?>> builder, Backend backend, int count, List<Integer> rows)
             throws Exception {
         return together(count, (workers, number) -> {
             try (Quantizer layer = builder.get()

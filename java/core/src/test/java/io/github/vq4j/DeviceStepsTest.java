@@ -27,11 +27,11 @@ class DeviceStepsTest {
 
     /** Of one pass each, once layers and graphs are warm. */
     private record Steps(long forward, long backward, long optimizer) {
-        static Steps of(Quantizer.Builder<?> options) {
+        static Steps of(QuantizerBuilder<?> options) {
             return of(options, DataType.FLOAT32, ROWS, FEATURES);
         }
 
-        static Steps of(Quantizer.Builder<?> options, DataType type, long... shape) {
+        static Steps of(QuantizerBuilder<?> options, DataType type, long... shape) {
             try (Quantizer layer = options.backend(Backend.cuda(0)).seed(3).build();
                     Optimizer optimizer = Optimizer.adam(0.01);
                     Tensor z = numbers(1, type, shape);
@@ -112,7 +112,7 @@ class DeviceStepsTest {
     /** The kernel that reads them first leaves them in 32 bits. */
     @Test
     void ofNumbersOf16BitsAsMany() {
-        List<Quantizer.Builder<?>> layers = List.of(
+        List<QuantizerBuilder<?>> layers = List.of(
                 layer(),
                 layer().statisticsAffine(true),
                 layer().norm(Norm.UNIT),
@@ -126,7 +126,7 @@ class DeviceStepsTest {
                         .dim(-1)
                         .quantizerDropout(1, false)
                         .beamWidth(2));
-        for (Quantizer.Builder<?> options : layers) {
+        for (QuantizerBuilder<?> options : layers) {
             assertEquals(Steps.of(options), Steps.of(options, DataType.BFLOAT16, ROWS, FEATURES), () -> "" + options);
         }
     }

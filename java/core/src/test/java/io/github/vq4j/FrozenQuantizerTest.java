@@ -38,7 +38,7 @@ class FrozenQuantizerTest {
         return tests.stream();
     }
 
-    private void compare(Supplier<Quantizer.Builder<?>> builder, Backend backend) throws IOException {
+    private void compare(Supplier<QuantizerBuilder<?>> builder, Backend backend) throws IOException {
         Tensor z = TrainedLayer.batch(50);
         Path file = folder.resolve("frozen");
         Path training = folder.resolve("training");

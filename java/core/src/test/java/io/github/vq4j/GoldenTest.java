@@ -234,7 +234,7 @@ class GoldenTest {
         return layer;
     }
 
-    private static <B extends Quantizer.Builder<B>> B configure(
+    private static <B extends QuantizerBuilder<B>> B configure(
             B builder, Safetensors file, Map<String, String> options, Backend backend) {
         builder.backend(backend).statisticsAffine(file.metadata("affine", "").equals("running_statistics"));
         options.forEach((name, value) -> {

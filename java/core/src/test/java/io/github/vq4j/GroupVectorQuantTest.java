@@ -36,7 +36,7 @@ class GroupVectorQuantTest {
     }
 
     /** What both kinds of layer get. */
-    private static void options(Quantizer.Builder<?> builder, GradientEstimator estimator) {
+    private static void options(QuantizerBuilder<?> builder, GradientEstimator estimator) {
         double nu = estimator == GradientEstimator.DIVEQ ? 0 : 0.5;
         builder.dim(-1).beta(0.75).syncNu(nu).affineLr(2).affineGroups(2).gradientEstimator(estimator);
     }

@@ -62,7 +62,7 @@ class HalfInputTest {
     @ParameterizedTest
     @MethodSource("backendsAndTypes")
     void everyLayerGivesTheSameAsForFloats(Backend backend, DataType type) {
-        List<Quantizer.Builder<?>> layers = List.of(
+        List<QuantizerBuilder<?>> layers = List.of(
                 VectorQuant.builder(4, 9),
                 VectorQuant.builder(4, 9).dim(-1),
                 VectorQuant.builder(4, 9).dim(-1).affineLr(1).syncNu(2).replaceFreq(1),
@@ -86,7 +86,7 @@ class HalfInputTest {
                 ResidualVectorQuant.builder(4, 9, 3).beamWidth(2));
         short[] bits = halves(type);
         float[] values = widened(bits, type);
-        for (Quantizer.Builder<?> options : layers) {
+        for (QuantizerBuilder<?> options : layers) {
             try (Quantizer layer = options.backend(backend).seed(3).build();
                     Quantizer other = options.build()) {
                 boolean isLast = layer.options().get("dim").equals("-1");
@@ -124,7 +124,7 @@ class HalfInputTest {
             marks[i] = i % 3;
         }
         RowMask mask = RowMask.of(Tensor.of(marks, 3, 7, 5));
-        for (Quantizer.Builder<?> options : List.<Quantizer.Builder<?>>of(
+        for (QuantizerBuilder<?> options : List.<QuantizerBuilder<?>>of(
                 VectorQuant.builder(4, 9), GroupVectorQuant.builder(4, 10, 2).norm(Norm.UNIT))) {
             try (Quantizer layer = options.backend(backend).seed(3).build()) {
                 Quantized expected = layer.forward(Tensor.of(values, SHAPE), mask);

@@ -34,7 +34,7 @@ class LayerStateTest {
         return tests.stream();
     }
 
-    private static void copied(Supplier<Quantizer.Builder<?>> builder, Backend first, Backend then) throws IOException {
+    private static void copied(Supplier<QuantizerBuilder<?>> builder, Backend first, Backend then) throws IOException {
         try (Quantizer layer = builder.get().backend(first).build();
                 Optimizer before = Optimizer.sgd(0)) {
             TrainedLayer.train(layer, before, 0, 2);

@@ -19,7 +19,7 @@ record Method(
         String source,
         List<String> options,
         String call,
-        Consumer<Quantizer.Builder<?>> configure) {
+        Consumer<QuantizerBuilder<?>> configure) {
     private static final String HUH = "Huh et al., ICML 2023";
 
     /** A multiple of 32, for group norm, which is of the projected rows. */
@@ -210,7 +210,7 @@ record Method(
                 builder -> builder.codebookNorm(norm));
     }
 
-    private static void share(Quantizer.Builder<?> builder) {
+    private static void share(QuantizerBuilder<?> builder) {
         if (builder instanceof GroupVectorQuant.Builder group) {
             group.share(true);
         } else {
@@ -218,7 +218,7 @@ record Method(
         }
     }
 
-    private static ResidualVectorQuant.Builder residual(Quantizer.Builder<?> builder) {
+    private static ResidualVectorQuant.Builder residual(QuantizerBuilder<?> builder) {
         return (ResidualVectorQuant.Builder) builder;
     }
 }

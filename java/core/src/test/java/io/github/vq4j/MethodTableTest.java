@@ -64,7 +64,7 @@ class MethodTableTest {
             return Quantizer.class.isAssignableFrom(layer);
         }
 
-        Quantizer.Builder<?> builder() {
+        QuantizerBuilder<?> builder() {
             return switch (this) {
                 case VECTOR -> VectorQuant.builder(FEATURES, CODES);
                 case GROUP -> GroupVectorQuant.builder(FEATURES, CODES, 2);
@@ -191,7 +191,7 @@ class MethodTableTest {
 
     /** Why a layer does not take two methods together; empty if it trains with them. */
     private static Optional<String> refusal(Layer kind, Method one, Method other) {
-        Quantizer.Builder<?> builder = kind.builder().backend(Backend.cpu());
+        QuantizerBuilder<?> builder = kind.builder().backend(Backend.cpu());
         one.configure().accept(builder);
         other.configure().accept(builder);
         boolean masked = one == Method.MASK || other == Method.MASK;

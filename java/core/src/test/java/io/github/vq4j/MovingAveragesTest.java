@@ -238,7 +238,7 @@ class MovingAveragesTest {
         }
     }
 
-    private static float[] trained(Quantizer.Builder<?> builder, ReplacementPolicy policy, Backend backend) {
+    private static float[] trained(QuantizerBuilder<?> builder, ReplacementPolicy policy, Backend backend) {
         builder.dim(-1)
                 .ema(DECAY)
                 .emaExpiry(40)

@@ -240,13 +240,13 @@ class ProjectionTest {
     @MethodSource("backends")
     void codesAreDecodedAndFrozenToTheBitsOfTheOutput(Backend backend) {
         Tensor z = Tensor.of(normal(3, ROWS * FEATURES), ROWS, FEATURES);
-        List<Quantizer.Builder<?>> builders = List.of(
+        List<QuantizerBuilder<?>> builders = List.of(
                 VectorQuant.builder(FEATURES, 20).lookupSize(4).kmeansInit(true).replaceFreq(1),
                 VectorQuant.builder(FEATURES, 20).lookupSize(20).linearCodebook(true),
                 GroupVectorQuant.builder(FEATURES, 20, 2).lookupSize(6).ema(0.9),
                 GroupVectorQuant.builder(FEATURES, 20, 5).lookupSize(5).share(true),
                 ResidualVectorQuant.builder(FEATURES, 30, 3).lookupSize(4).beamWidth(2));
-        for (Quantizer.Builder<?> builder : builders) {
+        for (QuantizerBuilder<?> builder : builders) {
             try (Quantizer layer = builder.dim(-1).backend(backend).build()) {
                 layer.forward(z).close();
                 try (Quantized q = layer.eval().forward(z);

@@ -89,7 +89,7 @@ class ReferenceStateDictTest {
         return tests.stream();
     }
 
-    private void roundTrip(Supplier<Quantizer.Builder<?>> builder, Backend backend) throws IOException {
+    private void roundTrip(Supplier<QuantizerBuilder<?>> builder, Backend backend) throws IOException {
         Path file = folder.resolve("written");
         Path again = folder.resolve("again");
         try (Quantizer layer = builder.get().backend(backend).build();

@@ -30,7 +30,7 @@ class RowMaskTest {
     private static final double ALPHA = 3;
 
     /** Builders by the axis of the features. */
-    private static final Map<String, IntFunction<Quantizer.Builder<?>>> LAYERS = new LinkedHashMap<>();
+    private static final Map<String, IntFunction<QuantizerBuilder<?>>> LAYERS = new LinkedHashMap<>();
 
     static {
         LAYERS.put("plain", dim -> VectorQuant.builder(FEATURES, 21).dim(dim));
@@ -392,7 +392,7 @@ class RowMaskTest {
         }
     }
 
-    private static Quantizer build(Quantizer.Builder<?> builder, Backend backend) {
+    private static Quantizer build(QuantizerBuilder<?> builder, Backend backend) {
         builder.backend(backend);
         if (builder instanceof VectorQuant.Builder plain) {
             return plain.build();

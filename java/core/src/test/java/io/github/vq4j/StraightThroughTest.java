@@ -19,8 +19,8 @@ class StraightThroughTest {
     private static final int FEATURES = 6;
     private static final double ALPHA = 0.5;
 
-    private static Map<String, Supplier<Quantizer.Builder<?>>> layers() {
-        Map<String, Supplier<Quantizer.Builder<?>>> all = new LinkedHashMap<>();
+    private static Map<String, Supplier<QuantizerBuilder<?>>> layers() {
+        Map<String, Supplier<QuantizerBuilder<?>>> all = new LinkedHashMap<>();
         all.put("plain", StraightThroughTest::vectors);
         all.put("affine", () -> vectors().affineLr(2));
         all.put("moving averages", () -> vectors().ema(0.9));

@@ -17,8 +17,8 @@ final class TrainedLayer {
     private TrainedLayer() {}
 
     /** Builders by what they are to show. */
-    static Map<String, Supplier<Quantizer.Builder<?>>> builders() {
-        Map<String, Supplier<Quantizer.Builder<?>>> all = new LinkedHashMap<>();
+    static Map<String, Supplier<QuantizerBuilder<?>>> builders() {
+        Map<String, Supplier<QuantizerBuilder<?>>> all = new LinkedHashMap<>();
         all.put("plain", () -> VectorQuant.builder(FEATURES, 17));
         all.put("k-means and replacement", () -> VectorQuant.builder(FEATURES, 40)
                 .kmeansInit(true)

@@ -5,6 +5,7 @@ import io.github.vq4j.GroupVectorQuant;
 import io.github.vq4j.Norm;
 import io.github.vq4j.Quantized;
 import io.github.vq4j.Quantizer;
+import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.VectorQuant;
@@ -129,8 +130,8 @@ final class FitCommand implements Callable<Integer> {
         return 0;
     }
 
-    private Quantizer.Builder<?> builder(int features, int passes) {
-        Quantizer.Builder<?> builder;
+    private QuantizerBuilder<?> builder(int features, int passes) {
+        QuantizerBuilder<?> builder;
         if (kind.groups > 1) {
             builder = GroupVectorQuant.builder(features, Math.multiplyExact(codes, kind.groups), kind.groups);
         } else if (kind.stages > 1) {

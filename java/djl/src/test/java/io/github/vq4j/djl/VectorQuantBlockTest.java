@@ -29,6 +29,7 @@ import io.github.vq4j.GroupVectorQuant;
 import io.github.vq4j.Norm;
 import io.github.vq4j.Quantized;
 import io.github.vq4j.Quantizer;
+import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.VectorQuant;
@@ -64,8 +65,8 @@ class VectorQuantBlockTest {
         manager.close();
     }
 
-    private static Map<String, Supplier<Quantizer.Builder<?>>> layers() {
-        Map<String, Supplier<Quantizer.Builder<?>>> all = new LinkedHashMap<>();
+    private static Map<String, Supplier<QuantizerBuilder<?>>> layers() {
+        Map<String, Supplier<QuantizerBuilder<?>>> all = new LinkedHashMap<>();
         all.put("plain", VectorQuantBlockTest::vectors);
         all.put("learned affine", () -> vectors().affineLr(2).beta(0.4));
         all.put("statistics affine", () -> vectors().statisticsAffine(true));
@@ -218,7 +219,7 @@ class VectorQuantBlockTest {
 
     @Test
     void layersWhoseGradientsDoNotGoStraightThroughAreRefused() {
-        for (Quantizer.Builder<?> builder : List.<Quantizer.Builder<?>>of(
+        for (QuantizerBuilder<?> builder : List.<QuantizerBuilder<?>>of(
                 vectors().syncNu(1),
                 vectors().norm(Norm.BATCH),
                 vectors().lookupSize(2),
@@ -277,11 +278,11 @@ class VectorQuantBlockTest {
         }
     }
 
-    private static Quantizer built(Quantizer.Builder<?> builder) {
+    private static Quantizer built(QuantizerBuilder<?> builder) {
         return builder.seed(3).backend(Backend.cpu()).build();
     }
 
-    private VectorQuantBlock block(Quantizer.Builder<?> builder) {
+    private VectorQuantBlock block(QuantizerBuilder<?> builder) {
         VectorQuantBlock block = new VectorQuantBlock(built(builder), ALPHA);
         block.initialize(manager, DataType.FLOAT32, SHAPE);
         return block;

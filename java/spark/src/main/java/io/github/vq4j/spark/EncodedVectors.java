@@ -4,6 +4,7 @@ import io.github.vq4j.Backend;
 import io.github.vq4j.FrozenQuantizer;
 import io.github.vq4j.GroupVectorQuant;
 import io.github.vq4j.Quantizer;
+import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.VectorQuant;
 import java.io.Serializable;
@@ -106,7 +107,7 @@ final class EncodedVectors implements Serializable {
     private FrozenQuantizer prepare() {
         int width = featureSize / codebooks.length;
         int numCodes = codebooks[0].length / width;
-        Quantizer.Builder<?> builder = codebooks.length == 1
+        QuantizerBuilder<?> builder = codebooks.length == 1
                 ? VectorQuant.builder(featureSize, numCodes)
                 : GroupVectorQuant.builder(featureSize, numCodes * codebooks.length, codebooks.length);
         try (Quantizer layer = builder.backend(Backend.cpu()).build()) {

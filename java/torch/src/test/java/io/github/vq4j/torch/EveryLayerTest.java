@@ -18,6 +18,7 @@ import io.github.vq4j.LookupFreeQuant;
 import io.github.vq4j.LookupFreeQuantized;
 import io.github.vq4j.Quantized;
 import io.github.vq4j.Quantizer;
+import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.RowMask;
 import io.github.vq4j.VectorQuant;
@@ -42,7 +43,7 @@ import org.junit.jupiter.api.TestFactory;
 class EveryLayerTest {
     private static final long[] SHAPE = {3, 5, 8};
     private static final double TOLERANCE = 2e-5;
-    private static final Map<String, Supplier<Quantizer.Builder<?>>> LAYERS = new LinkedHashMap<>();
+    private static final Map<String, Supplier<QuantizerBuilder<?>>> LAYERS = new LinkedHashMap<>();
 
     static {
         LAYERS.put("one codebook", () -> VectorQuant.builder(8, 12).syncNu(0.5));
@@ -75,7 +76,7 @@ class EveryLayerTest {
         return tests.stream();
     }
 
-    private static void compare(Quantizer.Builder<?> builder, boolean masked, boolean training) {
+    private static void compare(QuantizerBuilder<?> builder, boolean masked, boolean training) {
         builder.dim(-1).backend(Backend.cpu());
         try (PointerScope scope = new PointerScope();
                 Quantizer layer = builder.build();

@@ -13,7 +13,7 @@ import io.github.vq4j.Checkpoint;
 import io.github.vq4j.GroupVectorQuant;
 import io.github.vq4j.Norm;
 import io.github.vq4j.Optimizer;
-import io.github.vq4j.Quantizer;
+import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.VectorQuant;
 import java.io.IOException;
@@ -38,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The state of a module, in maps, archives of libtorch and checkpoints. */
 @SuppressWarnings("try") // Scopes are there to be closed.
 class StateDictTest {
-    private static final Map<String, Supplier<Quantizer.Builder<?>>> LAYERS = new LinkedHashMap<>();
+    private static final Map<String, Supplier<QuantizerBuilder<?>>> LAYERS = new LinkedHashMap<>();
 
     static {
         LAYERS.put(
@@ -65,7 +65,7 @@ class StateDictTest {
         private final LinearImpl encoder;
         private final VectorQuantModule quantizer;
 
-        Model(Quantizer.Builder<?> layer, long seed) {
+        Model(QuantizerBuilder<?> layer, long seed) {
             torch.manual_seed(seed);
             encoder = register_module("encoder", new LinearImpl(5, 8));
             quantizer = register_module(
@@ -92,7 +92,7 @@ class StateDictTest {
                 .map(layer -> dynamicTest(layer.getKey(), () -> savedAndLoaded(layer.getValue())));
     }
 
-    private void savedAndLoaded(Supplier<Quantizer.Builder<?>> layer) {
+    private void savedAndLoaded(Supplier<QuantizerBuilder<?>> layer) {
         String file = folder.resolve("model.pt").toString();
         try (PointerScope scope = new PointerScope()) {
             Model model = new Model(layer.get(), 1);
@@ -119,7 +119,7 @@ class StateDictTest {
         return LAYERS.entrySet().stream().map(layer -> dynamicTest(layer.getKey(), () -> mapped(layer.getValue())));
     }
 
-    private static void mapped(Supplier<Quantizer.Builder<?>> layer) {
+    private static void mapped(Supplier<QuantizerBuilder<?>> layer) {
         try (PointerScope scope = new PointerScope()) {
             Model model = new Model(layer.get(), 1);
             model.train(0, 3);

@@ -8,7 +8,7 @@ import io.github.vq4j.GroupVectorQuant;
 import io.github.vq4j.LookupFreeQuant;
 import io.github.vq4j.Norm;
 import io.github.vq4j.Optimizer;
-import io.github.vq4j.Quantizer;
+import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.ReplacementPolicy;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.TrainingPhases;
@@ -191,7 +191,7 @@ enum Method {
         };
     }
 
-    private static LongFunction<QuantizerModule> split(Supplier<Quantizer.Builder<?>> method) {
+    private static LongFunction<QuantizerModule> split(Supplier<QuantizerBuilder<?>> method) {
         return seed -> new VectorQuantModule(
                 method.get().beta(BETA).seed(seed).backend(Backend.cpu()).build());
     }
