@@ -58,8 +58,7 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>{@code awaitsKmeans}</td><td>I64[], 1 before the initialisation by k-means</td></tr>
  * <tr><td>{@code norm.scale}, {@code norm.shift}</td><td>F32[featureSize], with a lookupSize F32[lookupSize]: batch and
  * group norm</td></tr>
- * <tr><td>{@code norm.running.mean}, {@code .variance}, {@code .started}</td><td>the same shape twice, I64[]: batch
- * norm</td></tr>
+ * <tr><td>{@code norm.running.mean}, {@code .variance}</td><td>the same shape twice: batch norm</td></tr>
  * <tr><td>{@code projection.in.weight}, {@code .bias}</td><td>F32[lookupSize, featureSize], F32[lookupSize]</td></tr>
  * <tr><td>{@code projection.out.weight}, {@code .bias}</td><td>F32[featureSize, lookupSize], F32[featureSize]</td></tr>
  * <tr><td>{@code trainingSteps}</td><td>I64[]: with the seed, the state of the random numbers</td></tr>

@@ -74,11 +74,6 @@ final class InputNorm implements AutoCloseable {
         return running != null;
     }
 
-    /** Whether a training pass starts them, which the host has to know of. */
-    boolean startsInTraining() {
-        return running != null && !running.started();
-    }
-
     /** Whether moments are taken of each sample. */
     boolean isOfSamples() {
         return norm == Norm.GROUP || norm == Norm.INSTANCE;

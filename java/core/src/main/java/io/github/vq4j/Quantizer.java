@@ -1063,7 +1063,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Whether a training pass changes what the host has to know of: all that can fail has to be known before. */
     private boolean startsInTraining() {
-        return sums.hasWorkers() || inputNorm.startsInTraining() || anyCodebook(Codebook::startsInTraining);
+        return sums.hasWorkers() || anyCodebook(Codebook::startsInTraining);
     }
 
     /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */

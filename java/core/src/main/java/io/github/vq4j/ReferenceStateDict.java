@@ -202,7 +202,6 @@ public final class ReferenceStateDict {
             long read;
             switch (Name.of(name).local) {
                 case "affine.input.started", "affine.codebook.started" -> read = floats(STARTED, 1)[0] == 0 ? 0 : 1;
-                case "norm.running.started" -> read = 1;
                 case "awaitsKmeans" -> read = file.has(prefix + INITIALIZED) && floats(INITIALIZED, 1)[0] == 0 ? 1 : 0;
                 // Restored as it is: that also forgets gradients and a pending backward.
                 case "trainingSteps" -> read = value.getAsLong();

@@ -47,11 +47,12 @@ final class RunningAverages implements AutoCloseable {
         }
     }
 
-    /** Starts at mean 0 and variance 1; where the first batch copies, these are never mixed in. */
+    /** Starts at mean 0 and variance 1. @param firstBatchCopies whether these are never mixed in */
     RunningAverages(Kernels kernels, long count, boolean firstBatchCopies) {
         this.kernels = kernels;
         this.count = count;
         this.firstBatchCopies = firstBatchCopies;
+        started = !firstBatchCopies;
         mean = Memory.floats(kernels, count);
         variance = Memory.floats(kernels, count);
         float[] start = new float[Math.toIntExact(count)];
@@ -60,6 +61,7 @@ final class RunningAverages implements AutoCloseable {
         kernels.write(start, variance.pointer());
     }
 
+    /** Whether there are averages to use: where the first batch copies, not before it. */
     boolean started() {
         return started;
     }
@@ -94,7 +96,9 @@ final class RunningAverages implements AutoCloseable {
     void visitState(StateVisitor state, String prefix) {
         state.floats(prefix + "mean", kernels, mean.pointer(), count);
         state.floats(prefix + "variance", kernels, variance.pointer(), count);
-        state.flag(prefix + "started", () -> started, value -> started = value);
+        if (firstBatchCopies) {
+            state.flag(prefix + "started", () -> started, value -> started = value);
+        }
     }
 
     /** Takes over what others of the same size hold. */
@@ -112,7 +116,7 @@ final class RunningAverages implements AutoCloseable {
 
     private FloatPointer mixed(Scratch<FloatPointer> scratch, FloatPointer running, FloatPointer batch) {
         FloatPointer next = scratch.atLeast(count);
-        if (firstBatchCopies && !started) {
+        if (!started) {
             kernels.copy(next, batch, count * Float.BYTES);
         } else {
             kernels.tensors.weightedSum(MOMENTUM, batch, 1 - MOMENTUM, running, count, next);

@@ -45,17 +45,12 @@ class BatchTableTest {
     /** Passes of a loop; the layer looks at failures of older ones. */
     private static final int PASSES = 4;
 
-    private static final String MOMENTS_START =
-            "the batch's moments start the running ones, and the host has to know that they have";
-
     /** Why the host waits, by what it waits with. */
     private static final Map<String, String> REASONS = Map.of(
             "k-means++ initialisation",
             "the codebook is fitted in the first pass, several moves a wait",
             "statistics affine",
-            MOMENTS_START,
-            "norm BATCH",
-            MOMENTS_START,
+            "the batch's moments start the running ones, and the host has to know that they have",
             "replacement KMEANS_INPUT",
             "the number of unused codes is the number of clusters; not where none can have been unused for long enough",
             "row mask on the device",
