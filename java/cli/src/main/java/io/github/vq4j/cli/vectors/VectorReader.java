@@ -33,7 +33,7 @@ public interface VectorReader extends Closeable {
      * @throws IOException if the file cannot be read, or is not one of vectors; the message says why
      */
     static VectorReader open(Path path, @Nullable String tensor) throws IOException {
-        String name = path.getFileName().toString().toLowerCase(Locale.ROOT);
+        String name = path.toString().toLowerCase(Locale.ROOT);
         if (name.endsWith(".npy")) {
             return BinaryVectors.ofNpy(path);
         }

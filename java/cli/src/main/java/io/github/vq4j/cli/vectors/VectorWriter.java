@@ -91,7 +91,7 @@ public final class VectorWriter implements Closeable {
     }
 
     private static Format formatOf(Path path) throws IOException {
-        String name = path.getFileName().toString().toLowerCase(Locale.ROOT);
+        String name = path.toString().toLowerCase(Locale.ROOT);
         for (Format format : Format.values()) {
             if (name.endsWith("." + format.name().toLowerCase(Locale.ROOT))) {
                 return format;
