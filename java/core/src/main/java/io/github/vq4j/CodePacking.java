@@ -98,15 +98,19 @@ public final class CodePacking {
      *     range
      */
     public Tensor unpack(byte[] packed, long... shape) {
-        Tensor codes = Tensor.allocate(DataType.INT32, shape);
-        if (packed.length != bytes(codes.size())) {
-            throw new IllegalArgumentException("need " + bytes(codes.size()) + " bytes for codes of shape "
+        long count = Tensor.sizeOf(shape);
+        if (packed.length != bytes(count)) {
+            throw new IllegalArgumentException("need " + bytes(count) + " bytes for codes of shape "
                     + Arrays.toString(shape) + " at " + bitsOfCode() + " bits each, got " + packed.length);
         }
+        Tensor codes = Tensor.allocate(DataType.INT32, shape);
         if (packed.length > 0) {
-            try (Tensor words = Tensor.allocate(DataType.INT32, words(codes.size()))) {
+            try (Tensor words = Tensor.allocate(DataType.INT32, words(count))) {
                 new BytePointer(words.ints()).put(packed);
                 unpack(words, codes);
+            } catch (RuntimeException | Error failure) {
+                codes.close();
+                throw failure;
             }
         }
         return codes;
@@ -121,6 +125,7 @@ public final class CodePacking {
     public void pack(Tensor codes, Tensor words) {
         checkCodes(codes);
         Kernels kernels = kernelsFor(codes, words);
+        words.checkWritable("words", DataType.INT32, kernels);
         try (Tensor from = within(kernels, codes);
                 Tensor to = within(kernels, words)) {
             kernels.tensors.packCodes(from.ints(), rowsOf(codes), numCodes, to.ints(), to.size());
@@ -137,6 +142,7 @@ public final class CodePacking {
     public void unpack(Tensor words, Tensor codes) {
         checkCodes(codes);
         Kernels kernels = kernelsFor(codes, words);
+        codes.checkWritable("codes", DataType.INT32, kernels);
         try (Tensor from = within(kernels, words);
                 Tensor to = within(kernels, codes)) {
             kernels.tensors.unpackCodes(from.ints(), from.size(), rowsOf(codes), numCodes, to.ints());

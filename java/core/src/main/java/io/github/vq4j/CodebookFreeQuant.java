@@ -108,6 +108,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         CodebookFreePass pass = forBackward(gradOutput, alpha);
         if (gradInput != null) {
             checkGradient("gradInput", gradInput, pass);
+            gradInput.checkWritable("gradInput", DataType.FLOAT32, kernels);
             if (gradInput.overlaps(pass.tensor)) {
                 throw new IllegalArgumentException("gradInput overlaps z; need memory of its own");
             }
@@ -444,7 +445,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
 
     private void checkOutput(Tensor z, Tensor output) {
         Objects.requireNonNull(output, "output");
-        output.checkUsable("output", DataType.FLOAT32, kernels);
+        output.checkWritable("output", DataType.FLOAT32, kernels);
         if (!output.hasShape(z.shape())) {
             throw new IllegalArgumentException(
                     "need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);

@@ -9,6 +9,9 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
@@ -38,6 +41,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class CodebookHealth implements AutoCloseable {
     private static final Logger LOGGER = LoggerFactory.getLogger(CodebookHealth.class);
+
+    /** Values of options that do nothing. */
+    private static final Set<String> OFF = Set.of("false", "0", "0.0");
+
     private static final int SAMPLED_SHARE = 64;
     private static final int LEAST_SAMPLED_ROWS = 32;
     private static final int MOST_SAMPLED_ROWS = 128;
@@ -310,18 +317,20 @@ public final class CodebookHealth implements AutoCloseable {
     private void warn(CodebookReport report) {
         Codebook codebook = layer.codebooks.get(report.codebook());
         int used = codebook.codes() - report.deadCodes();
-        String help = codebook.learnsByGradient()
-                ? "kmeansInit, replaceFreq, affineLr, syncNu"
-                : "kmeansInit, replaceFreq, emaExpiry";
+        Stream<String> helping = codebook.learnsByGradient()
+                ? Stream.of("kmeansInit", "replaceFreq", "affineLr", "syncNu")
+                : Stream.of("kmeansInit", "replaceFreq", "emaExpiry");
+        String help = helping.filter(option -> OFF.contains(layer.options().get(option)))
+                .collect(Collectors.joining(", "));
         LOGGER.warn(
                 "codebook {} of this {} has collapsed: in the last {} training batches a perplexity of {} of {} codes,"
-                        + " {} of them used; options of the layer that help: {}",
+                        + " {} of them used; options of the layer that help and are off: {}",
                 report.codebook(),
                 layer,
                 batches,
                 String.format("%.1f", report.windowPerplexity()),
                 codebook.codes(),
                 used,
-                help);
+                help.isEmpty() ? "none" : help);
     }
 }

@@ -87,18 +87,18 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws IOException if the file cannot be written; one that was there is still there then
      */
     public void save(Path path) throws IOException {
-        Checkpoint.save(path, layer);
+        Checkpoint.save(path, open());
     }
 
     /**
      * The nearest codes, as {@link Quantizer#encode(Tensor)}.
      *
-     * @param z FLOAT32 with featureSize on axis dim, at least one row
+     * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32, where z lies
      * @throws NotFiniteException if z has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
-        return layer.encode(z);
+        return open().encode(z);
     }
 
     /**
@@ -107,7 +107,7 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @param codes INT32 of the shape of the codes; its contents are undefined after an error
      */
     public void encode(Tensor z, Tensor codes) {
-        layer.encode(z, codes);
+        open().encode(z, codes);
     }
 
     /**
@@ -117,7 +117,7 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @return FLOAT32, where the codes lie
      */
     public Tensor decode(Tensor codes) {
-        return layer.decode(codes);
+        return open().decode(codes);
     }
 
     /**
@@ -126,12 +126,12 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @param rows FLOAT32 of the shape of the rows; its contents are undefined after an error
      */
     public void decode(Tensor codes, Tensor rows) {
-        layer.decode(codes, rows);
+        open().decode(codes, rows);
     }
 
     /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link Quantizer#encode(Tensor, RowMask)}. */
     public Tensor encode(Tensor z, RowMask mask) {
-        return layer.encode(z, mask);
+        return open().encode(z, mask);
     }
 
     /**
@@ -152,8 +152,15 @@ public final class FrozenQuantizer implements AutoCloseable {
         return residual().decode(codes, stages);
     }
 
+    private Quantizer open() {
+        if (layer.isClosed()) {
+            throw new IllegalStateException("this " + this + " is closed");
+        }
+        return layer;
+    }
+
     private ResidualVectorQuant residual() {
-        if (layer instanceof ResidualVectorQuant residual) {
+        if (open() instanceof ResidualVectorQuant residual) {
             return residual;
         }
         throw new IllegalStateException("need a residual quantizer for its first stages, this is " + this);
@@ -161,7 +168,7 @@ public final class FrozenQuantizer implements AutoCloseable {
 
     /** How the codes are packed into bits. */
     public CodePacking packing() {
-        return layer.packing();
+        return open().packing();
     }
 
     /** D. */
@@ -181,7 +188,7 @@ public final class FrozenQuantizer implements AutoCloseable {
 
     /** A codebook, K / codebookCount codes, a copy. */
     public Tensor codebook(int number) {
-        return layer.effectiveCodebook(number);
+        return open().effectiveCodebook(number);
     }
 
     /** Where the codebooks lie. */

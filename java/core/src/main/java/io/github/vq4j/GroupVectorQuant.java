@@ -38,6 +38,23 @@ public final class GroupVectorQuant extends Quantizer {
     }
 
     @Override
+    public GroupVectorQuant train() {
+        super.train();
+        return this;
+    }
+
+    @Override
+    public GroupVectorQuant eval() {
+        super.eval();
+        return this;
+    }
+
+    @Override
+    public GroupVectorQuant copy(Backend backend) {
+        return (GroupVectorQuant) super.copy(backend);
+    }
+
+    @Override
     int codesOfRow() {
         return groups;
     }

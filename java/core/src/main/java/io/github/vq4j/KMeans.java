@@ -6,6 +6,7 @@ import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
@@ -84,6 +85,9 @@ public final class KMeans {
         try (NativeFloats stage = new NativeFloats(kernels)) {
             Fit fit = fit(stage.read(rows), layout, codebook.floats());
             return new KMeansResult(codebook, fit.objective, fit.iterations);
+        } catch (NotFiniteException failure) {
+            codebook.close();
+            throw failure.tensor().equals("z") ? new NotFiniteException("rows", failure.row()) : failure;
         } catch (RuntimeException | Error failure) {
             codebook.close();
             throw failure;
@@ -292,7 +296,7 @@ public final class KMeans {
 
         /** Where to compute; {@link Backend#best} by default. */
         public Builder backend(Backend backend) {
-            this.backend = backend;
+            this.backend = Objects.requireNonNull(backend, "backend");
             return this;
         }
 

@@ -4,6 +4,7 @@ import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Memory;
 import io.github.vq4j.internal.Rows;
 import java.util.Arrays;
+import java.util.Objects;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -150,7 +151,7 @@ public final class NearestCodes implements AutoCloseable {
 
         /** Which codes are near; {@link Distance#SQUARED_EUCLIDEAN} by default. */
         public Builder distance(Distance distance) {
-            this.distance = distance;
+            this.distance = Objects.requireNonNull(distance, "distance");
             return this;
         }
 
@@ -173,7 +174,7 @@ public final class NearestCodes implements AutoCloseable {
 
         /** Where to compute; {@link Backend#best} by default. */
         public Builder backend(Backend backend) {
-            this.backend = backend;
+            this.backend = Objects.requireNonNull(backend, "backend");
             return this;
         }
 

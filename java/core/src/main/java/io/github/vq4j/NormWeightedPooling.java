@@ -4,6 +4,7 @@ import io.github.vq4j.internal.CpuKernels;
 import io.github.vq4j.internal.Kernels;
 import io.github.vq4j.internal.Pooling;
 import java.util.Arrays;
+import java.util.Objects;
 import org.bytedeco.javacpp.FloatPointer;
 import org.jspecify.annotations.Nullable;
 
@@ -155,7 +156,7 @@ public final class NormWeightedPooling {
 
         /** Where to compute; {@link Backend#best} by default. */
         public Builder backend(Backend backend) {
-            this.backend = backend;
+            this.backend = Objects.requireNonNull(backend, "backend");
             return this;
         }
 

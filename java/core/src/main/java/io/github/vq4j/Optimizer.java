@@ -76,7 +76,7 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
                     .kernels()
                     .write(new long[] {value}, steps()));
             for (int i = 0; i < names.size(); i++) {
-                state.floats(
+                state.unboundedFloats(
                         prefix + names.get(i),
                         parameter.kernels(),
                         tensor(i),

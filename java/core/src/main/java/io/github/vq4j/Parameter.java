@@ -16,6 +16,10 @@ public final class Parameter {
     private final String name;
     private final Kernels kernels;
     private final Tensor value;
+
+    /** The value as others see it: closing that closes nothing. */
+    private final Tensor valueView;
+
     private final List<Memory<FloatPointer>> followers = new ArrayList<>();
     private @Nullable Tensor gradient;
     private boolean hasGradient;
@@ -28,6 +32,7 @@ public final class Parameter {
         float[] start = new float[Math.toIntExact(value.size())];
         Arrays.fill(start, initial);
         kernels.write(start, value.floats());
+        valueView = value.reshape(shape);
     }
 
     /** As {@link Quantizer#parameters} lists them: "codebook", "affine.scale" and so on. */
@@ -35,20 +40,20 @@ public final class Parameter {
         return name;
     }
 
-    /** The parameter itself, not a copy. */
+    /** The parameter itself, not a copy. Closing the tensor does nothing. */
     public Tensor value() {
-        return value;
+        return valueView;
     }
 
     /**
      * The gradient that the last {@link VectorQuant#backward} wrote, not a copy; zero before the first one. Waits for a CUDA
-     * device that has not computed it yet.
+     * device that has not computed it yet. Closing the tensor does nothing.
      *
      * @throws NotFiniteException if that finds a NaN or an infinity; there is no gradient then
      */
     public Tensor gradient() {
         awaitGradient();
-        return room();
+        return room().reshape(value.shape());
     }
 
     /** Waits until the gradient is there; there is none where its computation failed. */

@@ -25,7 +25,7 @@ public final class Quantized implements AutoCloseable {
         return output;
     }
 
-    /** INT32, shape of z without the feature axis. */
+    /** INT32, shape of z without the feature axis; with groups or stages, with their number on it. */
     public Tensor codes() {
         return codes;
     }
@@ -53,12 +53,15 @@ public final class Quantized implements AutoCloseable {
         return figures.sampleLosses();
     }
 
-    /** exp(-sum p ln p) of the batch's code histogram, between 1 and numCodes. */
+    /**
+     * exp(-sum p ln p) of the batch's histogram of codes, between 1 and the codes of a codebook; of several codebooks the
+     * mean.
+     */
     public double perplexity() {
         return figures.perplexity();
     }
 
-    /** Codes that the batch uses. */
+    /** Codes that the batch uses, in all codebooks together. */
     public int activeCodes() {
         return figures.activeCodes();
     }

@@ -314,6 +314,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     public Gradients backward(@Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         Pass pass = forBackward(gradOutput, alpha);
         checkGradient("gradInput", gradInput, pass);
+        gradInput.checkWritable("gradInput", DataType.FLOAT32, kernels);
         if (gradInput.overlaps(pass.tensor)) {
             throw new IllegalArgumentException("gradInput overlaps z; need memory of its own");
         }
@@ -344,7 +345,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     public void encode(Tensor z, Tensor codes) {
         int axis = checkInput(z);
-        codes.checkUsable("codes", DataType.INT32, kernels);
+        codes.checkWritable("codes", DataType.INT32, kernels);
         long[] shape = codesShape(z.shape(), axis, assignmentCount);
         if (!codes.hasShape(shape)) {
             throw new IllegalArgumentException("need codes of shape " + Arrays.toString(shape) + ", got " + codes);
@@ -356,7 +357,8 @@ public abstract sealed class Quantizer implements AutoCloseable
      * The effective codes behind codes, always as in inference.
      *
      * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one; the
-     *     -1 of a row that was masked out is an error
+     *     -1 of a row that was masked out, or of a stage that quantizer dropout left out, is an error: {@link #encode} gives
+     *     codes without
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
      */
     public Tensor decode(Tensor codes) {
@@ -370,7 +372,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     public void decode(Tensor codes, Tensor output) {
         int axis = checkCodesOfAll(codes);
-        output.checkUsable("output", DataType.FLOAT32, kernels);
+        output.checkWritable("output", DataType.FLOAT32, kernels);
         long[] shape = decodedShape(codes, axis);
         if (!output.hasShape(shape)) {
             throw new IllegalArgumentException("need output of shape " + Arrays.toString(shape) + ", got " + output);
@@ -470,7 +472,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         return codebooks.size();
     }
 
-    /** A stored codebook, not a copy: numCodes / codebookCount codes. */
+    /** A stored codebook, not a copy: numCodes / codebookCount codes. Closing the tensor does nothing. */
     public Tensor codebook(int number) {
         return codebooks.get(checkNumber(number)).parameter().value();
     }
@@ -519,8 +521,8 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /**
      * The loss of orthogonal regularisation as the codebooks are now: the sum over them of |N N' - I|^2 / K^2, N the codes
-     * of one scaled to length 1, before an affine; without the {@link QuantizerBuilder#orthogonalWeight}, and whether there is one or
-     * not.
+     * of one scaled to length 1, before an affine. It is not multiplied by {@link QuantizerBuilder#orthogonalWeight}, and
+     * there for layers without that option too.
      */
     public double orthogonalLoss() {
         checkOpen();
@@ -670,8 +672,9 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     @Override
     public String toString() {
-        return getClass().getSimpleName() + " of " + numCodes + " codes x "
-                + codebooks.get(0).features() + " features on "
+        int count = codebooks.size();
+        return getClass().getSimpleName() + " of " + (count == 1 ? "" : count + " codebooks of ") + numCodes / count
+                + " codes x " + codebooks.get(0).features() + " features on "
                 + (kernels.onCuda() ? "cuda:" + kernels.device() : "cpu");
     }
 
@@ -1275,7 +1278,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     private void checkOutput(Tensor z, Tensor output) {
         Objects.requireNonNull(output, "output");
-        output.checkUsable("output", DataType.FLOAT32, kernels);
+        output.checkWritable("output", DataType.FLOAT32, kernels);
         if (!output.hasShape(z.shape())) {
             throw new IllegalArgumentException(
                     "need an output of z's shape " + Arrays.toString(z.shape()) + ", got " + output);
@@ -1315,6 +1318,10 @@ public abstract sealed class Quantizer implements AutoCloseable
             throw new IllegalArgumentException("need 0 <= codebook < " + codebooks.size() + ", got " + number);
         }
         return number;
+    }
+
+    boolean isClosed() {
+        return closed;
     }
 
     void checkOpen() {

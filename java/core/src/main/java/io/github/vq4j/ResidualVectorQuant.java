@@ -79,6 +79,23 @@ public final class ResidualVectorQuant extends Quantizer {
     }
 
     @Override
+    public ResidualVectorQuant train() {
+        super.train();
+        return this;
+    }
+
+    @Override
+    public ResidualVectorQuant eval() {
+        super.eval();
+        return this;
+    }
+
+    @Override
+    public ResidualVectorQuant copy(Backend backend) {
+        return (ResidualVectorQuant) super.copy(backend);
+    }
+
+    @Override
     int codesOfRow() {
         return stages;
     }

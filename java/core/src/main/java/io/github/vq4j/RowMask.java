@@ -48,6 +48,24 @@ public final class RowMask {
         return new RowMask(Tensor.of(marks, shape));
     }
 
+    /**
+     * The first rows of each sequence of a padded batch.
+     *
+     * @param lengths how many rows of each of the B sequences take part, 0 to {@code most}
+     * @param most rows of a sequence with its padding: a mask for z of B x {@code most} x D, or B x D x {@code most}
+     */
+    public static RowMask ofLengths(int[] lengths, int most) {
+        boolean[] rows = new boolean[Math.multiplyExact(lengths.length, Arguments.atLeastOne("most", most))];
+        for (int b = 0; b < lengths.length; b++) {
+            if (lengths[b] < 0 || lengths[b] > most) {
+                throw new IllegalArgumentException(
+                        "need 0 <= lengths <= " + most + ", got " + lengths[b] + " at position " + b);
+            }
+            Arrays.fill(rows, b * most, b * most + lengths[b], true);
+        }
+        return of(rows, lengths.length, most);
+    }
+
     Tensor rows() {
         return rows;
     }

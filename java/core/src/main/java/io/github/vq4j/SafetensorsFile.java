@@ -6,6 +6,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -58,13 +59,13 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
         this.channel = channel;
         long size = channel.size();
         if (size < Long.BYTES) {
-            throw malformed("need at least 8 bytes, got " + size);
+            throw malformed("no safetensors file: need at least 8 bytes, got " + size);
         }
         long headerBytes = read(0, Long.BYTES).getLong();
         long most = Math.min(MAX_HEADER_BYTES, size - Long.BYTES);
         if (headerBytes < 0 || headerBytes > most) {
-            throw malformed("need a header of at most " + most + " bytes in a file of " + size + ", got "
-                    + Long.toUnsignedString(headerBytes));
+            throw malformed("no safetensors file: need a header of at most " + most + " bytes in a file of " + size
+                    + ", got " + Long.toUnsignedString(headerBytes));
         }
         dataStart = Long.BYTES + headerBytes;
         dataBytes = size - dataStart;
@@ -82,6 +83,9 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
      * @throws IOException if it cannot be read or is not a safetensors file; the message says why
      */
     public static SafetensorsFile open(Path path) throws IOException {
+        if (Files.isDirectory(path)) {
+            throw new IOException(path + ": need a safetensors file, got a folder");
+        }
         FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
         try {
             return new SafetensorsFile(path, channel);
@@ -310,8 +314,8 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
     private Entry entry(String name) throws IOException {
         Entry entry = entries.get(name);
         if (entry == null) {
-            throw malformed(
-                    "need a tensor " + name + ", got " + (entries.size() > 20 ? entries.size() : entries.keySet()));
+            throw malformed("need a tensor " + name + ", got "
+                    + (entries.size() > 20 ? entries.size() + " others" : entries.keySet()));
         }
         return entry;
     }

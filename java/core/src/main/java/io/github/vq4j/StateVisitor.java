@@ -16,8 +16,13 @@ import org.bytedeco.javacpp.IntPointer;
  * its parts in one method, which serves both ways.
  */
 interface StateVisitor {
-    /** Numbers in the memory of a backend. */
+    /** Finite numbers in the memory of a backend. */
     void floats(String name, Kernels kernels, FloatPointer values, long... shape);
+
+    /** As {@link #floats}, of numbers that may be infinite, as moving averages of squares that overflow. */
+    default void unboundedFloats(String name, Kernels kernels, FloatPointer values, long... shape) {
+        floats(name, kernels, values, shape);
+    }
 
     /** Whole numbers in the memory of a backend, each from {@code least} to {@code most}. */
     void ints(String name, Kernels kernels, IntPointer values, int least, int most, long... shape);

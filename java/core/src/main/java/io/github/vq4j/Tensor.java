@@ -9,6 +9,7 @@ import java.nio.IntBuffer;
 import java.nio.ShortBuffer;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.function.Supplier;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -31,6 +32,7 @@ public final class Tensor implements AutoCloseable {
     private final Object storage;
     private final @Nullable Runnable release;
     private final @Nullable Kernels allocatedBy;
+    private final boolean readOnly;
     private final Tensor owner;
     private boolean closed;
     private int loans;
@@ -42,7 +44,7 @@ public final class Tensor implements AutoCloseable {
             Object storage,
             @Nullable Runnable release,
             @Nullable Tensor owner) {
-        this(type, device, shape, storage, release, null, owner);
+        this(type, device, shape, storage, release, null, owner != null && owner.readOnly, owner);
     }
 
     private Tensor(
@@ -52,6 +54,7 @@ public final class Tensor implements AutoCloseable {
             Object storage,
             @Nullable Runnable release,
             @Nullable Kernels allocatedBy,
+            boolean readOnly,
             @Nullable Tensor owner) {
         this.type = type;
         this.device = device;
@@ -60,6 +63,7 @@ public final class Tensor implements AutoCloseable {
         this.storage = storage;
         this.release = release;
         this.allocatedBy = allocatedBy;
+        this.readOnly = readOnly;
         this.owner = owner == null ? this : owner;
     }
 
@@ -96,31 +100,29 @@ public final class Tensor implements AutoCloseable {
     }
 
     /**
-     * A view of the remaining floats of a direct buffer, in place.
+     * A view of the remaining floats of a direct buffer, in place. Of a read-only buffer it can be read alone.
      *
      * @param values direct, of native byte order, with as many remaining as the shape has elements
      */
     public static Tensor of(FloatBuffer values, long... shape) {
         checkBuffer(values.isDirect(), values.order());
-        Backend.cpu();
         checkLength("buffer", values.remaining(), shape);
-        return new Tensor(DataType.FLOAT32, Device.HOST, shape, new FloatPointer(values.slice()), null, null);
+        return ofBuffer(DataType.FLOAT32, shape, () -> new FloatPointer(values.slice()), values.isReadOnly());
     }
 
     /**
-     * A view of the remaining codes of a direct buffer, in place.
+     * A view of the remaining codes of a direct buffer, in place. Of a read-only buffer it can be read alone.
      *
      * @param values direct, of native byte order, with as many remaining as the shape has elements
      */
     public static Tensor of(IntBuffer values, long... shape) {
         checkBuffer(values.isDirect(), values.order());
-        Backend.cpu();
         checkLength("buffer", values.remaining(), shape);
-        return new Tensor(DataType.INT32, Device.HOST, shape, new IntPointer(values.slice()), null, null);
+        return ofBuffer(DataType.INT32, shape, () -> new IntPointer(values.slice()), values.isReadOnly());
     }
 
     /**
-     * A view of the remaining 16-bit numbers of a direct buffer, in place.
+     * A view of the remaining 16-bit numbers of a direct buffer, in place. Of a read-only buffer it can be read alone.
      *
      * @param values direct, of native byte order, with as many remaining as the shape has elements
      * @param type FLOAT16 or BFLOAT16
@@ -128,9 +130,14 @@ public final class Tensor implements AutoCloseable {
     public static Tensor of(ShortBuffer values, DataType type, long... shape) {
         checkHalf(type);
         checkBuffer(values.isDirect(), values.order());
-        Backend.cpu();
         checkLength("buffer", values.remaining(), shape);
-        return new Tensor(type, Device.HOST, shape, new ShortPointer(values.slice()), null, null);
+        return ofBuffer(type, shape, () -> new ShortPointer(values.slice()), values.isReadOnly());
+    }
+
+    /** @param storage made once the native library is loaded, which knows a buffer's address */
+    private static Tensor ofBuffer(DataType type, long[] shape, Supplier<Pointer> storage, boolean readOnly) {
+        Backend.cpu();
+        return new Tensor(type, Device.HOST, shape, storage.get(), null, null, readOnly, null);
     }
 
     /**
@@ -208,7 +215,7 @@ public final class Tensor implements AutoCloseable {
                     case INT32 -> Memory.ints(kernels, size);
                 };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
-        return new Tensor(type, device, shape, memory.pointer(), memory::close, kernels, null);
+        return new Tensor(type, device, shape, memory.pointer(), memory::close, kernels, false, null);
     }
 
     /**
@@ -300,7 +307,10 @@ public final class Tensor implements AutoCloseable {
         return toFloatArray()[0];
     }
 
-    /** The host memory as a buffer, not copied. It may be used while this tensor is open and reachable. */
+    /**
+     * The host memory as a buffer, not copied, read-only where it came from a read-only buffer. It may be used while this
+     * tensor is open and reachable.
+     */
     public FloatBuffer floatBuffer() {
         checkReadable(DataType.FLOAT32);
         if (storage instanceof float[] array) {
@@ -311,7 +321,9 @@ public final class Tensor implements AutoCloseable {
         }
         arrayLength();
         Backend.cpu();
-        return AddressPointer.floats(address(), size).asByteBuffer().asFloatBuffer();
+        FloatBuffer buffer =
+                AddressPointer.floats(address(), size).asByteBuffer().asFloatBuffer();
+        return readOnly ? buffer.asReadOnlyBuffer() : buffer;
     }
 
     /** The same memory with another shape of the same size; the view does not own it. */
@@ -442,16 +454,25 @@ public final class Tensor implements AutoCloseable {
 
     /** Refuses a tensor that is closed, of another type, or on a device that the kernels do not reach. */
     void checkUsable(String name, DataType needed, Kernels kernels) {
-        checkOpen();
+        checkOpen(name);
         if (type != needed) {
             throw new IllegalArgumentException("need " + name + " of type " + needed + ", got " + this);
         }
         checkReached(name, kernels);
     }
 
+    /** As {@link #checkUsable}, for results: refuses also what cannot be written to. */
+    void checkWritable(String name, DataType needed, Kernels kernels) {
+        checkUsable(name, needed, kernels);
+        if (readOnly) {
+            throw new IllegalArgumentException(
+                    "need " + name + " that can be written to, got a view of a read-only buffer: " + this);
+        }
+    }
+
     /** As {@link #checkUsable}, for inputs that may be of any floating-point type. */
     void checkUsableInput(String name, Kernels kernels) {
-        checkOpen();
+        checkOpen(name);
         if (type != DataType.FLOAT32 && !type.isHalf()) {
             throw new IllegalArgumentException("need " + name + " of type FLOAT32, FLOAT16 or BFLOAT16, got " + this);
         }
@@ -465,8 +486,12 @@ public final class Tensor implements AutoCloseable {
     }
 
     void checkOpen() {
+        checkOpen("this");
+    }
+
+    private void checkOpen(String name) {
         if (owner.closed) {
-            throw new IllegalStateException("this " + this + " is closed");
+            throw new IllegalStateException(name + " " + this + " is closed");
         }
     }
 
@@ -519,7 +544,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     /** The number of elements of a shape, whose size in bytes fits in 63 bits. */
-    private static long sizeOf(long[] shape) {
+    static long sizeOf(long[] shape) {
         long size = 1;
         boolean empty = false;
         for (long axis : shape) {

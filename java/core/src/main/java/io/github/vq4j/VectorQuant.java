@@ -39,7 +39,12 @@ public final class VectorQuant extends Quantizer {
         return this;
     }
 
-    /** The stored codebook, K x D, not a copy. */
+    @Override
+    public VectorQuant copy(Backend backend) {
+        return (VectorQuant) super.copy(backend);
+    }
+
+    /** The stored codebook, K x D, not a copy. Closing the tensor does nothing. */
     public Tensor codebook() {
         return codebook(0);
     }

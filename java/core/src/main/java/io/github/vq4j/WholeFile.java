@@ -23,7 +23,7 @@ final class WholeFile {
      * @throws IOException if that fails; a file that was there is still there then, and the temporary one is not
      */
     static void write(Path path, Content content) throws IOException {
-        Path target = path.toAbsolutePath();
+        Path target = targetOf(path);
         Path temporary = target.resolveSibling("." + target.getFileName() + "."
                 + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".tmp");
         try {
@@ -33,7 +33,10 @@ final class WholeFile {
                 channel.force(true);
             }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException | RuntimeException | Error failure) {
+        } catch (IOException failure) {
+            Files.deleteIfExists(temporary);
+            throw new IOException("cannot write " + path + ": " + failure.getMessage(), failure);
+        } catch (RuntimeException | Error failure) {
             Files.deleteIfExists(temporary);
             throw failure;
         }
@@ -41,5 +44,19 @@ final class WholeFile {
         try (FileChannel folder = FileChannel.open(target.getParent(), StandardOpenOption.READ)) {
             folder.force(true);
         }
+    }
+
+    /** The file itself where the path is a link to it. What is there and is no file, as a device, is not replaced by one. */
+    private static Path targetOf(Path path) throws IOException {
+        Path target = Files.exists(path) ? path.toRealPath() : path.toAbsolutePath();
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            throw new IOException("cannot write " + path + ": need a file, or nothing there, got "
+                    + (Files.isDirectory(target) ? "a folder" : "what is no file"));
+        }
+        Path folder = target.getParent();
+        if (!Files.isDirectory(folder)) {
+            throw new IOException("cannot write " + path + ": there is no folder " + folder);
+        }
+        return target;
     }
 }

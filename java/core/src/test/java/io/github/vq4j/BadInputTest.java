@@ -344,7 +344,26 @@ class BadInputTest {
             layer.forward(z).close();
             z.close();
             refusedNow(() -> layer.backward(null, 1), "z of the forward is closed");
-            refusedNow(() -> layer.forward(z), "closed");
+            refusedNow(() -> layer.forward(z), "z Tensor FLOAT32[2, 4] on HOST is closed");
+        }
+    }
+
+    @Test
+    void aClosedOutput() {
+        try (VectorQuant layer = cpu(4, 10).build()) {
+            Tensor output = Tensor.allocate(DataType.FLOAT32, 2, 4);
+            output.close();
+            refusedNow(() -> layer.forward(floats(2, 4), output), "output Tensor FLOAT32[2, 4] on HOST is closed");
+        }
+    }
+
+    @Test
+    void aParameterThatIsClosed() {
+        try (VectorQuant layer = cpu(4, 10).build()) {
+            layer.codebook().close();
+            layer.parameters().get(0).gradient().close();
+            layer.forward(floats(2, 4)).close();
+            layer.backward(null, 1).close();
         }
     }
 

@@ -312,6 +312,54 @@ class CheckpointTest {
         }
     }
 
+    @Test
+    void aNumberThatIsNotFiniteIsRefusedByItsPlace() throws IOException {
+        Supplier<VectorQuant.Builder> averages =
+                () -> VectorQuant.builder(32, 4).ema(0.9).backend(Backend.cpu());
+        Path file = edited(
+                trained(averages.get()), edit -> edit.tensors.put("ema.sizes", new float[] {1, 2, 3, Float.NaN}));
+        try (VectorQuant layer = averages.get().build()) {
+            byte[] before = bytes(layer);
+            String message = assertThrows(IOException.class, () -> Checkpoint.restore(file, layer))
+                    .getMessage();
+            assertTrue(message.contains("need finite numbers in ema.sizes, got NaN at position 3"), message);
+            assertArrayEquals(before, bytes(layer));
+        }
+    }
+
+    @Test
+    void aLinkStaysALinkAndTheFileBehindItIsWritten() throws IOException {
+        Path file = trained(small());
+        Path link = Files.createSymbolicLink(folder.resolve("link"), Path.of(file.getFileName() + ".real"));
+        Path real = Files.write(folder.resolve(file.getFileName() + ".real"), new byte[1]);
+        try (Checkpoint saved = Checkpoint.load(file, Backend.cpu())) {
+            Checkpoint.save(link, saved.layer());
+        }
+        assertTrue(Files.isSymbolicLink(link));
+        assertTrue(Files.size(real) > 1);
+    }
+
+    @Test
+    void whatIsNoFileIsNotReplaced() {
+        try (VectorQuant layer = small().build()) {
+            Path nowhere = folder.resolve("nowhere").resolve("file");
+            for (Map.Entry<Path, String> place : Map.of(
+                            folder, "got a folder", Path.of("/dev/null"), "got what is no file", nowhere, "no folder")
+                    .entrySet()) {
+                String message = assertThrows(IOException.class, () -> Checkpoint.save(place.getKey(), layer))
+                        .getMessage();
+                assertTrue(message.contains(place.getKey() + ": ") && message.contains(place.getValue()), message);
+            }
+        }
+    }
+
+    @Test
+    void aFolderIsNoCheckpoint() {
+        String message = assertThrows(IOException.class, () -> Checkpoint.load(folder, Backend.cpu()))
+                .getMessage();
+        assertTrue(message.contains(folder + ": need a safetensors file, got a folder"), message);
+    }
+
     /** Whatever the bytes: an error or a layer, never a layer half restored. */
     @Test
     void noFileDoesHarm() throws Throwable {

@@ -129,6 +129,7 @@ class CodePackingTest {
             assertTrue(refused(() -> packing.unpack(new byte[size], 3))
                     .contains("need 4 bytes for codes of shape [3] at 10 bits each, got " + size));
         }
+        assertTrue(refused(() -> packing.unpack(new byte[3], 1L << 50)).contains("got 3"));
         assertTrue(refused(() -> packing.pack(Tensor.of(new int[4], 4), Tensor.of(new int[1], 1)))
                 .contains("need 2 words"));
         assertTrue(refused(() -> packing.pack(Tensor.of(new float[4], 4))).contains("of type INT32"));

@@ -307,6 +307,23 @@ class CodebookHealthTest {
     }
 
     @Test
+    void theOptionsNamedAreThoseThatAreOff() {
+        try (VectorQuant layer = VectorQuant.builder(1, 8)
+                        .dim(-1)
+                        .kmeansInit(true)
+                        .syncNu(2)
+                        .backend(Backend.cpu())
+                        .build();
+                CodebookHealth health = CodebookHealth.of(layer, 1)) {
+            String log = logged(() -> {
+                layer.forward(Tensor.of(new float[20], 20, 1)).close();
+                assertTrue(health.observe().get(0).collapsed());
+            });
+            assertTrue(log.contains("that help and are off: replaceFreq, affineLr"), log);
+        }
+    }
+
+    @Test
     void theOptionsNamedAreThoseThatTheLayerCanHave() {
         try (VectorQuant layer = VectorQuant.builder(1, 8)
                         .dim(-1)

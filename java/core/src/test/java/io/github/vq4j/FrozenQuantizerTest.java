@@ -192,7 +192,9 @@ class FrozenQuantizerTest {
         frozen.close();
         frozen.close();
         assertThrows(IllegalStateException.class, () -> frozen.encode(TrainedLayer.batch(0)));
-        assertThrows(IllegalStateException.class, () -> frozen.save(folder.resolve("closed")));
+        IllegalStateException closed =
+                assertThrows(IllegalStateException.class, () -> frozen.save(folder.resolve("closed")));
+        assertTrue(closed.getMessage().startsWith("this frozen VectorQuant"), closed.getMessage());
     }
 
     @Test

@@ -239,6 +239,7 @@ class KMeansTest {
         NotFiniteException exception =
                 assertThrows(NotFiniteException.class, () -> kmeans.fit(Tensor.of(bad, 4, 3), 1));
         assertEquals(2, exception.row());
+        assertEquals("rows", exception.tensor());
         assertThrows(IllegalArgumentException.class, () -> kmeans.fit(Tensor.of(bad, 4, 3), 2));
         assertThrows(IllegalArgumentException.class, () -> kmeans.fit(Tensor.of(new float[0], 0, 3), 1));
         assertThrows(IllegalArgumentException.class, () -> kmeans.fit(Tensor.of(new int[12], 4, 3), 1));
@@ -246,6 +247,7 @@ class KMeansTest {
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).tolerance(-1));
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).maxIterations(-1));
         assertThrows(IllegalArgumentException.class, () -> KMeans.builder(1).batchSize(-1));
+        assertThrows(NullPointerException.class, () -> KMeans.builder(1).backend(null));
         assertThrows(NotFiniteException.class, () -> KMeans.builder(2)
                 .batchSize(3)
                 .backend(Backend.cpu())

@@ -204,6 +204,12 @@ class NearestCodesTest {
         assertTrue(message.contains("closed"), message);
     }
 
+    @Test
+    void optionsAreNotNull() {
+        assertThrows(NullPointerException.class, () -> nearest(Backend.cpu()).distance(null));
+        assertThrows(NullPointerException.class, () -> nearest(Backend.cpu()).backend(null));
+    }
+
     // ---- helpers -----------------------------------------------------------------------------------------------
 
     private static NearestCodes.Builder nearest(Backend backend) {

@@ -363,6 +363,16 @@ class RowMaskTest {
     }
 
     @Test
+    void lengthsLeaveTheFirstRowsOfEachSequence() {
+        RowMask mask = RowMask.ofLengths(new int[] {2, 0, 3}, 3);
+        assertArrayEquals(new int[] {1, 1, 0, 0, 0, 0, 1, 1, 1}, mask.rows().toIntArray());
+        assertArrayEquals(new long[] {3, 3}, mask.rows().shape());
+        refused(() -> RowMask.ofLengths(new int[] {2, 4}, 3), "need 0 <= lengths <= 3, got 4 at position 1");
+        refused(() -> RowMask.ofLengths(new int[] {-1}, 3), "got -1 at position 0");
+        refused(() -> RowMask.ofLengths(new int[] {0}, 0), "most");
+    }
+
+    @Test
     void masksThatDoNotFitAreRefused() {
         Tensor z = Tensor.of(new float[ROWS * FEATURES], LAYOUT.shape());
         try (VectorQuant layer =

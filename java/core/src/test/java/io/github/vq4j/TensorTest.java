@@ -45,6 +45,34 @@ class TensorTest {
     }
 
     @Test
+    void aReadOnlyBufferIsReadAlone() {
+        FloatBuffer floats = direct(8 * Float.BYTES).asFloatBuffer();
+        Tensor values = Tensor.of(floats.asReadOnlyBuffer(), 2, 4);
+        Tensor codes = Tensor.of(direct(2 * Integer.BYTES).asIntBuffer().asReadOnlyBuffer(), 2);
+        assertTrue(values.floatBuffer().isReadOnly());
+        try (VectorQuant layer =
+                        VectorQuant.builder(4, 3).backend(Backend.cpu()).build();
+                FiniteScalarQuant scalars = FiniteScalarQuant.builder(3, 3, 3, 3)
+                        .backend(Backend.cpu())
+                        .build()) {
+            Tensor z = Tensor.of(new float[] {1, 2, 3, 4, 5, 6, 7, 8}, 2, 4);
+            layer.forward(values).close();
+            String needed = "that can be written to, got a view of a read-only buffer";
+            refused(() -> layer.forward(z, values), "need output " + needed);
+            refused(() -> layer.forward(z, values.reshape(2, 4)), "need output " + needed);
+            refused(() -> layer.backward(z, 1, values), "need gradInput " + needed);
+            refused(() -> layer.encode(z, codes), "need codes " + needed);
+            refused(() -> layer.decode(Tensor.of(new int[2], 2), values), "need output " + needed);
+            refused(() -> layer.packing().pack(Tensor.of(new int[2], 2), codes), "need words " + needed);
+            refused(() -> layer.packing().unpack(Tensor.of(new int[2], 2), codes), "need codes " + needed);
+            refused(() -> scalars.forward(z, values), "need output " + needed);
+            scalars.forward(z).close();
+            refused(() -> scalars.backward(z, values), "need gradInput " + needed);
+        }
+        assertEquals(FloatBuffer.allocate(8), floats);
+    }
+
+    @Test
     void aPointerAndItsAddressAreShared() {
         try (FloatPointer pointer = new FloatPointer(1, 2, 3, 4);
                 IntPointer codes = new IntPointer(5, 6)) {

@@ -24,11 +24,30 @@ public final class Memory<P extends Pointer> implements AutoCloseable {
 
     private Memory(Kernels kernels, long count, int elementBytes, Function<Pointer, P> type) {
         this.kernels = kernels;
-        Pointer address = kernels.allocate(Math.multiplyExact(count, (long) elementBytes));
+        long bytes = Math.multiplyExact(count, (long) elementBytes);
+        Pointer address = allocate(kernels, bytes);
         pointer = type.apply(address);
         pointer.capacity(count);
         // Tied to the pointer, not to this object: a native call keeps its pointer arguments alive while it runs.
-        release = CLEANER.register(pointer, () -> kernels.release(address));
+        release = CLEANER.register(pointer, () -> {
+            kernels.release(address);
+            MemoryInUse.remove(bytes);
+        });
+    }
+
+    private static Pointer allocate(Kernels kernels, long bytes) {
+        MemoryInUse.add(bytes);
+        try {
+            return kernels.allocate(bytes);
+        } catch (OutOfMemoryError none) {
+            MemoryInUse.collect();
+        }
+        try {
+            return kernels.allocate(bytes);
+        } catch (RuntimeException | Error none) {
+            MemoryInUse.remove(bytes);
+            throw none;
+        }
     }
 
     /** Room for fp32 numbers. */

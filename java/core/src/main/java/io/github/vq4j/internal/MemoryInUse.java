@@ -1,0 +1,51 @@
+package io.github.vq4j.internal;
+
+import java.util.concurrent.atomic.AtomicLong;
+
+/**
+ * The bytes of all {@link Memory}. The garbage collector gives back what nobody has closed, but does not see how large that
+ * is: it is asked to run where the bytes pass a limit. That is the heap's largest size, or twice what was in use after the
+ * last time, so that a program that holds much is not slowed down by collections that find nothing.
+ */
+final class MemoryInUse {
+    private static final long HEAP = Runtime.getRuntime().maxMemory();
+    private static final long WAIT_MILLISECONDS = 10;
+    private static final AtomicLong BYTES = new AtomicLong();
+    private static volatile long limit = HEAP;
+
+    private MemoryInUse() {}
+
+    static void add(long bytes) {
+        if (BYTES.addAndGet(bytes) > limit) {
+            collectAbove(limit);
+        }
+    }
+
+    static void remove(long bytes) {
+        BYTES.addAndGet(-bytes);
+    }
+
+    /** Has everything given back that nobody holds. */
+    static void collect() {
+        collectAbove(-1);
+    }
+
+    /** @param bytes more than which are in use, unless another thread has just collected */
+    private static synchronized void collectAbove(long bytes) {
+        if (BYTES.get() <= bytes) {
+            return;
+        }
+        System.gc();
+        long before = Long.MAX_VALUE;
+        // What the collector has found is given back by another thread, bit by bit.
+        for (long left = BYTES.get(); left < before && !Thread.currentThread().isInterrupted(); left = BYTES.get()) {
+            before = left;
+            try {
+                Thread.sleep(WAIT_MILLISECONDS);
+            } catch (InterruptedException interrupted) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        limit = Math.max(HEAP, 2 * BYTES.get());
+    }
+}
