@@ -32,6 +32,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     private @Nullable CodebookFreePass saved;
     private @Nullable Batch savedBatch;
     private final UnfinishedBatches unfinished = new UnfinishedBatches();
+    private final PassInProgress passes = new PassInProgress();
     private volatile boolean closed;
 
     CodebookFreeQuant(Kernels kernels, int featureSize, long numCodes, int dim, Norm norm) {
@@ -105,6 +106,10 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
 
     /** The gradient of z for the last forward, which is used up by it; into gradInput unless that is null. */
     final Gradients backpropagate(@Nullable Tensor gradOutput, double alpha, @Nullable Tensor gradInput) {
+        return passes.during(this, () -> backpropagateAlone(gradOutput, alpha, gradInput));
+    }
+
+    private Gradients backpropagateAlone(@Nullable Tensor gradOutput, double alpha, @Nullable Tensor gradInput) {
         CodebookFreePass pass = forBackward(gradOutput, alpha);
         if (gradInput != null) {
             checkGradient("gradInput", gradInput, pass);
@@ -268,6 +273,10 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     // ---- the steps ---------------------------------------------------------------------------------------------
 
     private Q quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
+        return passes.during(this, () -> quantizeAlone(z, output, mask));
+    }
+
+    private Q quantizeAlone(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
         unfinished.leave(UnfinishedBatches.MOST);

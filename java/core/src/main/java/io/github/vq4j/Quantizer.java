@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
  * A call that throws has changed nothing. After {@link #eval} no call changes anything either.
  *
  * <p>{@link #encode} and {@link #decode} may run in several threads at once as long as nothing else runs; the rest is not
- * thread-safe.
+ * thread-safe. A forward or backward throws {@link IllegalStateException} where it meets another one.
  */
 public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
@@ -68,6 +68,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private @Nullable Pass saved;
     private @Nullable Batch savedBatch;
     private final UnfinishedBatches unfinished = new UnfinishedBatches();
+    private final PassInProgress passes = new PassInProgress();
     private volatile boolean closed;
 
     /** @param assignmentCount how many assignments a pass makes */
@@ -294,15 +295,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @throws NotFiniteException if the gradient has a NaN or an infinity
      */
     public Gradients backward(@Nullable Tensor gradOutput, double alpha) {
-        Pass pass = forBackward(gradOutput, alpha);
-        Tensor result = resultLike(pass.tensor, DataType.FLOAT32, pass.tensor.shape());
-        try {
-            differentiate(pass, gradOutput, alpha, result);
-        } catch (RuntimeException | Error failure) {
-            result.close();
-            throw failure;
-        }
-        return new Gradients(result);
+        return passes.during(this, () -> backpropagate(gradOutput, alpha, null));
     }
 
     /**
@@ -312,14 +305,8 @@ public abstract sealed class Quantizer implements AutoCloseable
      *     after an error
      */
     public Gradients backward(@Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
-        Pass pass = forBackward(gradOutput, alpha);
-        checkGradient("gradInput", gradInput, pass);
-        gradInput.checkWritable("gradInput", DataType.FLOAT32, kernels);
-        if (gradInput.overlaps(pass.tensor)) {
-            throw new IllegalArgumentException("gradInput overlaps z; need memory of its own");
-        }
-        differentiate(pass, gradOutput, alpha, gradInput);
-        return new Gradients(gradInput.reshape(gradInput.shape()));
+        Objects.requireNonNull(gradInput, "gradInput");
+        return passes.during(this, () -> backpropagate(gradOutput, alpha, gradInput));
     }
 
     /**
@@ -716,6 +703,10 @@ public abstract sealed class Quantizer implements AutoCloseable
     // ---- the steps ---------------------------------------------------------------------------------------------
 
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
+        return passes.during(this, () -> quantizeAlone(z, output, mask));
+    }
+
+    private Quantized quantizeAlone(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
         unfinished.leave(UnfinishedBatches.MOST);
@@ -1118,6 +1109,27 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** Training passes so far. */
     final long trainingSteps() {
         return trainingSteps;
+    }
+
+    private Gradients backpropagate(@Nullable Tensor gradOutput, double alpha, @Nullable Tensor gradInput) {
+        Pass pass = forBackward(gradOutput, alpha);
+        if (gradInput != null) {
+            checkGradient("gradInput", gradInput, pass);
+            gradInput.checkWritable("gradInput", DataType.FLOAT32, kernels);
+            if (gradInput.overlaps(pass.tensor)) {
+                throw new IllegalArgumentException("gradInput overlaps z; need memory of its own");
+            }
+            differentiate(pass, gradOutput, alpha, gradInput);
+            return new Gradients(gradInput.reshape(gradInput.shape()));
+        }
+        Tensor result = resultLike(pass.tensor, DataType.FLOAT32, pass.tensor.shape());
+        try {
+            differentiate(pass, gradOutput, alpha, result);
+        } catch (RuntimeException | Error failure) {
+            result.close();
+            throw failure;
+        }
+        return new Gradients(result);
     }
 
     private void differentiate(Pass pass, @Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
