@@ -17,6 +17,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "encode",
         description = "Writes the codes of the vectors of a file, packed into bits.",
+        footer = VectorReader.TEXT,
         mixinStandardHelpOptions = true)
 final class EncodeCommand implements Callable<Integer> {
     @Parameters(paramLabel = "CODEBOOK", description = "What fit wrote.")

@@ -26,6 +26,7 @@ import picocli.CommandLine.Parameters;
         description =
                 "Fits codebooks to the vectors of a file: k-means of a sample that fits in memory, then, for larger"
                         + " files, moving averages over all of it in mini-batches.",
+        footer = VectorReader.TEXT,
         mixinStandardHelpOptions = true,
         sortOptions = false)
 final class FitCommand implements Callable<Integer> {

@@ -1,7 +1,6 @@
 package io.github.vq4j.cli;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,14 +21,16 @@ final class HealthCurves {
      */
     HealthCurves(Path path) throws IOException {
         this.path = path;
-        List<String> lines = Files.readAllLines(path);
-        names = lines.isEmpty() ? List.of() : List.of(lines.get(0).split(","));
-        int codebook = indexOf("codebook");
-        for (int i = 1; i < lines.size(); i++) {
-            double[] row = numbers(lines.get(i), i + 1);
-            rowsOfCodebooks
-                    .computeIfAbsent((int) row[codebook], any -> new ArrayList<>())
-                    .add(row);
+        try (TextLines lines = new TextLines(path)) {
+            String first = lines.next();
+            names = first == null ? List.of() : List.of(first.split(","));
+            int codebook = indexOf("codebook");
+            for (String line = lines.next(); line != null; line = lines.next()) {
+                double[] row = numbers(line, lines.number());
+                rowsOfCodebooks
+                        .computeIfAbsent((int) row[codebook], any -> new ArrayList<>())
+                        .add(row);
+            }
         }
         if (rowsOfCodebooks.isEmpty()) {
             throw new IOException(path + ": need at least one observation, got none");
@@ -58,7 +59,7 @@ final class HealthCurves {
         return index;
     }
 
-    private double[] numbers(String line, int number) throws IOException {
+    private double[] numbers(String line, long number) throws IOException {
         String[] fields = line.split(",", -1);
         if (fields.length != names.size()) {
             throw new IOException(path + ": need " + names.size() + " fields in every line, got " + fields.length

@@ -21,6 +21,7 @@ import picocli.CommandLine.Parameters;
         name = "inspect",
         description = "Describes codebooks, and how well they do on the vectors of a file.",
         mixinStandardHelpOptions = true,
+        footer = VectorReader.TEXT,
         sortOptions = false)
 final class InspectCommand implements Callable<Integer> {
     @Parameters(paramLabel = "CODEBOOK", description = "What fit wrote, or a checkpoint of a layer.")

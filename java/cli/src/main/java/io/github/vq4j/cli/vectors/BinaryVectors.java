@@ -168,12 +168,17 @@ final class BinaryVectors implements VectorReader {
         if (layout.prefixBytes > 0) {
             int features = bytes.getInt();
             if (features != layout.features) {
-                throw malformed(
-                        "need " + layout.features + " features in every row, got " + features + " in row " + row);
+                throw malformed("need " + layout.features + " features in every row, got " + features + " in row " + row
+                        + ", counted from 0");
             }
         }
         for (int d = 0; d < layout.features; d++) {
-            into[at + d] = layout.elementBytes == Double.BYTES ? (float) bytes.getDouble() : bytes.getFloat();
+            double value = layout.elementBytes == Double.BYTES ? bytes.getDouble() : bytes.getFloat();
+            into[at + d] = (float) value;
+            if (!Float.isFinite(into[at + d])) {
+                throw malformed("need finite numbers of float32, got " + value + " in row " + row + ", feature " + d
+                        + ", both counted from 0");
+            }
         }
     }
 

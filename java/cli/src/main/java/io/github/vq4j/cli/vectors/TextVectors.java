@@ -1,47 +1,75 @@
 package io.github.vq4j.cli.vectors;
 
-import java.io.BufferedReader;
+import io.github.vq4j.cli.TextLines;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Vectors as text, a line each: numbers separated by commas, semicolons, tabs or spaces. A first line without numbers is
- * taken as names of columns, and a first field that is no number as the row's label; both are passed over.
+ * Vectors as text in UTF-8, a line each: numbers separated by commas, semicolons, tabs or spaces; blank lines are passed
+ * over. The beginning of the file says once what holds for all lines:
+ *
+ * <ul>
+ *   <li>a first line without numbers is names of columns, and passed over;
+ *   <li>a first column is labels, and passed over, if it has no name there, or if its field in the first row is a word;
+ *   <li>what separates the fields is what does so in the first row.
+ * </ul>
+ *
+ * <p>Any other field has to be a finite number.
  */
 final class TextVectors implements VectorReader {
-    private static final Pattern SEPARATORS = Pattern.compile("\\s*[,;\\t]\\s*|\\s+");
+    private static final Pattern SPACES = Pattern.compile(" +");
+    private static final Pattern TAB = Pattern.compile(" *\t *");
+    private static final Pattern SEMICOLON = Pattern.compile(" *; *");
+    private static final Pattern COMMA = Pattern.compile(" *, *");
+
+    /** What stands in the place of a number, and is not to be taken for a word. */
+    private static final Pattern MISSING =
+            Pattern.compile("|[+-]?(nan|inf|infinity)|na|n/a|null|none", Pattern.CASE_INSENSITIVE);
+
+    private static final int MOST_SHOWN = 40;
 
     private final Path path;
-    private final BufferedReader lines;
-    private final long rows;
+    private final TextLines lines;
+    private final Pattern separator;
+    private final int labels;
     private final int features;
-    private long lineNumber;
+    private final long rows;
+    private final long firstLine;
 
     /** Reads the file once for the number of its rows. */
     TextVectors(Path path) throws IOException {
         this.path = path;
-        try (BufferedReader whole = Files.newBufferedReader(path)) {
+        try (TextLines whole = new TextLines(path)) {
+            String row = filled(whole);
+            firstLine = whole.number();
+            String[] names = row == null ? new String[0] : fields(row, separatorOf(row));
+            boolean named = areNames(names);
+            if (named) {
+                row = filled(whole);
+            }
+            if (row == null) {
+                throw new IOException(path + ": need at least one line of numbers, got none");
+            }
+            separator = separatorOf(row);
+            String[] fields = fields(row, separator);
+            labels = (named && names[0].isEmpty()) || isWord(fields[0]) ? 1 : 0;
+            features = fields.length - labels;
+            if (features == 0) {
+                throw badField(fields[0], 1, whole.number());
+            }
             long count = 0;
-            int width = 0;
-            for (String line = whole.readLine(); line != null; line = whole.readLine()) {
-                float[] row = count == 0 ? numbers(line) : null;
-                if (row != null) {
-                    width = row.length;
-                }
-                if (width > 0 && !line.isBlank()) {
-                    count++;
-                }
+            for (; row != null; row = filled(whole)) {
+                count++;
             }
             rows = count;
-            features = width;
+            lines = new TextLines(path);
+            if (named) {
+                filled(lines);
+            }
         }
-        if (rows == 0) {
-            throw new IOException(path + ": need at least one line of numbers, got none");
-        }
-        lines = Files.newBufferedReader(path);
     }
 
     @Override
@@ -58,25 +86,28 @@ final class TextVectors implements VectorReader {
     public int read(float[] into) throws IOException {
         int count = 0;
         while ((count + 1) * features <= into.length) {
-            String line = lines.readLine();
+            String line = filled(lines);
             if (line == null) {
                 break;
             }
-            lineNumber++;
-            float[] row = numbers(line);
-            boolean names = row == null && lineNumber == 1;
-            if (names || line.isBlank()) {
-                continue;
-            }
-            if (row == null || row.length != features) {
-                throw new IOException(path + ": need " + features + " numbers in every line, got " + line.length()
-                        + " characters that are " + (row == null ? "no numbers" : row.length + " numbers") + " in line "
-                        + lineNumber);
-            }
-            System.arraycopy(row, 0, into, count * features, features);
+            take(fields(line, separator), into, count * features);
             count++;
         }
         return count;
+    }
+
+    private void take(String[] fields, float[] into, int at) throws IOException {
+        if (fields.length != labels + features) {
+            throw new IOException(path + ": need " + (labels > 0 ? "a label and " : "") + features
+                    + " numbers in every line, got " + fields.length + " fields in line " + lines.number());
+        }
+        for (int d = 0; d < features; d++) {
+            float value = number(fields[labels + d]);
+            if (!Float.isFinite(value)) {
+                throw badField(fields[labels + d], labels + d + 1, lines.number());
+            }
+            into[at + d] = value;
+        }
     }
 
     @Override
@@ -84,30 +115,65 @@ final class TextVectors implements VectorReader {
         lines.close();
     }
 
-    /** The numbers of a line, after a label; null where there are none or something else is among them. */
-    private static float @Nullable [] numbers(String line) {
-        String[] fields = SEPARATORS.split(line.strip());
-        int begin = isNumber(fields[0]) ? 0 : 1;
-        if (begin == fields.length) {
-            return null;
+    private IOException badField(String field, int number, long line) {
+        String shown = field.length() > MOST_SHOWN ? field.substring(0, MOST_SHOWN) + "..." : field;
+        return new IOException(path + ": need a finite number, got \"" + shown + "\" in field " + number + " of line "
+                + line + (line == firstLine ? "; a first line is names of columns if no field in it is a number" : ""));
+    }
+
+    /** The next line that is not blank. */
+    private static @Nullable String filled(TextLines lines) throws IOException {
+        String line = lines.next();
+        while (line != null && line.isBlank()) {
+            line = lines.next();
         }
-        float[] row = new float[fields.length - begin];
-        try {
-            for (int d = 0; d < row.length; d++) {
-                row[d] = Float.parseFloat(fields[begin + d]);
-            }
-        } catch (NumberFormatException other) {
-            return null;
+        return line;
+    }
+
+    private static Pattern separatorOf(String line) {
+        Pattern mark = line.contains("\t") ? TAB : line.contains(";") ? SEMICOLON : line.contains(",") ? COMMA : SPACES;
+        // Among words, "10,000" is one of them.
+        String[] words = fields(line, SPACES);
+        boolean numbers = Arrays.stream(words).skip(1).allMatch(TextVectors::isNumber);
+        return numbers && words.length > fields(line, mark).length ? SPACES : mark;
+    }
+
+    private static String[] fields(String line, Pattern separator) {
+        int begin = 0;
+        int end = line.length();
+        while (begin < end && line.charAt(begin) == ' ') {
+            begin++;
         }
-        return row;
+        while (begin < end && line.charAt(end - 1) == ' ') {
+            end--;
+        }
+        return separator.split(line.substring(begin, end), -1);
+    }
+
+    private static boolean areNames(String[] fields) {
+        boolean unnamed = fields.length > 1 && fields[0].isEmpty();
+        return fields.length > 0 && Arrays.stream(fields).skip(unnamed ? 1 : 0).allMatch(TextVectors::isWord);
+    }
+
+    private static boolean isWord(String field) {
+        return !isNumber(field) && !MISSING.matcher(field).matches();
     }
 
     private static boolean isNumber(String field) {
+        return !Float.isNaN(number(field));
+    }
+
+    /** NaN if it is none. {@link Float#parseFloat} would take "4f" and "0x1p3" too. */
+    private static float number(String field) {
+        for (int i = 0; i < field.length(); i++) {
+            if ("0123456789+-.eE".indexOf(field.charAt(i)) < 0) {
+                return Float.NaN;
+            }
+        }
         try {
-            Float.parseFloat(field);
-            return true;
-        } catch (NumberFormatException other) {
-            return false;
+            return Float.parseFloat(field);
+        } catch (NumberFormatException none) {
+            return Float.NaN;
         }
     }
 }

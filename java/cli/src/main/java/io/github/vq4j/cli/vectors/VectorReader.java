@@ -2,6 +2,7 @@ package io.github.vq4j.cli.vectors;
 
 import java.io.Closeable;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -10,6 +11,12 @@ import org.jspecify.annotations.Nullable;
 public interface VectorReader extends Closeable {
     /** The formats by the ends of their names. */
     String FORMATS = ".npy, .fvecs, .safetensors, .csv, .tsv, .txt";
+
+    /** How text is taken, for {@code --help}. */
+    String TEXT =
+            "%nText (.csv, .tsv, .txt) is UTF-8, a vector a line. A first line without numbers is names of columns. The"
+                    + " first column is labels, which are passed over, if its name there is empty, or if the first row begins with"
+                    + " a word. Every other field has to be a finite number.";
 
     /** N. */
     long rows();
@@ -29,11 +36,17 @@ public interface VectorReader extends Closeable {
     /**
      * Opens a file in the format that its name ends with.
      *
-     * @param tensor the name of a tensor of a .safetensors file; null where it has one only
+     * @param tensor the name of a tensor of a .safetensors file; null where it has one only, and for other formats
      * @throws IOException if the file cannot be read, or is not one of vectors; the message says why
      */
     static VectorReader open(Path path, @Nullable String tensor) throws IOException {
         String name = path.toString().toLowerCase(Locale.ROOT);
+        if (tensor != null && !name.endsWith(".safetensors")) {
+            throw new IOException("need a .safetensors file with --tensor " + tensor + ", got " + path);
+        }
+        if (Files.isDirectory(path)) {
+            throw new IOException("need a file of vectors, got " + path + ", which is a folder");
+        }
         if (name.endsWith(".npy")) {
             return BinaryVectors.ofNpy(path);
         }

@@ -45,8 +45,10 @@ class VectorFilesTest {
     void whatIsNotFinishedLeavesNothing(String name) throws IOException {
         try (VectorWriter writer = new VectorWriter(folder.resolve(name), 4, 3)) {
             writer.write(VALUES);
-            assertTrue(Files.exists(folder.resolve(name + ".part")));
             assertFalse(Files.exists(folder.resolve(name)));
+            try (var files = Files.list(folder)) {
+                assertEquals(1, files.count());
+            }
         }
         try (var files = Files.list(folder)) {
             assertEquals(0, files.count());
@@ -55,11 +57,7 @@ class VectorFilesTest {
 
     @Test
     void npyOfDoublesIsRoundedToFloats() throws IOException {
-        String header = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1), }     \n";
-        ByteBuffer bytes = ByteBuffer.allocate(10 + header.length() + 16).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0}).putShort((short) header.length());
-        bytes.put(header.getBytes(StandardCharsets.US_ASCII)).putDouble(0.1).putDouble(-3);
-        assertArrayEquals(new float[] {0.1f, -3}, readAll(write("a.npy", bytes.array()), null, 5));
+        assertArrayEquals(new float[] {0.1f, -3}, readAll(doubles(0.1, -3), null, 5));
     }
 
     @Test
@@ -76,11 +74,34 @@ class VectorFilesTest {
     }
 
     @Test
-    void textMayHaveNamesOfColumnsAndLabels() throws IOException {
-        float[] expected = {1, 2, 3, 4};
-        assertArrayEquals(expected, readAll(write("a.csv", "x,y\n1,2\n3, 4\n"), null, 1));
-        assertArrayEquals(expected, readAll(write("b.txt", "the 1 2\nof 3 4\n\n"), null, 3));
-        assertArrayEquals(expected, readAll(write("c.tsv", "word\tx\ty\nthe\t1\t2\nof\t3\t4"), null, 3));
+    void aTensorOfAnotherFormatIsAnError() throws IOException {
+        assertFails("need a .safetensors file with --tensor one, got ", write("a.csv", "1,2\n"), "one");
+    }
+
+    @ParameterizedTest
+    @ValueSource(floats = {Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+    void whatIsNotFiniteIsAnErrorOfItsRowInTheFile(float bad) throws IOException {
+        float[] values = VALUES.clone();
+        values[10] = bad;
+        for (String name : new String[] {"a.npy", "a.fvecs"}) {
+            try (VectorWriter writer = new VectorWriter(folder.resolve(name), 4, 3)) {
+                writer.write(values);
+                writer.finish();
+            }
+        }
+        Path tensors = folder.resolve("a.safetensors");
+        new SafetensorsWriter().floats("one", values, 4, 3).write(tensors);
+        String needed = "need finite numbers of float32, got " + bad + " in row 3, feature 1, both counted from 0";
+        for (Path path : new Path[] {folder.resolve("a.npy"), folder.resolve("a.fvecs"), tensors}) {
+            for (int rowsAtATime : new int[] {1, 3, 10}) {
+                assertFails(needed, path, null, rowsAtATime);
+            }
+        }
+    }
+
+    @Test
+    void aDoubleBeyondFloatsIsAnError() throws IOException {
+        assertFails("need finite numbers of float32, got -1.0E39 in row 1, feature 0", doubles(0.1, -1e39), null);
     }
 
     @Test
@@ -103,16 +124,18 @@ class VectorFilesTest {
                 "need 1 features in every row, got 2 in row 1",
                 write("e.fvecs", new byte[] {1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}),
                 null);
-        assertFails(
-                "need 2 numbers in every line, got 1 characters that are 1 numbers in line 2",
-                write("f.csv", "1,2\n3\n"),
-                null);
-        assertFails("no numbers in line 3", write("g.csv", "1,2\n3,4\n5,six\n"), null);
-        assertFails("at least one line of numbers", write("h.csv", "x,y\n"), null);
         assertFails("ends in one of " + VectorReader.FORMATS, write("i.parquet", "?"), null);
         assertTrue(assertThrows(IOException.class, () -> new VectorWriter(folder.resolve("a.txt"), 1, 1))
                 .getMessage()
                 .contains("ends in one of " + VectorWriter.FORMATS));
+    }
+
+    private Path doubles(double first, double second) throws IOException {
+        String header = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1), }     \n";
+        ByteBuffer bytes = ByteBuffer.allocate(10 + header.length() + 16).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.put(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0}).putShort((short) header.length());
+        bytes.put(header.getBytes(StandardCharsets.US_ASCII)).putDouble(first).putDouble(second);
+        return write("a.npy", bytes.array());
     }
 
     private Path npy(String header) throws IOException {
@@ -132,7 +155,11 @@ class VectorFilesTest {
     }
 
     private static void assertFails(String message, Path path, String tensor) {
-        IOException failure = assertThrows(IOException.class, () -> readAll(path, tensor, 10));
+        assertFails(message, path, tensor, 10);
+    }
+
+    private static void assertFails(String message, Path path, String tensor, int rowsAtATime) {
+        IOException failure = assertThrows(IOException.class, () -> readAll(path, tensor, rowsAtATime));
         assertTrue(failure.getMessage().contains(message), failure.getMessage());
         assertTrue(failure.getMessage().contains(path.toString()), failure.getMessage());
     }
