@@ -35,6 +35,7 @@ final class DecodeCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         long begin = System.nanoTime();
         VectorWriter.checkFormat(output);
+        OutputPath.of(output, codebook, codes);
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
                 CodesFile.Reader reader = new CodesFile.Reader(codes, quantizer, CodesFile.fingerprint(codebook));
                 VectorWriter writer = new VectorWriter(output, reader.rows(), quantizer.featureSize())) {

@@ -42,6 +42,7 @@ final class EncodeCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         long begin = System.nanoTime();
+        OutputPath.of(output, codebook, vectors);
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
                 VectorReader reader = VectorReader.open(vectors, tensor);
                 CodesFile.Writer writer =

@@ -105,6 +105,7 @@ final class FitCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         requireAtLeastOne("--sample", sample);
         requireAtLeastOne("--batch", batch);
+        Path file = OutputPath.of(output, vectors);
         long begin = System.nanoTime();
         try (VectorReader reader = VectorReader.open(vectors, tensor)) {
             int passes = epochs != null ? epochs : reader.rows() > sample ? 1 : 0;
@@ -117,7 +118,7 @@ final class FitCommand implements Callable<Integer> {
                 double seconds = (System.nanoTime() - begin) / 1e9;
                 Measurement measured = Measurement.of(layer, vectors, tensor);
                 try (FrozenQuantizer frozen = layer.freeze()) {
-                    frozen.save(output);
+                    frozen.save(file);
                 }
                 Map<String, Object> named = new LinkedHashMap<>();
                 named.put("codebook", output.toString());

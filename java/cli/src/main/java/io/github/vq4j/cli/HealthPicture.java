@@ -28,7 +28,8 @@ final class HealthPicture {
                 chart(curves, "Codes that a batch uses", "activeCodes"),
                 chart(curves, "Quantization error", "quantizationError"),
                 chart(curves, "Distance of the means of data and codes", "meanGap"));
-        BitmapEncoder.saveBitmap(new ArrayList<>(charts), 2, 2, file.toString(), BitmapFormat.PNG);
+        PngFile.write(
+                file, stream -> BitmapEncoder.saveBitmap(new ArrayList<>(charts), 2, 2, stream, BitmapFormat.PNG));
     }
 
     private static XYChart chart(HealthCurves curves, String title, String name) throws IOException {

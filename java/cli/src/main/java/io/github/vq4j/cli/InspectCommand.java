@@ -46,7 +46,7 @@ final class InspectCommand implements Callable<Integer> {
     @Option(
             names = "--picture",
             paramLabel = "PNG",
-            description = "With --data: draw how often the codes are used into this file.")
+            description = "With --data: draw how often the codes are used into this file (.png).")
     private Path picture;
 
     @Mixin
@@ -61,6 +61,10 @@ final class InspectCommand implements Callable<Integer> {
             throw new IllegalArgumentException("need --neighbors of at least 1, got " + neighbors);
         }
         Map<String, Object> named = new LinkedHashMap<>();
+        if (picture != null) {
+            PngFile.checkName(picture);
+            OutputPath.of(picture, codebook, vectors);
+        }
         try (Checkpoint checkpoint = Checkpoint.load(codebook)) {
             Quantizer layer = checkpoint.layer().eval();
             named.put("layer", layer.toString());

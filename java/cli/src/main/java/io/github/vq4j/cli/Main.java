@@ -54,8 +54,11 @@ public final class Main {
     }
 
     private static String messageOf(Exception failure) {
-        return failure instanceof java.nio.file.NoSuchFileException missing
-                ? "there is no file " + missing.getFile()
+        if (failure instanceof java.nio.file.NoSuchFileException missing) {
+            return "there is no file " + missing.getFile();
+        }
+        return failure instanceof java.nio.file.AccessDeniedException denied && denied.getReason() == null
+                ? "no permission for " + denied.getFile()
                 : failure.getMessage();
     }
 }

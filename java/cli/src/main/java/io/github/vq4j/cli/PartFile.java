@@ -8,10 +8,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.ThreadLocalRandom;
 
 /**
- * A file that is written under the name PATH.part, and gets its own when it is whole: what was interrupted does not look
- * finished, and a file that was there before stays until then.
+ * A file that is written under a name of its own, PATH.RANDOM.part, and gets PATH when it is whole: what was interrupted
+ * does not look finished, and a file that was there before stays until then.
  */
 public final class PartFile implements Closeable {
     private final Path path;
@@ -24,32 +25,45 @@ public final class PartFile implements Closeable {
      * @throws IOException if it cannot be written
      */
     public PartFile(Path path) throws IOException {
-        this.path = path.toAbsolutePath();
-        part = this.path.resolveSibling(path.getFileName() + ".part");
-        channel = FileChannel.open(
-                part, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING);
+        this.path = OutputPath.of(path);
+        String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
+        part = this.path.resolveSibling(this.path.getFileName() + "." + random + ".part");
+        channel = FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+        // Ctrl-C and SIGTERM close nothing. After the move there is no file of that name.
+        part.toFile().deleteOnExit();
     }
 
     /** Appends all that remains. */
     public void write(ByteBuffer bytes) throws IOException {
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
+        try {
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+        } catch (IOException failure) {
+            throw named(failure);
         }
     }
 
     /** Gives the file its name. */
     public void finish() throws IOException {
-        channel.force(true);
-        channel.close();
+        try {
+            channel.force(true);
+            channel.close();
+        } catch (IOException failure) {
+            throw named(failure);
+        }
         Files.move(part, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     /** Deletes what is not finished. */
     @Override
     public void close() throws IOException {
-        if (channel.isOpen()) {
-            channel.close();
-            Files.deleteIfExists(part);
-        }
+        channel.close();
+        Files.deleteIfExists(part);
+    }
+
+    /** "No space left on device" alone does not say where. */
+    private IOException named(IOException failure) {
+        return new IOException(path + ": cannot be written: " + failure.getMessage(), failure);
     }
 }

@@ -19,11 +19,13 @@ final class PlotCommand implements Callable<Integer> {
             names = {"-o", "--output"},
             required = true,
             paramLabel = "PNG",
-            description = "Where to write the picture.")
+            description = "Where to write the picture (.png).")
     private Path output;
 
     @Override
     public Integer call() throws IOException {
+        PngFile.checkName(output);
+        OutputPath.of(output, csv);
         HealthPicture.write(new HealthCurves(csv), output);
         return 0;
     }

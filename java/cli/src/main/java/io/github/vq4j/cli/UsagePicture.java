@@ -44,6 +44,6 @@ final class UsagePicture {
             double[] places = IntStream.rangeClosed(1, codes).asDoubleStream().toArray();
             chart.addSeries("codebook " + i, places, shares).setMarker(SeriesMarkers.NONE);
         }
-        BitmapEncoder.saveBitmap(chart, file.toString(), BitmapFormat.PNG);
+        PngFile.write(file, stream -> BitmapEncoder.saveBitmap(chart, stream, BitmapFormat.PNG));
     }
 }
