@@ -27,7 +27,7 @@ final class Batches {
     /** Every row of the file, in order. */
     static void forEach(VectorReader vectors, int rowsOfBatch, ProgressBar bar, Consumer consumer) throws IOException {
         int features = vectors.features();
-        float[] batch = new float[Math.toIntExact(Math.min(rowsOfBatch, vectors.rows()) * features)];
+        float[] batch = floats(Math.min(rowsOfBatch, vectors.rows()), features);
         for (int rows = vectors.read(batch); rows > 0; rows = vectors.read(batch)) {
             consumer.take(Tensor.of(
                     rows * features == batch.length ? batch : Arrays.copyOf(batch, rows * features), rows, features));
@@ -39,9 +39,9 @@ final class Batches {
     static Tensor sample(VectorReader vectors, long wanted, long seed, ProgressBar bar) throws IOException {
         int features = vectors.features();
         long count = Math.min(wanted, vectors.rows());
-        float[] chosen = new float[Math.toIntExact(count * features)];
+        float[] chosen = floats(count, features);
         int rowsOfBatch = (int) Math.min(rows(features), vectors.rows());
-        float[] batch = new float[rowsOfBatch * features];
+        float[] batch = floats(rowsOfBatch, features);
         SplittableRandom random = new SplittableRandom(seed);
         long left = vectors.rows();
         int taken = 0;
@@ -54,5 +54,13 @@ final class Batches {
             bar.stepBy(rows);
         }
         return Tensor.of(chosen, count, features);
+    }
+
+    private static float[] floats(long rows, int features) {
+        if (rows > Integer.MAX_VALUE / features) {
+            throw new IllegalArgumentException("need at most " + Integer.MAX_VALUE / features + " rows of " + features
+                    + " features at once, got " + rows);
+        }
+        return new float[Math.toIntExact(rows * features)];
     }
 }

@@ -44,6 +44,7 @@ final class BenchCommand implements Callable<Integer> {
             throw new IllegalArgumentException(
                     "need --rows and --rounds of at least 1, got " + rows + " and " + rounds);
         }
+        CodebookFile.options(codebook);
         Backend backend = Backend.best();
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook, backend)) {
             Tensor z = normal(quantizer.featureSize());
@@ -87,7 +88,11 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private Tensor normal(int features) {
-        FloatBuffer values = ByteBuffer.allocateDirect(Math.multiplyExact(rows * Float.BYTES, features))
+        int most = Integer.MAX_VALUE / Float.BYTES / features;
+        if (rows > most) {
+            throw new IllegalArgumentException("need --rows of at most " + most + ", got " + rows);
+        }
+        FloatBuffer values = ByteBuffer.allocateDirect(rows * Float.BYTES * features)
                 .order(ByteOrder.nativeOrder())
                 .asFloatBuffer();
         Random random = new Random(0);

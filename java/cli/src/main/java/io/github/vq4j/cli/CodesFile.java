@@ -28,7 +28,7 @@ import java.util.Map;
  */
 final class CodesFile {
     private static final String TENSOR = "codes";
-    private static final String FORMAT = "vq4j.codes";
+    static final String FORMAT = "vq4j.codes";
 
     private CodesFile() {}
 

@@ -36,6 +36,7 @@ final class DecodeCommand implements Callable<Integer> {
         long begin = System.nanoTime();
         VectorWriter.checkFormat(output);
         OutputPath.of(output, codebook, codes);
+        CodebookFile.options(codebook);
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
                 CodesFile.Reader reader = new CodesFile.Reader(codes, quantizer, CodesFile.fingerprint(codebook));
                 VectorWriter writer = new VectorWriter(output, reader.rows(), quantizer.featureSize())) {

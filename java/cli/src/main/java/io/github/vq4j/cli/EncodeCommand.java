@@ -43,6 +43,7 @@ final class EncodeCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         long begin = System.nanoTime();
         OutputPath.of(output, codebook, vectors);
+        CodebookFile.options(codebook);
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
                 VectorReader reader = VectorReader.open(vectors, tensor);
                 CodesFile.Writer writer =

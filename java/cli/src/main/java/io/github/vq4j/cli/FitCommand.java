@@ -68,7 +68,19 @@ final class FitCommand implements Callable<Integer> {
             names = "--norm",
             defaultValue = "NONE",
             description = "NONE, or UNIT to compare directions only. Default: ${DEFAULT-VALUE}.")
-    private Norm norm;
+    private RowNorm norm;
+
+    /** The norms that a file of vectors has a use for. */
+    private enum RowNorm {
+        NONE(Norm.NONE),
+        UNIT(Norm.UNIT);
+
+        private final Norm norm;
+
+        RowNorm(Norm norm) {
+            this.norm = norm;
+        }
+    }
 
     @Option(
             names = "--sample",
@@ -103,8 +115,14 @@ final class FitCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        requireAtLeastOne("--sample", sample);
-        requireAtLeastOne("--batch", batch);
+        requireAtLeast(1, "--codes", codes);
+        requireAtLeast(1, "--groups", kind.groups);
+        requireAtLeast(1, "--stages", kind.stages);
+        requireAtLeast(1, "--sample", sample);
+        requireAtLeast(1, "--batch", batch);
+        if (epochs != null) {
+            requireAtLeast(0, "--epochs", epochs);
+        }
         Path file = OutputPath.of(output, vectors);
         long begin = System.nanoTime();
         try (VectorReader reader = VectorReader.open(vectors, tensor)) {
@@ -135,13 +153,13 @@ final class FitCommand implements Callable<Integer> {
     private QuantizerBuilder<?> builder(int features, int passes) {
         QuantizerBuilder<?> builder;
         if (kind.groups > 1) {
-            builder = GroupVectorQuant.builder(features, Math.multiplyExact(codes, kind.groups), kind.groups);
+            builder = GroupVectorQuant.builder(features, inAll("--groups", kind.groups), kind.groups);
         } else if (kind.stages > 1) {
-            builder = ResidualVectorQuant.builder(features, Math.multiplyExact(codes, kind.stages), kind.stages);
+            builder = ResidualVectorQuant.builder(features, inAll("--stages", kind.stages), kind.stages);
         } else {
             builder = VectorQuant.builder(features, codes);
         }
-        builder.dim(1).norm(norm).seed(seed).kmeansInit(true);
+        builder.dim(1).norm(norm.norm).seed(seed).kmeansInit(true);
         return passes > 0 ? builder.ema(DECAY) : builder;
     }
 
@@ -167,9 +185,17 @@ final class FitCommand implements Callable<Integer> {
         }
     }
 
-    private static void requireAtLeastOne(String option, int value) {
-        if (value < 1) {
-            throw new IllegalArgumentException("need " + option + " of at least 1, got " + value);
+    private int inAll(String option, int codebooks) {
+        if (codes > Integer.MAX_VALUE / codebooks) {
+            throw new IllegalArgumentException("need --codes times " + option + " of at most " + Integer.MAX_VALUE
+                    + ", got " + codes + " and " + codebooks);
+        }
+        return codes * codebooks;
+    }
+
+    private static void requireAtLeast(int least, String option, int value) {
+        if (value < least) {
+            throw new IllegalArgumentException("need " + option + " of at least " + least + ", got " + value);
         }
     }
 }

@@ -2,6 +2,7 @@ package io.github.vq4j.cli;
 
 import io.github.vq4j.Checkpoint;
 import io.github.vq4j.FrozenQuantizer;
+import io.github.vq4j.Norm;
 import io.github.vq4j.Quantizer;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.cli.vectors.VectorReader;
@@ -20,8 +21,8 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "inspect",
         description = "Describes codebooks, and how well they do on the vectors of a file.",
-        mixinStandardHelpOptions = true,
         footer = VectorReader.TEXT,
+        mixinStandardHelpOptions = true,
         sortOptions = false)
 final class InspectCommand implements Callable<Integer> {
     @Parameters(paramLabel = "CODEBOOK", description = "What fit wrote, or a checkpoint of a layer.")
@@ -54,21 +55,26 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (vectors == null && (neighbors != null || picture != null)) {
-            throw new IllegalArgumentException("need --data with --neighbors and --picture");
+        if (vectors == null && (neighbors != null || picture != null || tensor != null)) {
+            throw new IllegalArgumentException("need --data with --neighbors, --picture and --tensor");
         }
         if (neighbors != null && neighbors < 1) {
             throw new IllegalArgumentException("need --neighbors of at least 1, got " + neighbors);
         }
-        Map<String, Object> named = new LinkedHashMap<>();
         if (picture != null) {
             PngFile.checkName(picture);
             OutputPath.of(picture, codebook, vectors);
         }
+        Map<String, String> options = CodebookFile.options(codebook);
+        Map<String, Object> named = new LinkedHashMap<>();
         try (Checkpoint checkpoint = Checkpoint.load(codebook)) {
             Quantizer layer = checkpoint.layer().eval();
             named.put("layer", layer.toString());
             named.put("features", layer.featureSize());
+            named.put("norm", options.getOrDefault("layer.norm", Norm.NONE.name()));
+            named.put("codebooks", layer.codebookCount());
+            named.put("codes of each", layer.numCodes() / layer.codebookCount());
+            named.put("bits of a row", layer.codebookCount() * layer.packing().bitsOfCode());
             double[] lengths = lengths(layer);
             named.put("shortest code", Arrays.stream(lengths).min().orElseThrow());
             named.put("mean length of a code", Arrays.stream(lengths).average().orElseThrow());

@@ -6,7 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.vq4j.CodebookHealth;
 import io.github.vq4j.CodebookReport;
 import io.github.vq4j.FrozenQuantizer;
@@ -15,32 +14,17 @@ import io.github.vq4j.Tensor;
 import io.github.vq4j.cli.vectors.VectorReader;
 import io.github.vq4j.cli.vectors.VectorWriter;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
-import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import picocli.CommandLine;
 
 /** The commands one after the other, as a user runs them. */
-class MainTest {
-    private static final int FEATURES = 12;
-    private static final int ROWS = 1003;
-
-    @TempDir
-    private Path folder;
-
-    private String out = "";
-    private String error = "";
-
+class MainTest extends CommandTest {
     @ParameterizedTest
     @ValueSource(strings = {"--codes 20", "--codes 16 --groups 3", "--codes 8 --stages 4", "--codes 5 --norm UNIT"})
     void decodedCodesAreWhatTheLibraryGives(String options) throws IOException {
@@ -104,6 +88,25 @@ class MainTest {
         assertTrue(ImageIO.read(folder.resolve("use.png").toFile()).getWidth() > 100);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "--groups 3,GroupVectorQuant,3,9,NONE",
+        "--stages 2 --norm UNIT,ResidualVectorQuant,2,6,UNIT",
+        "'',VectorQuant,1,3,NONE"
+    })
+    void inspectSaysWhatACodebookIs(String options, String kind, int codebooks, int bits, String norm)
+            throws IOException {
+        write("v.fvecs", clusters(5));
+        run("fit v.fvecs -o c.safetensors --codes 5 " + options);
+        JsonNode results = json("inspect c.safetensors");
+        assertTrue(results.get("layer").asText().startsWith(kind + " of " + 5 * codebooks + " codes"), out);
+        assertEquals(FEATURES, results.get("features").asInt());
+        assertEquals(norm, results.get("norm").asText());
+        assertEquals(codebooks, results.get("codebooks").asInt());
+        assertEquals(5, results.get("codes of each").asInt());
+        assertEquals(bits, results.get("bits of a row").asInt());
+    }
+
     @Test
     void plotDrawsTheHealthOfEveryCodebook() throws IOException {
         try (GroupVectorQuant layer = GroupVectorQuant.builder(FEATURES, 8, 2).build();
@@ -124,8 +127,6 @@ class MainTest {
         }
         run("plot health.csv -o health.png");
         assertTrue(ImageIO.read(folder.resolve("health.png").toFile()).getWidth() > 1000);
-        write("v.csv", clusters(1));
-        fails("need a column codebook", "plot v.csv -o health.png");
     }
 
     @Test
@@ -158,105 +159,5 @@ class MainTest {
             back.read(first);
             assertEquals(1, first[0], 1e-3);
         }
-    }
-
-    @Test
-    void whatIsWrongIsOneLine() throws IOException {
-        write("v.npy", clusters(7));
-        fails("there is no file", "fit missing.npy -o c.safetensors");
-        fails("groups", "fit v.npy -o c.safetensors --groups 5");
-        fails("mutually exclusive", "fit v.npy -o c.safetensors --groups 3 --stages 2");
-        fails("--sample of at least 1, got 0", "fit v.npy -o c.safetensors --sample 0");
-        fails("need --data", "inspect c.safetensors --neighbors 5");
-        fails("c.safetensors", "inspect c.safetensors");
-        run("fit v.npy -o c.safetensors --codes 4");
-        run("fit v.npy -o d.safetensors --codes 4 --seed 9");
-        run("encode c.safetensors v.npy -o v.codes");
-        fails("need the codebook file that its codes were made with", "decode d.safetensors v.codes -o back.npy");
-        fails("need a file of codes", "decode c.safetensors d.safetensors -o back.npy");
-        fails("ends in one of", "decode c.safetensors v.codes -o back.parquet");
-        fails("--neighbors below", "inspect c.safetensors --data v.npy --neighbors 2000");
-        try (Stream<Path> files = Files.list(folder)) {
-            assertEquals(
-                    0,
-                    files.filter(file -> file.toString().matches(".*(back|part).*"))
-                            .count());
-        }
-    }
-
-    @Test
-    void aRowThatIsNotFiniteLeavesNoOutput() throws IOException {
-        float[] values = clusters(8);
-        write("v.npy", values);
-        run("fit v.npy -o c.safetensors --codes 4");
-        values[500 * FEATURES] = Float.NaN;
-        write("bad.npy", values);
-        fails("500", "encode c.safetensors bad.npy -o bad.codes");
-        assertFalse(Files.exists(folder.resolve("bad.codes")));
-    }
-
-    /** Rows of four clusters. */
-    private static float[] clusters(long seed) {
-        Random random = new Random(seed);
-        float[] centres = new float[4 * FEATURES];
-        for (int i = 0; i < centres.length; i++) {
-            centres[i] = (float) random.nextGaussian();
-        }
-        float[] values = new float[ROWS * FEATURES];
-        for (int i = 0; i < values.length; i++) {
-            int cluster = i / FEATURES % 4;
-            values[i] = centres[cluster * FEATURES + i % FEATURES] + 0.01f * (float) random.nextGaussian();
-        }
-        return values;
-    }
-
-    private void write(String name, float[] values) throws IOException {
-        try (VectorWriter writer = new VectorWriter(folder.resolve(name), values.length / FEATURES, FEATURES)) {
-            writer.write(values);
-            writer.finish();
-        }
-    }
-
-    private float[] read(String name) throws IOException {
-        try (VectorReader reader = VectorReader.open(folder.resolve(name), null)) {
-            float[] values = new float[Math.toIntExact(reader.rows() * reader.features())];
-            assertEquals(reader.rows(), reader.read(values));
-            return values;
-        }
-    }
-
-    private JsonNode json(String command) throws IOException {
-        run(command + " --json");
-        return new ObjectMapper().readTree(out);
-    }
-
-    private void run(String command) {
-        assertEquals(0, execute(command), error);
-    }
-
-    private void fails(String message, String command) {
-        assertTrue(execute(command) != 0, command);
-        assertTrue(error.contains(message), error);
-        assertFalse(error.contains("\tat "), error);
-    }
-
-    private int execute(String command) {
-        StringWriter printed = new StringWriter();
-        StringWriter complained = new StringWriter();
-        CommandLine commandLine =
-                Main.commandLine().setOut(new PrintWriter(printed)).setErr(new PrintWriter(complained));
-        String[] arguments = Arrays.stream(command.split(" "))
-                .map(word -> word.matches("[\\w]+\\.?\\w*") && isFile(word)
-                        ? folder.resolve(word).toString()
-                        : word)
-                .toArray(String[]::new);
-        int status = commandLine.execute(arguments);
-        out = printed.toString();
-        error = complained.toString();
-        return status;
-    }
-
-    private static boolean isFile(String word) {
-        return word.contains(".") || word.equals("codes");
     }
 }

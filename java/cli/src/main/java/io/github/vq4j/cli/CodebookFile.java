@@ -1,0 +1,37 @@
+package io.github.vq4j.cli;
+
+import io.github.vq4j.SafetensorsFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+
+/** What commands take as CODEBOOK: a checkpoint, which {@code fit} writes too. */
+final class CodebookFile {
+    private static final String FORMAT = "vq4j.checkpoint";
+
+    private CodebookFile() {}
+
+    /**
+     * The options of its layer by their names in the builder, behind "layer.".
+     *
+     * @throws IOException if it is something else; the message says what
+     */
+    static Map<String, String> options(Path path) throws IOException {
+        if (Files.isDirectory(path)) {
+            throw other(path, "a folder");
+        }
+        try (SafetensorsFile file = SafetensorsFile.open(path)) {
+            String format = file.metadata().get("format");
+            if (!FORMAT.equals(format)) {
+                String tensors = format == null ? "tensors alone" : "tensors of format " + format;
+                throw other(path, CodesFile.FORMAT.equals(format) ? "codes that encode wrote" : tensors);
+            }
+            return file.metadata();
+        }
+    }
+
+    private static IOException other(Path path, String got) {
+        return new IOException(path + ": need codebooks that fit wrote, or a checkpoint of a layer, got " + got);
+    }
+}
