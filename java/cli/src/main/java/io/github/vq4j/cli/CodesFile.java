@@ -1,6 +1,5 @@
 package io.github.vq4j.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.vq4j.CodePacking;
 import io.github.vq4j.FrozenQuantizer;
 import io.github.vq4j.SafetensorsFile;
@@ -8,17 +7,13 @@ import io.github.vq4j.Tensor;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 
 /**
@@ -49,17 +44,10 @@ final class CodesFile {
 
         Writer(Path path, FrozenQuantizer quantizer, String codebook, long rows) throws IOException {
             packing = quantizer.packing();
-            Map<String, Object> header = new LinkedHashMap<>();
-            header.put("__metadata__", Map.of("format", FORMAT, "rows", Long.toString(rows), "codebook", codebook));
             long bytes = packing.bytes(Math.multiplyExact(rows, quantizer.codebookCount()));
-            header.put(TENSOR, Map.of("dtype", "U8", "shape", List.of(bytes), "data_offsets", List.of(0, bytes)));
-            byte[] text = new ObjectMapper().writeValueAsString(header).getBytes(StandardCharsets.UTF_8);
+            Map<String, String> metadata = Map.of("format", FORMAT, "rows", Long.toString(rows), "codebook", codebook);
             file = new PartFile(path);
-            file.write(ByteBuffer.allocate(Long.BYTES)
-                    .order(ByteOrder.LITTLE_ENDIAN)
-                    .putLong(text.length)
-                    .flip());
-            file.write(ByteBuffer.wrap(text));
+            file.write(SafetensorsHeader.of(metadata, TENSOR, "U8", bytes, bytes));
         }
 
         /** Appends codes; of a multiple of 8 rows, but for the last batch. */

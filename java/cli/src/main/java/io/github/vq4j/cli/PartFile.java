@@ -64,6 +64,6 @@ public final class PartFile implements Closeable {
 
     /** "No space left on device" alone does not say where. */
     private IOException named(IOException failure) {
-        return new IOException(path + ": cannot be written: " + failure.getMessage(), failure);
+        return new IOException("cannot write " + path + ": " + failure.getMessage(), failure);
     }
 }

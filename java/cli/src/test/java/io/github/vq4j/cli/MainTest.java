@@ -99,7 +99,7 @@ class MainTest extends CommandTest {
         write("v.fvecs", clusters(5));
         run("fit v.fvecs -o c.safetensors --codes 5 " + options);
         JsonNode results = json("inspect c.safetensors");
-        assertTrue(results.get("layer").asText().startsWith(kind + " of " + 5 * codebooks + " codes"), out);
+        assertTrue(results.get("layer").asText().startsWith(kind + " of "), out);
         assertEquals(FEATURES, results.get("features").asInt());
         assertEquals(norm, results.get("norm").asText());
         assertEquals(codebooks, results.get("codebooks").asInt());

@@ -15,12 +15,13 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Vectors of little-endian numbers, one row after the other: .npy (NumPy, float32 or float64), .safetensors (F32) and
+ * Vectors of little-endian numbers, one row after the other: .npy (NumPy, float16, float32 or float64), .safetensors (F32) and
  * .fvecs (float32, each row behind its number of features).
  */
 final class BinaryVectors implements VectorReader {
     private static final byte[] NPY_MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
     private static final Pattern NPY_SHAPE = Pattern.compile("'shape': \\((\\d+), (\\d+)\\)");
+    private static final Pattern NPY_FLOATS = Pattern.compile("'descr': '<f([248])'");
     private static final int MOST_NPY_HEADER = 1 << 16;
     private static final int CHUNK_BYTES = 1 << 20;
 
@@ -101,13 +102,11 @@ final class BinaryVectors implements VectorReader {
                     .decode(read(path, channel, start - headerBytes, (int) headerBytes))
                     .toString();
             Matcher shape = NPY_SHAPE.matcher(header);
-            boolean doubles = header.contains("'descr': '<f8'");
-            if (!(doubles || header.contains("'descr': '<f4'"))
-                    || !header.contains("'fortran_order': False")
-                    || !shape.find()) {
-                throw malformed(path, "need a matrix of <f4 or <f8 in C order, got " + header.strip());
+            Matcher floats = NPY_FLOATS.matcher(header);
+            if (!floats.find() || !header.contains("'fortran_order': False") || !shape.find()) {
+                throw malformed(path, "need a matrix of <f2, <f4 or <f8 in C order, got " + header.strip());
             }
-            int bytes = doubles ? Double.BYTES : Float.BYTES;
+            int bytes = Integer.parseInt(floats.group(1));
             return new BinaryVectors(
                     path,
                     channel,
@@ -173,13 +172,36 @@ final class BinaryVectors implements VectorReader {
             }
         }
         for (int d = 0; d < layout.features; d++) {
-            double value = layout.elementBytes == Double.BYTES ? bytes.getDouble() : bytes.getFloat();
+            double value = element(bytes);
             into[at + d] = (float) value;
             if (!Float.isFinite(into[at + d])) {
                 throw malformed("need finite numbers of float32, got " + value + " in row " + row + ", feature " + d
                         + ", both counted from 0");
             }
         }
+    }
+
+    private double element(ByteBuffer bytes) {
+        return switch (layout.elementBytes) {
+            case Double.BYTES -> bytes.getDouble();
+            case Float.BYTES -> bytes.getFloat();
+            default -> ofHalf(bytes.getShort());
+        };
+    }
+
+    /** Of IEEE 754's binary16: a sign, 5 bits of exponent, 10 of fraction. */
+    private static double ofHalf(short half) {
+        int exponent = half >> 10 & 0x1f;
+        int fraction = half & 0x3ff;
+        double size;
+        if (exponent == 0x1f) {
+            size = fraction == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
+        } else if (exponent == 0) {
+            size = Math.scalb((double) fraction, -24);
+        } else {
+            size = Math.scalb((double) (0x400 + fraction), exponent - 25);
+        }
+        return half < 0 ? -size : size;
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.github.vq4j.cli.vectors;
 
 import io.github.vq4j.cli.PartFile;
+import io.github.vq4j.cli.SafetensorsHeader;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -8,18 +9,21 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
 
-/** Writes vectors one after the other, as .npy, .fvecs or .csv. */
+/** Writes vectors one after the other, as .npy, .fvecs, .safetensors (a tensor "vectors") or .csv. */
 public final class VectorWriter implements Closeable {
     /** The formats by the ends of their names. */
-    public static final String FORMATS = ".npy, .fvecs, .csv";
+    public static final String FORMATS = ".npy, .fvecs, .safetensors, .csv";
 
+    private static final String TENSOR = "vectors";
     private static final int NPY_ALIGNMENT = 64;
     private static final int NPY_BEFORE_HEADER = 10;
 
     private enum Format {
         NPY,
         FVECS,
+        SAFETENSORS,
         CSV
     }
 
@@ -39,6 +43,9 @@ public final class VectorWriter implements Closeable {
         file = new PartFile(path);
         if (format == Format.NPY) {
             file.write(npyHeader(rows));
+        } else if (format == Format.SAFETENSORS) {
+            long bytes = Math.multiplyExact(rows, (long) features * Float.BYTES);
+            file.write(SafetensorsHeader.of(Map.of(), TENSOR, "F32", bytes, rows, features));
         }
     }
 

@@ -27,7 +27,7 @@ class VectorFilesTest {
     private Path folder;
 
     @ParameterizedTest
-    @ValueSource(strings = {"a.npy", "a.fvecs", "a.csv"})
+    @ValueSource(strings = {"a.npy", "a.fvecs", "a.safetensors", "a.csv"})
     void whatIsWrittenIsReadAgain(String name) throws IOException {
         Path path = folder.resolve(name);
         try (VectorWriter writer = new VectorWriter(path, 4, 3)) {
@@ -41,7 +41,7 @@ class VectorFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"a.npy", "a.fvecs", "a.csv"})
+    @ValueSource(strings = {"a.npy", "a.fvecs", "a.safetensors", "a.csv"})
     void whatIsNotFinishedLeavesNothing(String name) throws IOException {
         try (VectorWriter writer = new VectorWriter(folder.resolve(name), 4, 3)) {
             writer.write(VALUES);
@@ -58,6 +58,15 @@ class VectorFilesTest {
     @Test
     void npyOfDoublesIsRoundedToFloats() throws IOException {
         assertArrayEquals(new float[] {0.1f, -3}, readAll(doubles(0.1, -3), null, 5));
+    }
+
+    @Test
+    void npyOfHalvesIsExact() throws IOException {
+        float[] expected = {1, -2, 65504, 0x1p-14f, 0x1.ff8p-15f, -0x1p-24f, 0, 0.333251953125f};
+        Path path = halves(0x3c00, 0xc000, 0x7bff, 0x0400, 0x03ff, 0x8001, 0, 0x3555);
+        assertArrayEquals(expected, readAll(path, null, 3));
+        assertFails("got -Infinity in row 1, feature 0", halves(0x3c00, 0xfc00), null);
+        assertFails("got NaN in row 0, feature 0", halves(0x7e00, 0x3c00), null);
     }
 
     @Test
@@ -83,18 +92,17 @@ class VectorFilesTest {
     void whatIsNotFiniteIsAnErrorOfItsRowInTheFile(float bad) throws IOException {
         float[] values = VALUES.clone();
         values[10] = bad;
-        for (String name : new String[] {"a.npy", "a.fvecs"}) {
+        String[] names = {"a.npy", "a.fvecs", "a.safetensors"};
+        for (String name : names) {
             try (VectorWriter writer = new VectorWriter(folder.resolve(name), 4, 3)) {
                 writer.write(values);
                 writer.finish();
             }
         }
-        Path tensors = folder.resolve("a.safetensors");
-        new SafetensorsWriter().floats("one", values, 4, 3).write(tensors);
         String needed = "need finite numbers of float32, got " + bad + " in row 3, feature 1, both counted from 0";
-        for (Path path : new Path[] {folder.resolve("a.npy"), folder.resolve("a.fvecs"), tensors}) {
+        for (String name : names) {
             for (int rowsAtATime : new int[] {1, 3, 10}) {
-                assertFails(needed, path, null, rowsAtATime);
+                assertFails(needed, folder.resolve(name), null, rowsAtATime);
             }
         }
     }
@@ -131,19 +139,28 @@ class VectorFilesTest {
     }
 
     private Path doubles(double first, double second) throws IOException {
-        String header = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1), }     \n";
-        ByteBuffer bytes = ByteBuffer.allocate(10 + header.length() + 16).order(ByteOrder.LITTLE_ENDIAN);
-        bytes.put(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0}).putShort((short) header.length());
-        bytes.put(header.getBytes(StandardCharsets.US_ASCII)).putDouble(first).putDouble(second);
-        return write("a.npy", bytes.array());
+        byte[] data = ByteBuffer.allocate(16)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putDouble(first)
+                .putDouble(second)
+                .array();
+        return npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2, 1), }", data);
     }
 
-    private Path npy(String header) throws IOException {
-        ByteBuffer bytes = ByteBuffer.allocate(10 + header.length()).order(ByteOrder.LITTLE_ENDIAN);
+    private Path halves(int... halves) throws IOException {
+        ByteBuffer data = ByteBuffer.allocate(2 * halves.length).order(ByteOrder.LITTLE_ENDIAN);
+        for (int half : halves) {
+            data.putShort((short) half);
+        }
+        return npy("{'descr': '<f2', 'fortran_order': False, 'shape': (" + halves.length + ", 1), }", data.array());
+    }
+
+    private Path npy(String header, byte... data) throws IOException {
+        ByteBuffer bytes =
+                ByteBuffer.allocate(10 + header.length() + data.length).order(ByteOrder.LITTLE_ENDIAN);
         bytes.put(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0}).putShort((short) header.length());
-        return write(
-                "header.npy",
-                bytes.put(header.getBytes(StandardCharsets.US_ASCII)).array());
+        bytes.put(header.getBytes(StandardCharsets.US_ASCII)).put(data);
+        return write("header.npy", bytes.array());
     }
 
     private Path write(String name, String text) throws IOException {
