@@ -1,5 +1,5 @@
-// The affine reparameterisation of the codebook: its coefficients, the effective codebook, the gradient through it, and
-// running averages. Bound by memory; the sums of the gradient run over chunks of 256 codes, combined in fp64.
+// The affine reparameterisation of the codebook: its coefficients, the effective codebook, the gradient through it. Bound by
+// memory; the sums of the gradient run over chunks of 256 codes, combined in fp64.
 #include "core/arguments.hpp"
 #include "core/elements.hpp"
 #include "cpu/chunks.hpp"

@@ -13,7 +13,7 @@ class InputRows {
 public:
     InputRows(const float* rows, Layout layout) : rows_{rows, layout}, halves_(nullptr), type_(0), widened_(nullptr) {}
 
-    // Of rows that are not row-major, which tasks find scattered over all of memory, all at once.
+    // Rows that are not row-major are all widened at once: those of a task lie scattered over the tensor.
     InputRows(const uint16_t* halves, int32_t type, Layout layout, float* widened)
         : rows_{widened, layout}, halves_(layout.inner == 1 ? halves : nullptr), type_(type), widened_(widened) {
         if (layout.inner > 1) {

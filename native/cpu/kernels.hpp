@@ -25,6 +25,7 @@ struct FirstBadRows {
     int64_t of_rows;
     int64_t of_target;
 };
+
 // Features that a kernel takes at a time of rows that it must transpose; a multiple of the stripes.
 constexpr int64_t strip_features = 32;
 

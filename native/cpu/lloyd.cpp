@@ -206,7 +206,7 @@ private:
     int64_t blocks_;
     bool everywhere_ = false;
     Scratch<bool> has_bounds_;
-    std::unique_ptr<float[]> bounds_;  // N x groups
+    std::unique_ptr<float[]> bounds_;  // N x groups; too large for the scratch memory, which stays
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "vq4j/cpu.h"
 
 namespace vq4j {
+
 void centre_codebook(const float* codebook, int64_t codes_count, int64_t features, float* centre) {
     const Kernels& table = kernels();
     const int64_t chunks = chunks_of(codes_count);

@@ -1,4 +1,5 @@
-// Codes that are replaced by vectors given in turn: the marked codes are numbered, then a task takes a range of codes.
+// Codes that are replaced by vectors given in turn: the marked codes are numbered, then a task takes a range of codes. Bound by
+// the drawing of the noise, D numbers a marked code.
 #include "core/arguments.hpp"
 #include "core/replacement.hpp"
 #include "cpu/scratch.hpp"

@@ -1,4 +1,4 @@
-// Replacement of codes that nobody uses: the countdown and the new codes.
+// Replacement of codes that nobody uses: the countdown, and the new codes, which are bound by the drawing of their noise.
 #include "core/arguments.hpp"
 #include "core/replacement.hpp"
 #include "cpu/thread_pool.hpp"

@@ -1,4 +1,4 @@
-// Lloyd's update of the codebook.
+// Lloyd's update of the codebook. Bound by memory, 8 K D bytes.
 #include "core/arguments.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"

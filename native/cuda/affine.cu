@@ -1,6 +1,6 @@
-// The affine reparameterisation of the codebook: its coefficients, the effective codebook, the gradient through it, and
-// running averages. A thread an element; the sums of the gradient a thread a chunk of 256 codes of one feature, combined
-// in fp64. Bound by memory, at codebook size by the launch.
+// The affine reparameterisation of the codebook: its coefficients, the effective codebook, the gradient through it. A thread
+// an element; the sums of the gradient a thread a chunk of 256 codes of one feature, combined in fp64. Bound by memory, at
+// codebook size by the launch.
 #include "core/arguments.hpp"
 #include "core/elements.hpp"
 #include "cuda/chunks.cuh"

@@ -75,7 +75,8 @@ static __global__ void __launch_bounds__(memory_threads) copy_parts_kernel(Copie
     }
 }
 
-static __global__ void __launch_bounds__(memory_threads) fill_kernel(unsigned char* memory, uint64_t word_of_bytes, size_t bytes) {
+static __global__ void __launch_bounds__(memory_threads) fill_kernel(unsigned char* memory, uint64_t word_of_bytes,
+    size_t bytes) {
     for_each_word(reinterpret_cast<uintptr_t>(memory) | bytes, bytes, [=](size_t word, auto zero) {
         using Word = decltype(zero);
         reinterpret_cast<Word*>(memory)[word] = static_cast<Word>(word_of_bytes);

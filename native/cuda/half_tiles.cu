@@ -121,7 +121,8 @@ __global__ void __launch_bounds__(rounding_threads) round_codes_kernel(PackedCod
     Rounded rounded;
     const auto value_of = [&](int v, int64_t d) { return packed.element(first + v, d, features); };
     round_vectors(
-        tile, false, features, value_of, value_of, [&](float) { return half_scale(float_of_bits(*radius_bits)); }, tiles, first, rounded);
+        tile, false, features, value_of, value_of, [&](float) { return half_scale(float_of_bits(*radius_bits)); }, tiles,
+        first, rounded);
     if (threadIdx.x % 32 == 0) {
         for (int i = 0; i < vectors_of_warp; ++i) {
             const int v = first_vector_of_warp() + i;

@@ -36,9 +36,9 @@ constexpr int groups_of_panel = panel_codes / group_codes;
 // Codes of the packed codebook: its panels, padded ones included, tile by tile.
 struct HalfCodes {
     uint16_t* tiles;
-    CodeTerms* terms;      // a code each
-    GroupBound* groups;    // 32 codes each
-    unsigned* radius_bits; // the length of the longest code
+    CodeTerms* terms;       // a code each
+    GroupBound* groups;     // 32 codes each
+    unsigned* radius_bits;  // the length of the longest code, as bits
 };
 
 // Rounds all codes.

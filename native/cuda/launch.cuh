@@ -1,5 +1,5 @@
-// How the CUDA sources call the device: checked calls, launches, fills, copies, scratch memory. The one place that knows whether nvcc
-// compiles for a GPU or g++ for a host run (VQ4J_HOST_RUN).
+// How the CUDA sources call the device: checked calls, launches, fills, copies, scratch memory. It knows whether nvcc compiles
+// for a GPU or g++ for a host run (VQ4J_HOST_RUN), as do the headers of single instructions, tensor_core.cuh and hopper.cuh.
 #ifndef VQ4J_CUDA_LAUNCH_CUH
 #define VQ4J_CUDA_LAUNCH_CUH
 

@@ -1,4 +1,5 @@
-// Mini-batch k-means: drawing a batch, a thread an element, and its move of the codebook, a thread a code.
+// Mini-batch k-means: drawing a batch, a thread an element, and its move of the codebook, a thread a code. The draw is bound by
+// Philox, which every element calls for its row; the move by memory, at codebook size by the launch.
 #include "core/arguments.hpp"
 #include "core/clustering.hpp"
 #include "cuda/launch.cuh"

@@ -127,8 +127,8 @@ void moments(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64
     const DeviceScratch<Moments> of_spans(samples * spans * features, stream);
     const DeviceFinishedBlocks finished(stream, samples * spans + (spans > 1 ? samples : 0));
     const DeviceFirstBad bad(stream);
-    const Pass<Numbers> pass{rows, layout, segments, groups, static_cast<unsigned>(spans), blocks_of_span, of_chunks.get(), of_spans.get(), mean, variance,
-        finished.get(), bad.rows()};
+    const Pass<Numbers> pass{rows, layout, segments, groups, static_cast<unsigned>(spans), blocks_of_span, of_chunks.get(),
+        of_spans.get(), mean, variance, finished.get(), bad.rows()};
     launch(moments_kernel<Numbers>, blocks_for(samples * spans * blocks_of_span, 1), static_cast<unsigned>(threads), 0,
         stream, pass);
     bad.require_finite("z");

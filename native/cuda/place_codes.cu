@@ -1,4 +1,5 @@
-// Codes that are replaced by vectors given in turn: a scan numbers the marked codes, then a thread a code.
+// Codes that are replaced by vectors given in turn: a scan numbers the marked codes, then a thread a code, which draws the
+// noise of its D numbers one after the other: bound by that.
 #include "core/arguments.hpp"
 #include "core/replacement.hpp"
 #include "cuda/launch.cuh"

@@ -1,4 +1,4 @@
-// Rows repeated into a row-major matrix with noise: a thread an element of the result.
+// Rows repeated into a row-major matrix with noise: a thread an element of the result. Bound by the drawing of the noise.
 #include "core/arguments.hpp"
 #include "core/elements.hpp"
 #include "core/random.hpp"

@@ -1,4 +1,5 @@
-// Replacement of codes that nobody uses: the countdown, a thread a code, and the new codes, a thread each.
+// Replacement of codes that nobody uses: the countdown, a thread a code, and the new codes, a thread each, which draws the
+// noise of its D numbers one after the other: bound by that.
 #include "core/arguments.hpp"
 #include "core/replacement.hpp"
 #include "cuda/launch.cuh"

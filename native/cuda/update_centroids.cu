@@ -1,4 +1,4 @@
-// Lloyd's update: a thread an element of the codebook.
+// Lloyd's update: a thread an element of the codebook. Bound by memory, 8 K D bytes, at codebook size by the launch.
 #include "core/arguments.hpp"
 #include "cuda/launch.cuh"
 #include "vq4j/cuda.h"

@@ -200,7 +200,6 @@ void a_commit_copies_at_its_place(Implementation& on) {
     CHECK(state.read() == std::vector<int32_t>({7, 7, 7}));
 }
 
-// One reads what another has written, one writes what another reads, and there are many.
 // Kernels count their blocks beside what is watched.
 void a_commit_comes_after_kernels_that_count_their_blocks(Implementation& on) {
     const Array<float> z(on, random_floats(600 * features, 41));
@@ -232,6 +231,7 @@ void copies_come_one_after_the_other(Implementation& on) {
     CHECK(fetched[0] == 1 && fetched[1] == 2 && fetched[2] == 7 && fetched[3] == 8);
 }
 
+// One reads what another has written, one writes what another reads, and there are many.
 void commits_come_one_after_the_other(Implementation& on) {
     const Array<int32_t> values(on, std::vector<int32_t>{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
     const Array<int32_t> first(on, 2), second(on, 2), third(on, 12);
@@ -733,7 +733,8 @@ int main() {
                                 TEST(what_is_sent_arrives_at_its_place_as_it_was_then),
                                 TEST(a_copy_to_the_host_in_a_batch_is_complete_when_it_returns),
                                 TEST(wrong_arguments_fail_at_once), TEST(a_commit_copies_at_its_place),
-                                TEST(a_commit_comes_after_kernels_that_count_their_blocks), TEST(copies_come_one_after_the_other),
+                                TEST(a_commit_comes_after_kernels_that_count_their_blocks),
+                                TEST(copies_come_one_after_the_other),
                                 TEST(commits_come_one_after_the_other)},
         {cpu("portable", 1), cuda()});
     const int of_device = run({TEST(the_host_waits_for_nothing_until_it_finishes),

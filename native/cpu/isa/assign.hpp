@@ -4,8 +4,8 @@
 // of fused multiply-adds hide their latency, 2 loads of codes and 6 broadcasts feed them. Each lane keeps the best score
 // it has seen and which vector of codes it was in; the lanes of a row are compared once at the end of its block. Rows are
 // centred, checked and transposed into tiles once a block, and fetched while the block before is scored; codes stream from
-// a piece of the codebook that stays in the second-level cache. The N x K scores are never written. Bound by the FMA units from about D = 32 up, below by the
-// comparisons; on a core that another thread works on, too, by the number of instructions.
+// a piece of the codebook that stays in the second-level cache. The N x K scores are never written. Bound by the FMA units
+// from about D = 32 up, below by the comparisons; on a core that another thread works on, too, by the number of instructions.
 #ifndef VQ4J_CPU_ISA_ASSIGN_HPP
 #define VQ4J_CPU_ISA_ASSIGN_HPP
 

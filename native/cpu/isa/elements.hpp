@@ -1,5 +1,4 @@
-// Kernels that treat every element by itself: the affine of the codebook, running averages, optimiser steps. Bound by
-// memory.
+// Kernels that treat every element by itself: the affine of the codebook, weighted sums, optimiser steps. Bound by memory.
 #ifndef VQ4J_CPU_ISA_ELEMENTS_HPP
 #define VQ4J_CPU_ISA_ELEMENTS_HPP
 

@@ -136,9 +136,8 @@ VQ4J_SHARED void add_products(const Ints (&rows)[words_at_once], const int32_t* 
 // ---- of both ---------------------------------------------------------------------------------------------------------
 //
 // where_at_most: `then` in the lanes where a <= bound; elsewhere, and for NaN, `otherwise`. store_lanes: those whose bit
-// is set. word_of: the bytes of four numbers. word_of_rows: what the products take
-// for a word of rows. add_products: the products of the words of each lane; `code` is a word for all lanes, the words of
-// a code are `next` apart.
+// is set. word_of: the bytes of four numbers. word_of_rows: what the products take for a word of rows. add_products: the
+// products of the words of each lane; `code` is a word for all lanes, the words of a code are `next` apart.
 
 // Words of so many features: a multiple of what is taken at once.
 VQ4J_SHARED int64_t words_of(int64_t features) {

@@ -376,7 +376,11 @@ VQ4J_API int32_t VQ4J_OPERATION(gradients)(VQ4J_STREAM const float* rows, const 
     int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float input_coefficient,
     float codebook_coefficient, float nu, float* out_rows, float* out_codebook);
 
-/** Sum of the rows of each code. @param sums K x D; exactly zero for codes that nobody chose. */
+/**
+ * Sum of the rows of each code.
+ * @param codes N, each in [0, K)
+ * @param sums  K x D; exactly zero for codes that nobody chose
+ */
 VQ4J_API int32_t VQ4J_OPERATION(scatter)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const int32_t* codes, int64_t codes_count, float* sums);
 
@@ -685,7 +689,10 @@ VQ4J_API int32_t VQ4J_OPERATION(lloyd)(VQ4J_STREAM const float* rows, int64_t ou
     int64_t codes_count, int64_t max_iterations, double tolerance, float* codebook, int32_t* codes, double* objective,
     int64_t* iterations);
 
-/** A mini-batch: `count` rows drawn uniformly, with repetition, by Philox, key seed, counter (i, batch); row-major count x D. */
+/**
+ * A mini-batch: `count` rows drawn uniformly, with repetition, by Philox, key seed, counter (i, batch).
+ * @param out count x D, row-major
+ */
 VQ4J_API int32_t VQ4J_OPERATION(sample_rows)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, int64_t count, uint64_t seed, uint64_t batch, float* out);
 
@@ -716,8 +723,8 @@ VQ4J_API int32_t VQ4J_OPERATION(count_down)(VQ4J_STREAM const int64_t* counts, i
 
 /**
  * Replaces the marked codes by random rows: x = z_r + noise * |z_r| * N(0, 1), mapped back through the affine,
- * c_k = (x - shift_t) / scale_t, so that the effective code lands on x (where scale is not zero). Row r of code k is drawn uniformly by
- * Philox, key seed, counter (k, step).
+ * c_k = (x - shift_t) / scale_t, so that the effective code lands on x (where scale is not zero). Row r of code k is drawn
+ * uniformly by Philox, key seed, counter (k, step).
  * @param mask         K
  * @param scale, shift groups x D, or NULL both
  * @param codebook     K x D, updated
