@@ -7,6 +7,7 @@
 #include "core/code_sampling.hpp"
 #include "core/finite_scalar.hpp"
 #include "core/layout.hpp"
+#include "core/optimizer.hpp"
 #include "core/sign_code.hpp"
 #include "cpu/bounded_codebook.hpp"
 

@@ -1,5 +1,9 @@
 // Mean and variance of groups of features, per sample: chunks of 256 rows about the chunk's first value, combined by
 // Chan's formula in fp64, spans of 64 chunks in parallel, then the spans. One read of the rows; bound by memory.
+#include "core/moments.hpp"
+
+#include <algorithm>
+
 #include "core/arguments.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"

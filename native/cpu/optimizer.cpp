@@ -1,4 +1,8 @@
 // Optimiser steps on parameters in place. Bound by memory, 12 to 28 bytes an element.
+#include "core/optimizer.hpp"
+
+#include <algorithm>
+
 #include "core/arguments.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/thread_pool.hpp"

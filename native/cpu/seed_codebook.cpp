@@ -7,8 +7,8 @@
 // so |z - c|^2 >= |z - c_j|^2 (1 + 12 g) and the computed distance is not below w. 2^-100 covers what underflows. Rows
 // in clusters that have their code are read no more; otherwise the rows are read K times.
 #include "core/arguments.hpp"
-#include "core/random.hpp"
-#include "cpu/bounded_codebook.hpp"
+#include "core/score_bounds.hpp"
+#include "core/seeding.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"

@@ -1,7 +1,6 @@
 // Gradient through the replacement of vectors by codes: a thread a vector, which reads it several times, all but the first
 // from the caches. Bound by memory.
 #include "core/arguments.hpp"
-#include "core/elements.hpp"
 #include "core/gradient_estimator.hpp"
 #include "cuda/first_bad.cuh"
 #include "vq4j/cuda.h"

@@ -1,6 +1,7 @@
 // Gradient of the input, straight-through plus commitment: a thread an element, along memory. Bound by memory,
 // 12 N D bytes.
 #include "core/arguments.hpp"
+#include "core/elements.hpp"
 #include "cuda/elements.cuh"
 #include "cuda/first_bad.cuh"
 #include "vq4j/cuda.h"

@@ -4,6 +4,8 @@
 // of 64 chunks combines them, and the one that finishes a sample's last span the spans, by Chan's formula in fp64, a thread a
 // feature; then a thread a group the features. One read of the rows, which are kept in fp32 where they have 16 bits; bound by
 // memory.
+#include "core/moments.hpp"
+
 #include <algorithm>
 
 #include "core/arguments.hpp"

@@ -3,6 +3,8 @@
 //
 // How many steps there have been is counted on the device, by the block of a tensor that finishes last: a step that is not
 // made, for a batch that has failed, is not counted, and the host does not have to know.
+#include "core/optimizer.hpp"
+
 #include <algorithm>
 
 #include "core/arguments.hpp"

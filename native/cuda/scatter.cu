@@ -5,6 +5,7 @@
 // feature, eight loads ahead of the sum; the threads that finish the last chunk of a code add its chunks up in fp64, in
 // order. One read of the rows, 4 N D bytes (8 with a gradient, 12 with the input's), plus the sort; bound by memory.
 #include "core/arguments.hpp"
+#include "core/elements.hpp"
 #include "cuda/chunks.cuh"
 #include "cuda/first_bad.cuh"
 #include "cuda/group_by_code.cuh"

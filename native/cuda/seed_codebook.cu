@@ -3,7 +3,7 @@
 // next row from the chunks' sums and copies it to the codebook. The rows are read K times; bound by memory, and where they are
 // few by the draws. All draws are one batch: a bad row is found at the first, and named after the last.
 #include "core/arguments.hpp"
-#include "core/random.hpp"
+#include "core/seeding.hpp"
 #include "cuda/chunk_distances.cuh"
 #include "cuda/first_bad.cuh"
 #include "cuda/last_block.cuh"

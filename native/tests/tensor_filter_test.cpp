@@ -65,7 +65,11 @@ double used_part_of_bound(const Floats& row, const Floats& code, float radius_fa
     if (of_row.up == 0.0f) {
         return 0.0;
     }
-    const float h = half_squared_length(code.data(), features);
+    float squared = 0.0f;
+    for (const float value : code) {
+        squared = std::fmaf(value, value, squared);
+    }
+    const float h = 0.5f * squared;
     float score = -h;
     for (size_t d = 0; d < row.size(); ++d) {
         score = std::fmaf(row[d], code[d], score);

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include "core/elements.hpp"
+#include "core/moments.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/isa/blocks.hpp"
 #include "cpu/isa/runs.hpp"
