@@ -2,6 +2,8 @@
 #ifndef VQ4J_CORE_ARGUMENTS_HPP
 #define VQ4J_CORE_ARGUMENTS_HPP
 
+#include <limits>
+
 #include "core/failure.hpp"
 #include "core/layout.hpp"
 
@@ -59,7 +61,7 @@ inline void check_nearest(int64_t k, int64_t codes_count) {
 }
 
 inline void check_temperature(double temperature) {
-    if (!(temperature > 0.0 && temperature <= 1.7976931348623157e308)) {
+    if (!(temperature > 0.0 && temperature <= std::numeric_limits<double>::max())) {
         invalid("need a finite temperature > 0, got " + std::to_string(temperature));
     }
 }

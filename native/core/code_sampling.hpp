@@ -23,7 +23,7 @@ struct CodeSampling {
     }
 
     VQ4J_SHARED_MEMBER double noisy(float score, uint32_t bits) const {
-        const double uniform = (static_cast<double>(bits) + 0.5) * (1.0 / 4294967296.0);
+        const double uniform = (static_cast<double>(bits) + 0.5) * 0x1p-32;
         return scale * static_cast<double>(score) - natural_logarithm(-natural_logarithm(uniform));
     }
 
@@ -34,7 +34,7 @@ struct CodeSampling {
 
     // The same of given bits, without a logarithm: -ln(-ln u) <= -ln(1 - u) <= -ln 2^e, e the exponent of 1 - u.
     VQ4J_SHARED_MEMBER bool may_exceed(float score, uint32_t bits, double best) const {
-        const double left = (static_cast<double>(~bits) + 0.5) * (1.0 / 4294967296.0);
+        const double left = (static_cast<double>(~bits) + 0.5) * 0x1p-32;
         uint64_t left_bits;
         memcpy(&left_bits, &left, sizeof left);
         const double exponent = static_cast<double>(static_cast<int32_t>(left_bits >> 52) - 1023);

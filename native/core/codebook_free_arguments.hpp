@@ -45,9 +45,10 @@ inline void check_sign_code(int64_t features, float scale) {
     }
 }
 
+// Within fp32, so that its products with numbers of fp32 are within fp64.
 inline void check_sharpness(double sharpness) {
-    if (!(sharpness > 0.0 && sharpness <= std::numeric_limits<float>::max())) {
-        invalid("need a finite sharpness > 0, got " + std::to_string(sharpness));
+    if (!(sharpness > 0.0 && sharpness <= static_cast<double>(std::numeric_limits<float>::max()))) {
+        invalid("need a sharpness > 0 and within fp32, got " + std::to_string(sharpness));
     }
 }
 

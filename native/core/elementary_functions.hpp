@@ -19,7 +19,7 @@ VQ4J_SHARED double polynomial(double x, double constant, Coefficients... higher)
 }
 
 // Added to a double below 2^51 and taken away again, it leaves the nearest integer, the even one on a tie.
-constexpr double integer_rounder = 6755399441055744.0;  // 1.5 * 2^52
+constexpr double integer_rounder = 0x1.8p52;
 
 VQ4J_SHARED double round_to_even(double x) {
     return (x + integer_rounder) - integer_rounder;

@@ -15,18 +15,12 @@ VQ4J_SHARED double power_of_two(int32_t exponent) {
     return value;
 }
 
-// The nearest integer, to even on a tie, for |x| < 2^51: the sum's last bit is worth one.
-VQ4J_SHARED int64_t nearest_integer(double x) {
-    const double magic = 6755399441055744.0;  // 1.5 * 2^52
-    const double rounded = (x + magic) - magic;
-    return static_cast<int64_t>(rounded);
-}
-
-// A value, shifted and squared as asked for, times 2^exponent.
+// A value, shifted and squared as asked for, times 2^exponent, to the nearest integer, to even on a tie. From 2^51 on, beyond
+// what round_to_even rounds, the product is an integer, as it has 24 bits, and stays what it is.
 VQ4J_SHARED int64_t fixed_point(float value, float shift, bool squared, double scale) {
     const float difference = value - shift;
     const float summand = squared ? difference * difference : difference;
-    return nearest_integer(static_cast<double>(summand) * scale);
+    return static_cast<int64_t>(round_to_even(static_cast<double>(summand) * scale));
 }
 
 VQ4J_SHARED float from_fixed_point(int64_t sum, double scale, double divisor) {

@@ -53,7 +53,7 @@ VQ4J_SHARED uint64_t random_64(uint64_t seed, uint64_t index, uint64_t purpose) 
 
 // Uniform in [0, 1), 53 bits.
 VQ4J_SHARED double uniform(uint64_t seed, uint64_t index, uint64_t purpose) {
-    return static_cast<double>(random_64(seed, index, purpose) >> 11) * (1.0 / 9007199254740992.0);
+    return static_cast<double>(random_64(seed, index, purpose) >> 11) * 0x1p-53;
 }
 
 // Uniform integer below bound (bound < 2^53: the bias is below 2^-53 * bound).
@@ -67,8 +67,8 @@ VQ4J_SHARED float normal(uint64_t seed, uint64_t index, uint64_t purpose) {
     for (uint32_t attempt = 0;; ++attempt) {
         const RandomBits bits = philox(seed, index, purpose, attempt);
         for (int pair = 0; pair < 4; pair += 2) {
-            const double u = (static_cast<double>(bits.word[pair]) + 0.5) * (1.0 / 2147483648.0) - 1.0;
-            const double v = (static_cast<double>(bits.word[pair + 1]) + 0.5) * (1.0 / 2147483648.0) - 1.0;
+            const double u = (static_cast<double>(bits.word[pair]) + 0.5) * 0x1p-31 - 1.0;
+            const double v = (static_cast<double>(bits.word[pair + 1]) + 0.5) * 0x1p-31 - 1.0;
             const double s = u * u + v * v;
             if (s < 1.0 && s > 0.0) {
                 return static_cast<float>(u * sqrt(-2.0 * natural_logarithm(s) / s));

@@ -6,8 +6,8 @@
 
 namespace vq4j {
 
-constexpr float rounding_unit = 1.0f / 16777216.0f;  // e
-constexpr float underflow_slack = 7.8886091e-31f;    // 2^-100
+constexpr float rounding_unit = 0x1p-24f;    // e
+constexpr float underflow_slack = 0x1p-100f;
 constexpr float round_up = 1.0f + 4.0f * rounding_unit;
 constexpr float round_down = 1.0f - 4.0f * rounding_unit;
 

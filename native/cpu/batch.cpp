@@ -1,6 +1,4 @@
 // Batches on the CPU: operations have run by the time that the next is called, so that there is nothing to put together.
-#include <cstring>
-
 #include "core/failure.hpp"
 #include "vq4j/cpu.h"
 
@@ -14,11 +12,7 @@ int32_t vq4j_cpu_begin_batch(int64_t* batch) {
 }
 
 int32_t vq4j_cpu_fetch(void* to, const void* from, int64_t bytes) {
-    return guarded([&] {
-        check_sizes({{"bytes", bytes}});
-        check_present({to, from});
-        std::memcpy(to, from, static_cast<size_t>(bytes));
-    });
+    return vq4j_cpu_copy(to, from, bytes);
 }
 
 int32_t vq4j_cpu_send(void* to, const void* from, int64_t bytes) {

@@ -16,8 +16,6 @@
 #ifndef VQ4J_CPU_BOUNDED_CODEBOOK_HPP
 #define VQ4J_CPU_BOUNDED_CODEBOOK_HPP
 
-#include <limits>
-
 #include "core/score_bounds.hpp"
 #include "cpu/packed_codebook.hpp"
 

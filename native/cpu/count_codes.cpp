@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "core/arguments.hpp"
-#include "cpu/first_bad.hpp"
 #include "vq4j/cpu.h"
 
 using namespace vq4j;

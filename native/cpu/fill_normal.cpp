@@ -10,8 +10,7 @@ int32_t vq4j_cpu_fill_normal(uint64_t seed, uint64_t purpose, int64_t count, flo
     return guarded([&] {
         check_sizes({{"count", count}});
         check_present({out});
-        constexpr int64_t cost = 32;  // elements' worth of time
-        parallel_ranges(count, cost, [=](int64_t begin, int64_t end) {
+        parallel_ranges(count, draw_cost, [=](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 out[i] = normal(seed, static_cast<uint64_t>(i), purpose);
             }

@@ -126,7 +126,7 @@ int32_t vq4j_cpu_draw_rows(const float* rows, int64_t outer, int64_t inner, int6
                 hashes.get()[n] = hash_of_row(rows + layout.offset(n), layout.stride(), features);
             }
         });
-        parallel_ranges(codes_count, layout.rows() * 32, [&](int64_t begin, int64_t end) {
+        parallel_ranges(codes_count, layout.rows() * draw_cost, [&](int64_t begin, int64_t end) {
             for (int64_t k = begin; k < end; ++k) {
                 tickets[k] = -1;
                 chosen[k] = -1;

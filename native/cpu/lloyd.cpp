@@ -4,7 +4,9 @@
 // bytes for each row and group of codes, for the length of the fit.
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <memory>
+#include <utility>
 
 #include "core/arguments.hpp"
 #include "core/clustering.hpp"

@@ -15,6 +15,8 @@ namespace {
 // Pixels whose lengths are summed together, channel after channel.
 constexpr int64_t run = 512;
 
+constexpr int64_t weight_cost = 8;  // elements' worth of streaming time, for the exponential
+
 // The length of every pixel's vector, [batch][pixels].
 void pixel_lengths(const float* x, int64_t batch, int64_t channels, int64_t pixels, double* lengths) {
     const int64_t runs = (pixels + run - 1) / run;
@@ -48,7 +50,7 @@ void pixel_lengths(const float* x, int64_t batch, int64_t channels, int64_t pixe
 void window_weights(const float* x, int64_t batch, int64_t channels, Pooling pooling, bool softmax, float* weights) {
     const Scratch<double> lengths(batch * pooling.pixels());
     pixel_lengths(x, batch, channels, pooling.pixels(), lengths.get());
-    parallel_ranges(batch * pooling.windows(), pooling.taps() * 8, [&](int64_t begin, int64_t end) {
+    parallel_ranges(batch * pooling.windows(), pooling.taps() * weight_cost, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             pooling_weights(pooling, softmax, lengths.get() + i / pooling.windows() * pooling.pixels(),
                 i % pooling.windows(), weights + i * pooling.taps());

@@ -23,7 +23,7 @@ int32_t vq4j_cpu_place_codes(const float* vectors, int64_t vectors_count, const 
         }
         const int64_t* const numbers = before.get();
         const CodePlaces places{scale, shift, codes_count / groups, features, codebook};
-        parallel_ranges(codes_count, 32 * features, [=](int64_t begin, int64_t end) {
+        parallel_ranges(codes_count, draw_cost * features, [=](int64_t begin, int64_t end) {
             for (int64_t k = begin; k < end; ++k) {
                 if (mask[k] != 0) {
                     const float* const vector = vectors + numbers[k] % vectors_count * features;

@@ -13,7 +13,7 @@ int32_t vq4j_cpu_repeat_rows(const float* rows, int64_t outer, int64_t inner, in
         const Layout layout = checked_rows(outer, inner, features);
         check_sizes({{"repeats", repeats}, {"rows", layout.rows()}, {"features", features}});
         check_present({rows, out});
-        parallel_ranges(repeats * layout.rows() * features, 32, [=](int64_t begin, int64_t end) {
+        parallel_ranges(repeats * layout.rows() * features, draw_cost, [=](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 const int64_t n = i / features % layout.rows();
                 const float z = rows[layout.offset(n) + i % features * layout.stride()];

@@ -33,7 +33,7 @@ int32_t vq4j_cpu_replace_codes(const float* rows, int64_t outer, int64_t inner, 
         check_present({rows, mask, codebook});
         check_both_or_neither(scale, shift);
         const CodePlaces places{scale, shift, codes_count / groups, features, codebook};
-        parallel_ranges(codes_count, 32 * features, [=](int64_t begin, int64_t end) {
+        parallel_ranges(codes_count, draw_cost * features, [=](int64_t begin, int64_t end) {
             for (int64_t k = begin; k < end; ++k) {
                 if (mask[k] != 0) {
                     replace_code(rows, layout, k, noise, seed, step, places);

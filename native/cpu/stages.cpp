@@ -17,8 +17,7 @@ int32_t vq4j_cpu_draw_stages(uint64_t seed, uint64_t step, const int64_t* order,
         check_stage_numbers(least, most);
         check_present({stages});
         const ChosenRows rows = {order, count, rows_count / samples};
-        constexpr int64_t cost = 32;  // elements' worth of time
-        parallel_ranges(count, cost, [=](int64_t begin, int64_t end) {
+        parallel_ranges(count, draw_cost, [=](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 stages[i] = draw_stages_of_sample(seed, step, rows.sample(i), least, most);
             }

@@ -29,6 +29,9 @@ void parallel_for(int64_t count, Body body) {
 // Elements that a task gets at least: some ten microseconds of streaming, several times what waking a thread costs.
 constexpr int64_t task_elements = int64_t{1} << 15;
 
+// As many elements take the time of a number drawn by Philox.
+constexpr int64_t draw_cost = 32;
+
 // body(begin, end) over pieces of 0 ... count, in parallel; an item touches `elements` elements.
 template <typename Body>
 void parallel_ranges(int64_t count, int64_t elements, Body body) {

@@ -12,6 +12,8 @@
 //
 // Where it pays, tensor cores do it instead (tensor_assign.cu), and this kernel the rows that they leave open.
 #include <atomic>
+#include <cstring>
+#include <iterator>
 
 #include "core/arguments.hpp"
 #include "cuda/tensor_assign.cuh"
@@ -57,7 +59,7 @@ struct PanelParts {
 
 // The larger the score, and the lower the code of equal ones, the larger the number; above 0. Zeros are equal.
 __device__ __forceinline__ unsigned long long ordered(float score, int32_t code) {
-    const uint32_t bits = static_cast<uint32_t>(bits_of_float(score + 0.0f));
+    const uint32_t bits = bits_of_float(score + 0.0f);
     const uint32_t score_order = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
     return static_cast<unsigned long long>(score_order) << 32 | ~static_cast<uint32_t>(code);
 }
@@ -286,12 +288,12 @@ int32_t vq4j_cuda_assign_half(void* stream, const uint16_t* rows, int32_t type, 
 int32_t vq4j_cuda_set_assignment(const char* kernel, int64_t rows_at_once) {
     return guarded([&] {
         check_present({kernel});
-        constexpr int names = 4;
-        int named = 0;
-        while (named < names && std::strcmp(kernel, assignment::assignment_names[named]) != 0) {
+        size_t named = 0;
+        while (named < std::size(assignment::assignment_names)
+            && std::strcmp(kernel, assignment::assignment_names[named]) != 0) {
             ++named;
         }
-        if (named == names) {
+        if (named == std::size(assignment::assignment_names)) {
             invalid(std::string("need an assignment of automatic, simt, mma or wgmma, got ") + kernel);
         }
         if (rows_at_once < 0) {

@@ -106,7 +106,7 @@ __global__ void __launch_bounds__(rounding_threads) measure_codes_kernel(PackedC
         tile, false, features, [&](int v, int64_t d) { return packed.element(first + v, d, features); }, length);
     if (threadIdx.x % 32 == 0) {
         for (int i = 0; i < vectors_of_warp; ++i) {
-            atomicMax(radius_bits, static_cast<unsigned>(bits_of_float(length[i])));
+            atomicMax(radius_bits, bits_of_float(length[i]));
         }
     }
 }
