@@ -1,8 +1,10 @@
 // The affine reparameterisation of the codebook: its coefficients, the effective codebook, the gradient through it. Bound by
 // memory; the sums of the gradient run over chunks of 256 codes, combined in fp64.
+#include <algorithm>
+
 #include "core/arguments.hpp"
 #include "core/elements.hpp"
-#include "cpu/chunks.hpp"
+#include "core/segments.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"
@@ -35,8 +37,8 @@ void parameter_gradients(const float* grad, const float* codebook, Segments grou
     parallel_ranges(groups.count * chunks, std::min(chunk_rows, groups.rows) * features,
         [&](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
-                table.sum_affine_gradients(grad, codebook, features, groups.begin(i / chunks, i % chunks),
-                    groups.end(i / chunks, i % chunks), partial.get() + i * features);
+                const Chunk chunk = groups.chunk(i);
+                table.sum_affine_gradients(grad, codebook, features, chunk.begin, chunk.end, partial.get() + i * features);
             }
         });
     for (int64_t i = 0; i < groups.count * features; ++i) {

@@ -1,4 +1,4 @@
-// The fixed chunks over which sums run.
+// Sums of one number a row, in fp64 over the fixed chunks.
 #ifndef VQ4J_CPU_CHUNKS_HPP
 #define VQ4J_CPU_CHUNKS_HPP
 
@@ -8,14 +8,6 @@
 
 namespace vq4j {
 
-// body(begin, end) for every chunk of `rows` rows, in order.
-template <typename Body>
-void for_each_chunk(int64_t rows, Body body) {
-    for (int64_t begin = 0; begin < rows; begin += chunk_rows) {
-        body(begin, std::min(rows, begin + chunk_rows));
-    }
-}
-
 inline double sum_in_fp64(const float* values, int64_t begin, int64_t end) {
     double sum = 0.0;
     for (int64_t n = begin; n < end; ++n) {
@@ -24,13 +16,12 @@ inline double sum_in_fp64(const float* values, int64_t begin, int64_t end) {
     return sum;
 }
 
-// Mean over all elements of rows whose sums over the features are `values`: fp64 sums of chunks, in their order. A chunk's
-// sum is one chain of additions; eight chunks side by side hide its latency.
-inline double mean_of_rows(const float* values, int64_t rows, int64_t features) {
+// The sums of chunks, in their order. A chunk's sum is one chain of additions; eight chunks side by side hide its latency.
+inline double sum_of_chunks(const float* values, int64_t count) {
     constexpr int64_t side_by_side = 8;
     double sum = 0.0;
     int64_t done = 0;
-    for (; done + side_by_side * chunk_rows <= rows; done += side_by_side * chunk_rows) {
+    for (; done + side_by_side * chunk_rows <= count; done += side_by_side * chunk_rows) {
         double sums[side_by_side] = {};
         for (int64_t i = 0; i < chunk_rows; ++i) {
             for (int64_t chunk = 0; chunk < side_by_side; ++chunk) {
@@ -41,23 +32,16 @@ inline double mean_of_rows(const float* values, int64_t rows, int64_t features) 
             sum = sum + of_chunk;
         }
     }
-    for_each_chunk(rows - done, [&](int64_t begin, int64_t end) {
-        sum = sum + sum_in_fp64(values, done + begin, done + end);
-    });
-    return sum / static_cast<double>(rows * features);
+    for (; done < count; done += chunk_rows) {
+        sum = sum + sum_in_fp64(values, done, std::min(count, done + chunk_rows));
+    }
+    return sum;
 }
 
-// Chunks of equally long segments that follow one another: the samples of a batch, the groups of a codebook.
-struct Segments {
-    int64_t count;
-    int64_t rows;  // of each
-
-    int64_t chunks() const { return chunks_of(rows); }
-    int64_t begin(int64_t segment, int64_t chunk) const { return segment * rows + chunk * chunk_rows; }
-    int64_t end(int64_t segment, int64_t chunk) const {
-        return segment * rows + std::min(rows, (chunk + 1) * chunk_rows);
-    }
-};
+// Mean over all elements of rows whose sums over the features are `values`.
+inline double mean_of_rows(const float* values, int64_t rows, int64_t features) {
+    return sum_of_chunks(values, rows) / static_cast<double>(rows * features);
+}
 
 }  // namespace vq4j
 

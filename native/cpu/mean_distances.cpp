@@ -9,9 +9,7 @@ namespace vq4j {
 namespace {
 
 double mean(const float* distances, int64_t count, int64_t elements) {
-    double sum = 0.0;
-    for_each_chunk(count, [&](int64_t begin, int64_t end) { sum = sum + sum_in_fp64(distances, begin, end); });
-    return count == 0 ? 0.0 : sum / static_cast<double>(elements);
+    return count == 0 ? 0.0 : sum_of_chunks(distances, count) / static_cast<double>(elements);
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "core/arguments.hpp"
-#include "cpu/chunks.hpp"
+#include "core/segments.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
@@ -61,9 +61,8 @@ void moments(const InputRows& input, int64_t samples, int64_t groups, float* mea
     FirstBad bad;
     parallel_ranges(samples * chunks, std::min(chunk_rows, segments.rows) * features, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
-            const int64_t begin = segments.begin(i / chunks, i % chunks);
-            const int64_t end = segments.end(i / chunks, i % chunks);
-            bad.note(table.sum_moments(input.with(begin, end), begin, end, sums.of(i)));
+            const Chunk chunk = segments.chunk(i);
+            bad.note(table.sum_moments(input.with(chunk.begin, chunk.end), chunk.begin, chunk.end, sums.of(i)));
         }
     });
     bad.require_finite("z");
@@ -72,13 +71,12 @@ void moments(const InputRows& input, int64_t samples, int64_t groups, float* mea
     const Columns columns(samples * spans, features);
     parallel_ranges(samples * spans, std::min(span_chunks, chunks) * features, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
-            const int64_t sample = i / spans;
-            const int64_t first_chunk = i % spans * span_chunks;
-            const int64_t begin = segments.begin(sample, first_chunk);
-            for (int64_t chunk = first_chunk; chunk < std::min(chunks, first_chunk + span_chunks); ++chunk) {
-                const int64_t of_chunk = segments.begin(sample, chunk);
-                table.add_moments(sums.of(sample * chunks + chunk), segments.end(sample, chunk) - of_chunk,
-                    of_chunk - begin, features, columns.means(i), columns.squares(i));
+            const int64_t first_chunk = i / spans * chunks + i % spans * span_chunks;
+            const int64_t end_chunk = std::min((i / spans + 1) * chunks, first_chunk + span_chunks);
+            for (int64_t number = first_chunk; number < end_chunk; ++number) {
+                const Chunk chunk = segments.chunk(number);
+                table.add_moments(sums.of(number), chunk.end - chunk.begin, (number - first_chunk) * chunk_rows, features,
+                    columns.means(i), columns.squares(i));
             }
         }
     });

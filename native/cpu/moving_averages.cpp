@@ -24,9 +24,7 @@ int32_t vq4j_cpu_moving_averages(const int64_t* counts, const float* sums, int64
         const Scratch<float> uses(codes_count);
         std::transform(counts, counts + codes_count, uses.get(), [](int64_t n) { return static_cast<float>(n); });
         table.weighted_sum(momentum, uses.get(), 1.0f - momentum, sizes, codes_count, next_sizes);
-        double total = 0.0;
-        for_each_chunk(codes_count,
-            [&](int64_t begin, int64_t end) { total = total + sum_in_fp64(next_sizes, begin, end); });
+        const double total = sum_of_chunks(next_sizes, codes_count);
         FirstBad bad;
         parallel_ranges(codes_count, features, [&](int64_t begin, int64_t end) {
             const int64_t first = begin * features;

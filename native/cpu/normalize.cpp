@@ -6,7 +6,7 @@
 
 #include "core/arguments.hpp"
 #include "core/elements.hpp"
-#include "cpu/chunks.hpp"
+#include "core/segments.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
@@ -116,9 +116,9 @@ void sum_samples(const Statistics& statistics, const float* rows, const float* g
         [&](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 const SampleColumns columns(statistics, i / chunks);
-                bad.note(table.sum_normalized_gradients({rows, statistics.layout}, grad, columns.get(),
-                    statistics.samples.begin(i / chunks, i % chunks), statistics.samples.end(i / chunks, i % chunks),
-                    partial.get() + 2 * i * features, partial.get() + (2 * i + 1) * features));
+                const Chunk chunk = statistics.samples.chunk(i);
+                bad.note(table.sum_normalized_gradients({rows, statistics.layout}, grad, columns.get(), chunk.begin,
+                    chunk.end, partial.get() + 2 * i * features, partial.get() + (2 * i + 1) * features));
             }
         });
     bad.require_finite("gradient");

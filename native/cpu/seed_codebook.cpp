@@ -9,6 +9,7 @@
 #include "core/arguments.hpp"
 #include "core/score_bounds.hpp"
 #include "core/seeding.hpp"
+#include "core/segments.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
@@ -38,8 +39,8 @@ public:
         if (drawn.chunk < 0) {
             return draw_any_row(draw, seed, rows_.layout.rows());
         }
-        const int64_t begin = whole_.begin(0, drawn.chunk);
-        return begin + draw_row_of_chunk(drawn, weights_.get() + begin, whole_.end(0, drawn.chunk) - begin);
+        const Chunk chunk = whole_.chunk(drawn.chunk);
+        return chunk.begin + draw_row_of_chunk(drawn, weights_.get() + chunk.begin, chunk.end - chunk.begin);
     }
 
     void add_first(const float* code) {
@@ -86,11 +87,10 @@ private:
     template <typename Body>
     void for_each_chunk(Body body) {
         parallel_ranges(whole_.chunks(), chunk_rows * rows_.layout.features, [&](int64_t first, int64_t last) {
-            for (int64_t chunk = first; chunk < last; ++chunk) {
-                const int64_t begin = whole_.begin(0, chunk);
-                const int64_t end = whole_.end(0, chunk);
-                if (body(begin, end)) {
-                    sums_.get()[chunk] = sum_in_fp64(weights_.get(), begin, end);
+            for (int64_t i = first; i < last; ++i) {
+                const Chunk chunk = whole_.chunk(i);
+                if (body(chunk.begin, chunk.end)) {
+                    sums_.get()[i] = sum_in_fp64(weights_.get(), chunk.begin, chunk.end);
                 }
             }
         });

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "core/codebook_free_arguments.hpp"
-#include "cpu/chunks.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/input_rows.hpp"
 #include "cpu/kernels.hpp"
