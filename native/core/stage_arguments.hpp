@@ -14,6 +14,13 @@ inline void check_chosen(const int64_t* order, int64_t count, int64_t rows_count
     }
 }
 
+// The layout of several codes of each row, of which `count` rows are chosen.
+inline Layout checked_codes_of_rows(int64_t outer, int64_t inner, int64_t codes_of_row, int64_t count) {
+    check_sizes({{"outer", outer}, {"inner", inner}, {"codes_of_row", codes_of_row}});
+    check_sizes({{"count", count}, {"codes_of_row", codes_of_row}});
+    return {outer, inner, codes_of_row};
+}
+
 inline void check_stage_numbers(int32_t least, int32_t most) {
     if (least < 1 || least > most) {
         invalid("need 1 <= least <= most, got least = " + std::to_string(least) + ", most = " + std::to_string(most));

@@ -1,29 +1,33 @@
-// Rows chosen by a value of theirs, and codes taken out and put back by the rows' numbers. Copies, bound by memory.
+// Rows chosen by a value of theirs; rows, and codes of rows, taken out and put back by the rows' numbers. Copies, bound by
+// memory.
 #include <algorithm>
 
-#include "core/arguments.hpp"
+#include "core/stage_arguments.hpp"
+#include "cpu/kernels.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
 
 namespace vq4j {
 namespace {
 
-// copy(part, whole) for every code of the rows in order.
-template <typename Copy>
-void for_each_code(int64_t outer, int64_t inner, int64_t codes_of_row, const int64_t* order, int64_t count, Copy copy) {
-    check_sizes({{"outer", outer}, {"inner", inner}, {"codes_of_row", codes_of_row}});
-    check_sizes({{"count", count}, {"codes_of_row", codes_of_row}});
-    const Layout layout = {outer, inner, codes_of_row};
+// The order's row numbers are rows of the layout.
+void check_order(const int64_t* order, int64_t count, Layout layout) {
     for (int64_t i = 0; i < count; ++i) {
         if (order[i] < 0 || order[i] >= layout.rows()) {
             row_out_of_range(order[i], i, layout.rows());
         }
     }
-    parallel_ranges(count, codes_of_row, [=](int64_t begin, int64_t end) {
+}
+
+// copy(part, whole) for every element of the rows in order.
+template <typename Copy>
+void for_each_element_of_rows(const int64_t* order, int64_t count, Layout layout, Copy copy) {
+    check_order(order, count, layout);
+    parallel_ranges(count, layout.features, [=](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const int64_t at = layout.offset(order[i]);
-            for (int64_t code = 0; code < codes_of_row; ++code) {
-                copy(i * codes_of_row + code, at + code * layout.stride());
+            for (int64_t d = 0; d < layout.features; ++d) {
+                copy(i * layout.features + d, at + d * layout.stride());
             }
         }
     });
@@ -48,21 +52,58 @@ int32_t vq4j_cpu_rows_above(const int32_t* values, int64_t rows_count, int32_t b
     });
 }
 
+int32_t vq4j_cpu_take_rows(const float* rows, int64_t outer, int64_t inner, int64_t features, const int64_t* order,
+    int64_t count, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_sizes({{"count", count}, {"features", features}});
+        check_present({rows, order, out});
+        for_each_element_of_rows(order, count, layout, [=](int64_t part, int64_t whole) { out[part] = rows[whole]; });
+    });
+}
+
+int32_t vq4j_cpu_take_rows_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
+    const int64_t* order, int64_t count, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_half_type(type);
+        check_sizes({{"count", count}, {"features", features}});
+        check_present({rows, order, out});
+        check_order(order, count, layout);
+        const Kernels& table = kernels();
+        parallel_ranges(count, features, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
+                table.widen_rows(rows, type, layout, order[i], order[i] + 1, out + i * features);
+            }
+        });
+    });
+}
+
+int32_t vq4j_cpu_put_rows(const float* part, const int64_t* order, int64_t count, int64_t outer, int64_t inner,
+    int64_t features, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_sizes({{"count", count}, {"features", features}});
+        check_present({part, order, out});
+        for_each_element_of_rows(order, count, layout, [=](int64_t own, int64_t whole) { out[whole] = part[own]; });
+    });
+}
+
 int32_t vq4j_cpu_take_codes_of_rows(const int32_t* codes, int64_t outer, int64_t inner, int64_t codes_of_row,
     const int64_t* order, int64_t count, int32_t* out) {
     return guarded([&] {
+        const Layout layout = checked_codes_of_rows(outer, inner, codes_of_row, count);
         check_present({codes, order, out});
-        for_each_code(outer, inner, codes_of_row, order, count,
-            [=](int64_t part, int64_t whole) { out[part] = codes[whole]; });
+        for_each_element_of_rows(order, count, layout, [=](int64_t part, int64_t whole) { out[part] = codes[whole]; });
     });
 }
 
 int32_t vq4j_cpu_put_codes_of_rows(const int32_t* part, const int64_t* order, int64_t count, int64_t outer, int64_t inner,
     int64_t codes_of_row, int32_t* out) {
     return guarded([&] {
+        const Layout layout = checked_codes_of_rows(outer, inner, codes_of_row, count);
         check_present({part, order, out});
-        for_each_code(outer, inner, codes_of_row, order, count,
-            [=](int64_t own, int64_t whole) { out[whole] = part[own]; });
+        for_each_element_of_rows(order, count, layout, [=](int64_t own, int64_t whole) { out[whole] = part[own]; });
     });
 }
 

@@ -1,7 +1,8 @@
 // Rows chosen by a value of theirs: a thread a chunk of 256 rows counts, the counts are summed up, a thread a chunk writes.
-// Codes taken out and put back by the rows' numbers: a thread a code. Bound by memory.
-#include "core/arguments.hpp"
+// Rows, and codes of rows, taken out and put back by the rows' numbers: a thread an element of the part. Bound by memory.
+#include "core/stage_arguments.hpp"
 #include "cuda/first_bad.cuh"
+#include "cuda/numbers.cuh"
 #include "cuda/scan.cuh"
 #include "vq4j/cuda.h"
 
@@ -47,8 +48,8 @@ struct Number {
     }
 };
 
-// Where code i of the part stands in the whole; negative where its row number is out of range, which is noted.
-struct CodePart {
+// Where element i of the part stands in the whole; negative where its row number is out of range, which is noted.
+struct RowPart {
     const int64_t* order;
     Layout layout;
     BadRows bad;
@@ -63,23 +64,26 @@ struct CodePart {
     }
 };
 
-struct TakeCodes {
-    const int32_t* codes;
-    CodePart part;
-    int32_t* out;
+// Of numbers, or of codes.
+template <typename Values, typename Value>
+struct Take {
+    Values values;
+    RowPart part;
+    Value* out;
 
     __device__ void operator()(int64_t i) const {
         const int64_t at = part.in_whole(i);
         if (at >= 0) {
-            out[i] = codes[at];
+            out[i] = values[at];
         }
     }
 };
 
-struct PutCodes {
-    const int32_t* values;
-    CodePart part;
-    int32_t* out;
+template <typename Value>
+struct Put {
+    const Value* values;
+    RowPart part;
+    Value* out;
 
     __device__ void operator()(int64_t i) const {
         const int64_t at = part.in_whole(i);
@@ -96,10 +100,27 @@ struct Fill {
     __device__ void operator()(int64_t i) const { out[i] = code; }
 };
 
-Layout checked_codes(int64_t outer, int64_t inner, int64_t codes_of_row, int64_t count) {
-    check_sizes({{"outer", outer}, {"inner", inner}, {"codes_of_row", codes_of_row}});
-    check_sizes({{"count", count}, {"codes_of_row", codes_of_row}});
-    return {outer, inner, codes_of_row};
+template <typename Values, typename Value>
+void take(Values values, Layout layout, const int64_t* order, int64_t count, Value* out, cudaStream_t stream) {
+    const DeviceFirstBad bad(stream);
+    for_each(count * layout.features, stream, Take<Values, Value>{values, {order, layout, bad.rows()}, out});
+    bad.require_rows_in_range(order, layout.rows());
+}
+
+template <typename Value>
+void put(const Value* values, Layout layout, const int64_t* order, int64_t count, Value* out, cudaStream_t stream) {
+    const DeviceFirstBad bad(stream);
+    for_each(count * layout.features, stream, Put<Value>{values, {order, layout, bad.rows()}, out});
+    bad.require_rows_in_range(order, layout.rows());
+}
+
+template <typename Numbers>
+void take_rows(Numbers rows, int64_t outer, int64_t inner, int64_t features, const int64_t* order, int64_t count,
+    float* out, cudaStream_t stream) {
+    const Layout layout = checked_rows(outer, inner, features);
+    check_sizes({{"count", count}, {"features", features}});
+    check_present({rows.values, order, out});
+    take(rows, layout, order, count, out, stream);
 }
 
 }  // namespace vq4j::chosen_rows
@@ -122,27 +143,48 @@ int32_t vq4j_cuda_rows_above(void* stream, const int32_t* values, int64_t rows_c
     });
 }
 
+int32_t vq4j_cuda_take_rows(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
+    const int64_t* order, int64_t count, float* out) {
+    return guarded([&] {
+        chosen_rows::take_rows(Floats{rows}, outer, inner, features, order, count, out, static_cast<cudaStream_t>(stream));
+    });
+}
+
+int32_t vq4j_cuda_take_rows_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
+    int64_t features, const int64_t* order, int64_t count, float* out) {
+    return guarded([&] {
+        check_half_type(type);
+        with_halves(rows, type, nullptr, [&](auto halves) {
+            chosen_rows::take_rows(halves, outer, inner, features, order, count, out, static_cast<cudaStream_t>(stream));
+        });
+    });
+}
+
+int32_t vq4j_cuda_put_rows(void* stream, const float* part, const int64_t* order, int64_t count, int64_t outer,
+    int64_t inner, int64_t features, float* out) {
+    return guarded([&] {
+        const Layout layout = checked_rows(outer, inner, features);
+        check_sizes({{"count", count}, {"features", features}});
+        check_present({part, order, out});
+        chosen_rows::put(part, layout, order, count, out, static_cast<cudaStream_t>(stream));
+    });
+}
+
 int32_t vq4j_cuda_take_codes_of_rows(void* stream, const int32_t* codes, int64_t outer, int64_t inner,
     int64_t codes_of_row, const int64_t* order, int64_t count, int32_t* out) {
     return guarded([&] {
-        const Layout layout = chosen_rows::checked_codes(outer, inner, codes_of_row, count);
+        const Layout layout = checked_codes_of_rows(outer, inner, codes_of_row, count);
         check_present({codes, order, out});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        for_each(count * codes_of_row, s, chosen_rows::TakeCodes{codes, {order, layout, bad.rows()}, out});
-        bad.require_rows_in_range(order, layout.rows());
+        chosen_rows::take(codes, layout, order, count, out, static_cast<cudaStream_t>(stream));
     });
 }
 
 int32_t vq4j_cuda_put_codes_of_rows(void* stream, const int32_t* part, const int64_t* order, int64_t count, int64_t outer,
     int64_t inner, int64_t codes_of_row, int32_t* out) {
     return guarded([&] {
-        const Layout layout = chosen_rows::checked_codes(outer, inner, codes_of_row, count);
+        const Layout layout = checked_codes_of_rows(outer, inner, codes_of_row, count);
         check_present({part, order, out});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        for_each(count * codes_of_row, s, chosen_rows::PutCodes{part, {order, layout, bad.rows()}, out});
-        bad.require_rows_in_range(order, layout.rows());
+        chosen_rows::put(part, layout, order, count, out, static_cast<cudaStream_t>(stream));
     });
 }
 

@@ -1,8 +1,7 @@
-// Parts of tensors, taken out and put back: features of a group, codes of a stage, rows that a mask leaves. A thread an
-// element of the part. Copies, bound by memory.
+// Parts of tensors, taken out and put back: features of a group, codes of a stage. A thread an element of the part. Copies,
+// bound by memory.
 #include "core/arguments.hpp"
-#include "core/elements.hpp"
-#include "cuda/first_bad.cuh"
+#include "cuda/launch.cuh"
 #include "cuda/numbers.cuh"
 #include "vq4j/cuda.h"
 
@@ -82,76 +81,12 @@ Stage checked_stage(int64_t outer, int64_t inner, int64_t stages, int64_t stage)
     return {inner, stages, stage};
 }
 
-// Where element i of the part stands in the whole; negative where its row number is out of range, which is noted.
-struct RowPart {
-    const int64_t* order;
-    Layout layout;
-    BadRows bad;
-
-    __device__ int64_t in_whole(int64_t i) const {
-        const int64_t row = order[i / layout.features];
-        if (row < 0 || row >= layout.rows()) {
-            bad.note(i / layout.features);
-            return -1;
-        }
-        return layout.offset(row) + i % layout.features * layout.stride();
-    }
-};
-
-template <typename Numbers>
-struct TakeRows {
-    Numbers rows;
-    RowPart part;
-    float* out;
-
-    __device__ void operator()(int64_t i) const {
-        const int64_t at = part.in_whole(i);
-        if (at >= 0) {
-            out[i] = rows[at];
-        }
-    }
-};
-
-struct PutRows {
-    const float* values;
-    RowPart part;
-    float* out;
-
-    __device__ void operator()(int64_t i) const {
-        const int64_t at = part.in_whole(i);
-        if (at >= 0) {
-            out[at] = values[i];
-        }
-    }
-};
-
-struct WeightedSum {
-    float a;
-    const float* x;
-    float b;
-    const float* y;
-    float* out;
-
-    __device__ void operator()(int64_t i) const { out[i] = weighted_sum_element(a, x[i], b, y[i]); }
-};
-
 template <typename Numbers>
 void take_features(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64_t first, int64_t count, float* out,
     cudaStream_t stream) {
     const FeaturePart part = checked_part(outer, inner, features, first, count);
     check_present({rows.values, out});
     for_each(outer * count * inner, stream, TakeFeatures<Numbers>{rows, part, out});
-}
-
-template <typename Numbers>
-void take_rows(Numbers rows, int64_t outer, int64_t inner, int64_t features, const int64_t* order, int64_t count,
-    float* out, cudaStream_t stream) {
-    const Layout layout = checked_rows(outer, inner, features);
-    check_sizes({{"count", count}, {"features", features}});
-    check_present({rows.values, order, out});
-    const DeviceFirstBad bad(stream);
-    for_each(count * features, stream, TakeRows<Numbers>{rows, {order, layout, bad.rows()}, out});
-    bad.require_rows_in_range(order, layout.rows());
 }
 
 }  // namespace vq4j::parts
@@ -201,44 +136,5 @@ int32_t vq4j_cuda_take_codes(void* stream, const int32_t* codes, int64_t outer, 
         const parts::Stage place = parts::checked_stage(outer, inner, stages, stage);
         check_present({codes, out});
         for_each(outer * inner, static_cast<cudaStream_t>(stream), parts::TakeCodes{codes, place, offset, out});
-    });
-}
-
-int32_t vq4j_cuda_take_rows(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
-    const int64_t* order, int64_t count, float* out) {
-    return guarded([&] {
-        parts::take_rows(Floats{rows}, outer, inner, features, order, count, out, static_cast<cudaStream_t>(stream));
-    });
-}
-
-int32_t vq4j_cuda_take_rows_half(void* stream, const uint16_t* rows, int32_t type, int64_t outer, int64_t inner,
-    int64_t features, const int64_t* order, int64_t count, float* out) {
-    return guarded([&] {
-        check_half_type(type);
-        with_halves(rows, type, nullptr, [&](auto halves) {
-            parts::take_rows(halves, outer, inner, features, order, count, out, static_cast<cudaStream_t>(stream));
-        });
-    });
-}
-
-int32_t vq4j_cuda_put_rows(void* stream, const float* part, const int64_t* order, int64_t count, int64_t outer,
-    int64_t inner, int64_t features, float* out) {
-    return guarded([&] {
-        const Layout layout = checked_rows(outer, inner, features);
-        check_sizes({{"count", count}, {"features", features}});
-        check_present({part, order, out});
-        const auto s = static_cast<cudaStream_t>(stream);
-        const DeviceFirstBad bad(s);
-        for_each(count * features, s, parts::PutRows{part, {order, layout, bad.rows()}, out});
-        bad.require_rows_in_range(order, layout.rows());
-    });
-}
-
-int32_t vq4j_cuda_weighted_sum(void* stream, float a, const float* x, float b, const float* y, int64_t count,
-    float* out) {
-    return guarded([&] {
-        check_sizes({{"count", count}});
-        check_present({x, y, out});
-        for_each(count, static_cast<cudaStream_t>(stream), parts::WeightedSum{a, x, b, y, out});
     });
 }
