@@ -20,25 +20,6 @@ struct PackedCodes : StageCodes {
     }
 };
 
-// One word of the stream; note(i) for every code that is out of range.
-template <typename Note>
-VQ4J_SHARED uint32_t packed_word(const int32_t* codes, const PackedCodes& packed, int64_t word, Note note) {
-    const int first_bit = static_cast<int>(word % packed.bits) * word_bits;
-    int64_t i = word / packed.bits * word_bits + first_bit / packed.bits;
-    // Where the code begins in the word; below zero where that is in the word before.
-    int shift = first_bit / packed.bits * packed.bits - first_bit;
-    uint32_t bits = 0;
-    for (; shift < word_bits && i < packed.count; ++i, shift += packed.bits) {
-        if (!packed.has(codes[i], i)) {
-            note(i);
-            continue;
-        }
-        const auto value = static_cast<uint32_t>(codes[i] - packed.first_code(i));
-        bits |= shift < 0 ? value >> -shift : value << shift;
-    }
-    return bits;
-}
-
 // Code i of the stream, its codebook's first code not added.
 VQ4J_SHARED uint32_t unpacked_code(const uint32_t* words, const PackedCodes& packed, int64_t i) {
     const int bit = static_cast<int>(i % word_bits) * packed.bits;
@@ -50,60 +31,6 @@ VQ4J_SHARED uint32_t unpacked_code(const uint32_t* words, const PackedCodes& pac
     }
     return value & ((uint32_t{1} << packed.bits) - 1);
 }
-
-// The codes of the stream one after the other, from one on: faster than each by itself. Reads up to 7 bytes behind a code's.
-class CodeReader {
-public:
-    CodeReader(const uint32_t* words, const PackedCodes& packed, int64_t first)
-        : begin_(reinterpret_cast<const char*>(words + first / word_bits * packed.bits)),
-          bit_(first % word_bits * packed.bits),
-          bits_(packed.bits),
-          mask_((uint32_t{1} << packed.bits) - 1) {}
-
-    uint32_t next() {
-        uint64_t bytes;
-        memcpy(&bytes, begin_ + bit_ / 8, sizeof bytes);
-        const auto code = static_cast<uint32_t>(bytes >> bit_ % 8) & mask_;
-        bit_ += bits_;
-        return code;
-    }
-
-private:
-    const char* begin_;
-    uint64_t bit_;  // from there
-    uint64_t bits_;
-    uint32_t mask_;
-};
-
-// Writes codes of the stream one after the other, from one on that begins a word: 32 codes end with one.
-class CodeWriter {
-public:
-    CodeWriter(uint32_t* words, const PackedCodes& packed, int64_t first)
-        : next_(words + first / word_bits * packed.bits), bits_(packed.bits) {}
-
-    void put(uint32_t code) {
-        held_ |= static_cast<uint64_t>(code) << count_;
-        count_ += bits_;
-        if (count_ >= word_bits) {
-            *next_++ = static_cast<uint32_t>(held_);
-            held_ >>= word_bits;
-            count_ -= word_bits;
-        }
-    }
-
-    // What does not fill a word.
-    void end() {
-        if (count_ > 0) {
-            *next_ = static_cast<uint32_t>(held_);
-        }
-    }
-
-private:
-    uint32_t* next_;
-    uint64_t held_ = 0;
-    int count_ = 0;  // of the bits held
-    int bits_;
-};
 
 inline PackedCodes checked_packed_codes(int64_t outer, int64_t stages, int64_t inner, int64_t codes_count,
     int64_t words_count) {

@@ -17,11 +17,13 @@ struct StageCodes {
         return stages == 1 ? 0 : i / inner % stages * codes_count;
     }
 
-    // Whether code i is of its stage.
-    VQ4J_SHARED_MEMBER bool has(int64_t code, int64_t i) const {
-        const int64_t own = code - first_code(i);
-        return 0 <= own && own < codes_count;
+    // Whether a code is of the stage that begins with first_code.
+    VQ4J_SHARED_MEMBER bool in_stage(int64_t code, int64_t first_code) const {
+        return first_code <= code && code < first_code + codes_count;
     }
+
+    // Whether code i is of its stage.
+    VQ4J_SHARED_MEMBER bool has(int64_t code, int64_t i) const { return in_stage(code, first_code(i)); }
 };
 
 // body(i, first_code(i)) for begin <= i < end, without a division each.

@@ -12,10 +12,6 @@
 namespace vq4j {
 namespace {
 
-bool is_of_stage(int64_t code, int64_t first_code, int64_t codes_count) {
-    return first_code <= code && code < first_code + codes_count;
-}
-
 // body(begin, end) for all rows, in parallel, but for ranges with a code out of range: the first of them is named.
 template <typename Body>
 void with_codes(const int32_t* codes, int64_t codes_count, Layout layout, Body body) {
@@ -62,11 +58,11 @@ int32_t vq4j_cpu_lookup_groups(const float* codebooks, int64_t codes_count, cons
         parallel_ranges(layout.rows(), features, [&](int64_t begin, int64_t end) {
             uint32_t found = 0;
             for_each_stage_code(of_groups, begin, end, [&](int64_t i, int64_t first_code) {
-                found |= is_of_stage(codes[i], first_code, codes_count) ? 0 : 1;
+                found |= of_groups.in_stage(codes[i], first_code) ? 0 : 1;
             });
             if (found != 0) {
                 for_each_stage_code(of_groups, begin, end, [&](int64_t i, int64_t first_code) {
-                    if (!is_of_stage(codes[i], first_code, codes_count)) {
+                    if (!of_groups.in_stage(codes[i], first_code)) {
                         bad.note(i);
                     }
                 });

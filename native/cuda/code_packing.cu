@@ -6,6 +6,24 @@
 
 namespace vq4j::code_packing {
 
+// One word of the stream, whatever the others are; codes out of range are noted.
+__device__ uint32_t packed_word(const int32_t* codes, const PackedCodes& packed, int64_t word, BadRows bad) {
+    const int first_bit = static_cast<int>(word % packed.bits) * word_bits;
+    int64_t i = word / packed.bits * word_bits + first_bit / packed.bits;
+    // Where the code begins in the word; below zero where that is in the word before.
+    int shift = first_bit / packed.bits * packed.bits - first_bit;
+    uint32_t bits = 0;
+    for (; shift < word_bits && i < packed.count; ++i, shift += packed.bits) {
+        if (!packed.has(codes[i], i)) {
+            bad.note(i);
+            continue;
+        }
+        const auto value = static_cast<uint32_t>(codes[i] - packed.first_code(i));
+        bits |= shift < 0 ? value >> -shift : value << shift;
+    }
+    return bits;
+}
+
 struct Pack {
     const int32_t* codes;
     PackedCodes packed;
@@ -13,8 +31,7 @@ struct Pack {
     BadRows bad;
 
     __device__ void operator()(int64_t w) const {
-        const BadRows notes = bad;
-        words[w] = static_cast<int32_t>(packed_word(codes, packed, w, [=](int64_t i) { notes.note(i); }));
+        words[w] = static_cast<int32_t>(packed_word(codes, packed, w, bad));
     }
 };
 
