@@ -7,11 +7,24 @@
 #include <limits>
 
 #include "core/failure.hpp"
+#include "core/layout.hpp"
 
 namespace vq4j {
 
 // What a kernel returns when it found no bad row.
 constexpr int64_t no_bad_row = std::numeric_limits<int64_t>::max();
+
+// The first of the rows begin ... end with a NaN or an infinity, or end.
+VQ4J_SHARED int64_t first_not_finite(const float* data, Layout layout, int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; ++n) {
+        for (int64_t d = 0; d < layout.features; ++d) {
+            if (!is_finite(data[layout.offset(n) + d * layout.stride()])) {
+                return n;
+            }
+        }
+    }
+    return end;
+}
 
 class FirstBad {
 public:

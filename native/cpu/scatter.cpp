@@ -11,7 +11,7 @@
 #include <limits>
 
 #include "core/arguments.hpp"
-#include "cpu/isa/runs.hpp"
+#include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/thread_pool.hpp"

@@ -25,6 +25,7 @@ float reach_of(float squared_distance, float slack) {
     return is_finite(squared_distance) ? 0.25f * squared_distance * (1.0f - 8.0f * slack) - underflow_slack : -1.0f;
 }
 
+// What the draws know of the rows: their weights, the nearest of the codes drawn, and the sums of the chunks.
 class Draws {
 public:
     Draws(const float* rows, Layout layout, int64_t codes_count)
@@ -48,8 +49,8 @@ public:
         for_each_chunk([&](int64_t begin, int64_t end) {
             kernels().squared_distances(rows_, code, nearest_.get(), begin, end, weights_.get());
             for (int64_t n = begin; n < end; ++n) {
-                // A bad row has a bad distance.
-                if (!is_finite(weights_.get()[n]) && !finite_row(n)) {
+                // A bad row has a bad distance, as a finite one may have.
+                if (!is_finite(weights_.get()[n]) && first_not_finite(rows_.data, rows_.layout, n, n + 1) == n) {
                     bad.note(n);
                 }
             }
@@ -75,14 +76,6 @@ public:
     }
 
 private:
-    bool finite_row(int64_t n) const {
-        bool finite = true;
-        for (int64_t d = 0; d < rows_.layout.features; ++d) {
-            finite &= is_finite(rows_.row(n)[d * rows_.layout.stride()]);
-        }
-        return finite;
-    }
-
     // body(begin, end) for every chunk of rows, in parallel; where it returns true the chunk's weights are summed.
     template <typename Body>
     void for_each_chunk(Body body) {

@@ -11,8 +11,10 @@
 #define VQ4J_CPU_ISA_BOUNDED_ASSIGN_HPP
 
 #include "cpu/bounded_codebook.hpp"
+#include "cpu/first_bad.hpp"
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/rows.hpp"
+#include "cpu/isa/runs.hpp"
 
 namespace vq4j {
 namespace {

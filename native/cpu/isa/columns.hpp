@@ -9,7 +9,6 @@
 #include "core/moments.hpp"
 #include "cpu/first_bad.hpp"
 #include "cpu/isa/blocks.hpp"
-#include "cpu/isa/runs.hpp"
 #include "cpu/kernels.hpp"
 
 namespace vq4j {

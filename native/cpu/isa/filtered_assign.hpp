@@ -37,10 +37,10 @@
 #define VQ4J_CPU_ISA_FILTERED_ASSIGN_HPP
 
 #include "cpu/codebook_filter.hpp"
+#include "cpu/first_bad.hpp"
 #include "cpu/isa/assign.hpp"
 #include "cpu/isa/blocks.hpp"
 #include "cpu/isa/filter_words.hpp"
-#include "cpu/isa/runs.hpp"
 
 namespace vq4j {
 namespace {

@@ -4,6 +4,7 @@
 #define VQ4J_CPU_ISA_ROW_BLOCK_HPP
 
 #include "core/arithmetic.hpp"
+#include "cpu/first_bad.hpp"
 #include "cpu/isa/runs.hpp"
 
 namespace vq4j {

@@ -39,18 +39,6 @@ VQ4J_SHARED void for_each_element(Layout layout, int64_t begin, int64_t end, Bod
     }
 }
 
-// The first of the rows begin ... end with a NaN or an infinity; only called when there is one.
-VQ4J_SHARED int64_t first_not_finite(const float* data, Layout layout, int64_t begin, int64_t end) {
-    for (int64_t n = begin; n < end; ++n) {
-        for (int64_t d = 0; d < layout.features; ++d) {
-            if (!is_finite(data[layout.offset(n) + d * layout.stride()])) {
-                return n;
-            }
-        }
-    }
-    return end;
-}
-
 }  // namespace
 }  // namespace vq4j
 
