@@ -13,7 +13,6 @@
 
 #include "cpu/assign_blocks.hpp"
 #include "cpu/first_bad.hpp"
-#include "cpu/isa/runs.hpp"
 #include "cpu/isa/vector.hpp"
 #include "cpu/kernels.hpp"
 
@@ -210,6 +209,20 @@ int64_t pack_tiles(Rows rows, const float* centre, int64_t begin, int64_t end, f
     return bad;
 }
 
+// score(first panel, end panel, first row, rows in the tile) for the tiles of a block of `count` rows, piece after piece of the
+// codebook.
+template <typename Score>
+VQ4J_SHARED void for_each_tile(int64_t count, int64_t codes_count, int64_t features, Score score) {
+    const int64_t panels = panels_of(codes_count, tile_codes);
+    const int64_t piece = panels_in_piece(features, tile_codes);
+    for (int64_t first = 0; first < panels; first += piece) {
+        const int64_t end = first + piece < panels ? first + piece : panels;
+        for (int64_t r = 0; r < count; r += tile_rows) {
+            score(first, end, r, count - r < tile_rows ? count - r : tile_rows);
+        }
+    }
+}
+
 // A tile's rows that begin with row n, most likely of the block that this thread takes next: the lines of all their features.
 VQ4J_SHARED Ahead rows_ahead(Rows rows, int64_t n) {
     const int64_t first = n < rows.layout.rows() ? n : 0;
@@ -220,7 +233,6 @@ VQ4J_SHARED Ahead rows_ahead(Rows rows, int64_t n) {
 int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
     float* workspace, int32_t* codes) {
     const int64_t features = rows.layout.features;
-    const int64_t panels = panels_of(codes_count, tile_codes);
     const int64_t count = end - begin;
     const int64_t bad = pack_tiles(rows, packed.centre, begin, end, workspace);
     if (bad != no_bad_row) {
@@ -228,15 +240,10 @@ int64_t assign(Rows rows, PackedCodebook<const float> packed, int64_t codes_coun
     }
 
     BestLanes best;
-    const int64_t piece = panels_in_piece(features, tile_codes);
-    for (int64_t first = 0; first < panels; first += piece) {
-        const int64_t last = first + piece < panels ? first + piece : panels;
-        for (int64_t r = 0; r < count; r += tile_rows) {
-            const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
-            const ScoreTile score = (r == 0 ? score_tiles<true> : score_tiles<false>)[rows_in_tile - 1];
-            score(workspace + r * features, features, packed, first, last, rows_ahead(rows, end + r), r, best);
-        }
-    }
+    for_each_tile(count, codes_count, features, [&](int64_t first, int64_t last, int64_t r, int64_t rows_in_tile) {
+        const ScoreTile score = (r == 0 ? score_tiles<true> : score_tiles<false>)[rows_in_tile - 1];
+        score(workspace + r * features, features, packed, first, last, rows_ahead(rows, end + r), r, best);
+    });
     for (int64_t r = 0; r < count; ++r) {
         codes[begin + r] = best_of_lanes(best.scores[r], best.vectors[r]);
     }

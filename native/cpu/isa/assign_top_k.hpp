@@ -62,7 +62,6 @@ constexpr OfferTile offer_tiles[tile_rows] = {
 int64_t assign_top_k(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t k, int64_t begin,
     int64_t end, float* workspace, float* scores, int32_t* codes) {
     const int64_t features = rows.layout.features;
-    const int64_t panels = panels_of(codes_count, tile_codes);
     const int64_t count = end - begin;
     const int64_t bad = pack_tiles(rows, packed.centre, begin, end, workspace);
     if (bad != no_bad_row) {
@@ -73,14 +72,9 @@ int64_t assign_top_k(Rows rows, PackedCodebook<const float> packed, int64_t code
     for (int64_t r = 0; r < count; ++r) {
         best.row(r).clear();
     }
-    const int64_t piece = panels_in_piece(features, tile_codes);
-    for (int64_t first = 0; first < panels; first += piece) {
-        const int64_t last = first + piece < panels ? first + piece : panels;
-        for (int64_t r = 0; r < count; r += tile_rows) {
-            const int64_t rows_in_tile = count - r < tile_rows ? count - r : tile_rows;
-            offer_tiles[rows_in_tile - 1](workspace + r * features, features, packed, first, last, r, best);
-        }
-    }
+    for_each_tile(count, codes_count, features, [&](int64_t first, int64_t last, int64_t r, int64_t rows_in_tile) {
+        offer_tiles[rows_in_tile - 1](workspace + r * features, features, packed, first, last, r, best);
+    });
     return no_bad_row;
 }
 
