@@ -76,6 +76,14 @@ public:
         }
     }
 
+    // With nothing taken.
+    void release(cudaStream_t stream) {
+        for (const Chunk& chunk : chunks_) {
+            release_to_pool(chunk.memory, stream);
+        }
+        chunks_.clear();
+    }
+
 private:
     static constexpr size_t least_bytes = size_t{1} << 20;
     struct Chunk {
@@ -105,6 +113,18 @@ struct LowerIfLowered {
 class OpenBatch final : public Batch {
 public:
     OpenBatch(int device, cudaStream_t stream) : device_(device), stream_(stream) {}
+    // In the order of the stream, on the current device.
+    ~OpenBatch() {
+        arena_.release(stream_);
+        for (long long* const page : pages_) {
+            release_to_pool(page, stream_);
+        }
+        if (further_ != nullptr) {
+            release_to_pool(further_, stream_);
+        }
+    }
+    OpenBatch(const OpenBatch&) = delete;
+    OpenBatch& operator=(const OpenBatch&) = delete;
 
     bool is_of(int device, cudaStream_t stream) const { return device_ == device && stream_ == stream; }
 
@@ -371,7 +391,7 @@ private:
     std::unordered_map<uint64_t, int32_t> seen_;
     int64_t uses_ = 0;
     std::unique_ptr<Results> results_;
-    Pages verdict_pages_;
+    std::shared_ptr<Pages> verdict_pages_ = std::make_shared<Pages>();
     std::vector<long long*> pages_;            // watched numbers on the device
     std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
     size_t watched_ = 0;
@@ -420,6 +440,19 @@ OpenBatch* take_batch(int device, cudaStream_t stream) {
         }
     }
     return new OpenBatch(device, stream);
+}
+
+// What is kept of a stream between its batches.
+std::vector<std::unique_ptr<OpenBatch>> take_idle_batches(int device, cudaStream_t stream) {
+    const std::lock_guard<std::mutex> lock(shared_mutex);
+    const auto first = std::stable_partition(idle_batches.begin(), idle_batches.end(),
+        [=](const OpenBatch* batch) { return !batch->is_of(device, stream); });
+    std::vector<std::unique_ptr<OpenBatch>> taken;
+    for (auto each = first; each != idle_batches.end(); ++each) {
+        taken.emplace_back(*each);
+    }
+    idle_batches.erase(first, idle_batches.end());
+    return taken;
 }
 
 // The thread has no open batch any more.
@@ -638,6 +671,17 @@ int32_t vq4j_cuda_drop_batch(int64_t batch) {
     return guarded([&] {
         require_open(batch);
         close_open_batch();
+    });
+}
+
+int32_t vq4j_cuda_forget_stream(void* stream) {
+    return guarded([&] {
+        const auto s = static_cast<cudaStream_t>(stream);
+        if (Batch::open(s) != nullptr) {
+            invalid("batch " + std::to_string(open_number) + " is open on the stream; need it submitted or dropped first");
+        }
+        wait_for(s);
+        take_idle_batches(current_device(), s).clear();
     });
 }
 

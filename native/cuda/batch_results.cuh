@@ -6,7 +6,9 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "cuda/batch_counts.cuh"
@@ -86,9 +88,15 @@ struct Fetch {
 constexpr size_t page_watches = 64;
 constexpr size_t page_bytes = page_watches * sizeof(long long);
 
-// Pages of device memory, in the order of a stream.
+// Pages of device memory, in the order of a stream. They last as long as what is on them is looked at: the stream's batches,
+// and results of them that have not been finished.
 class Pages {
 public:
+    Pages() = default;
+    ~Pages() { std::for_each(memory_.begin(), memory_.end(), release_after_batches); }
+    Pages(const Pages&) = delete;
+    Pages& operator=(const Pages&) = delete;
+
     long long* take(cudaStream_t stream) {
         constexpr size_t pages_at_once = 64;
         {
@@ -101,6 +109,7 @@ public:
         }
         auto* const memory = static_cast<long long*>(allocate_from_pool(pages_at_once * page_bytes, stream));
         const std::lock_guard<std::mutex> lock(shared_mutex);
+        memory_.push_back(memory);
         for (size_t page = 1; page < pages_at_once; ++page) {
             idle_.push_back(memory + page * page_watches);
         }
@@ -111,6 +120,7 @@ public:
     void give_back(const std::vector<long long*>& pages) { idle_.insert(idle_.end(), pages.begin(), pages.end()); }
 
 private:
+    std::vector<void*> memory_;
     std::vector<long long*> idle_;
 };
 
@@ -120,10 +130,11 @@ inline thread_local int64_t failed_watch = -1;
 // What a batch brings to the host, and the host memory that it uses.
 class Results {
 public:
-    Results(Pages& pages, int device, cudaStream_t stream) : pages_(pages), device_(device), stream_(stream) {}
+    Results(std::shared_ptr<Pages> pages, int device, cudaStream_t stream)
+        : pages_(std::move(pages)), device_(device), stream_(stream) {}
     ~Results() {
         const std::lock_guard<std::mutex> lock(shared_mutex);
-        pages_.give_back(verdict_);
+        pages_->give_back(verdict_);
         idle_blocks.insert(idle_blocks.begin(), blocks_.begin(), blocks_.end());
         if (event_ != nullptr) {
             idle_events[device_].push_back(event_);
@@ -147,7 +158,7 @@ public:
     // Where a page of what is watched stays on the device, of which `watched` numbers are in use.
     long long* verdict(size_t page) {
         while (verdict_.size() <= page) {
-            verdict_.push_back(pages_.take(stream_));
+            verdict_.push_back(pages_->take(stream_));
         }
         return verdict_[page];
     }
@@ -202,7 +213,7 @@ public:
     std::vector<Fetch> fetches;
 
 private:
-    Pages& pages_;
+    std::shared_ptr<Pages> pages_;
     int device_;
     cudaStream_t stream_;
     std::vector<HostBlock> blocks_;

@@ -700,7 +700,7 @@ void a_graph_that_the_driver_refuses_is_run_kernel_by_kernel(Implementation& on)
     }
 }
 
-// Another stream may still use what the default stream does not. The last test: the process remembers that there was one.
+// Another stream may still use what the default stream does not. From here on: the process remembers that there was one.
 void memory_is_given_back_once_all_streams_are_done(Implementation& on) {
     const Array<float> used(on, 10);
     CHECK_OK(vq4j_cuda_clear(reinterpret_cast<void*>(uintptr_t{64}), used, sizeof(float)));
@@ -710,6 +710,48 @@ void memory_is_given_back_once_all_streams_are_done(Implementation& on) {
         waits = Counts::now().waits;
     }
     CHECK(Counts::now().waits == waits + 1);
+}
+
+// Graphs and memory of the operations at once, the pages of what was found when the last batch is finished.
+void what_is_kept_of_a_stream_is_given_back_when_it_is_forgotten(Implementation& on) {
+    const Lookups lookups(on);
+    const Array<float> sums(on, codes_count * features);
+    void* const stream = reinterpret_cast<void*>(uintptr_t{128});
+    const auto begin_on_stream = [&] {
+        int64_t batch = 0;
+        CHECK_OK(vq4j_cuda_begin_batch(stream, &batch));
+        return batch;
+    };
+    const auto bytes_in_use = [&] {
+        CHECK_OK(vq4j_cuda_synchronize_device());
+        return host_run::device_memory_bytes();
+    };
+    for (const bool finished_before : {false, true}) {
+        const size_t bytes = bytes_in_use();
+        int64_t batch = 0;
+        for (int repeat = 0; repeat < 3; ++repeat) {
+            if (repeat > 0) {
+                CHECK_OK(vq4j_cuda_finish_batch(batch));
+            }
+            batch = begin_on_stream();
+            CHECK_OK(vq4j_cuda_lookup(stream, lookups.codebook, codes_count, repeat < 2 ? lookups.good : lookups.bad, 1, 1,
+                features, lookups.out));
+            CHECK_OK(vq4j_cuda_scatter(stream, lookups.codebook, 1, 1, features, lookups.good, codes_count, sums));
+            CHECK_FAILS(vq4j_cuda_forget_stream(stream), VQ4J_INVALID_ARGUMENT, "is open on the stream");
+            CHECK_OK(vq4j_cuda_submit_batch(batch));
+        }
+        CHECK(bytes_in_use() > bytes);
+        if (finished_before) {
+            CHECK_FAILS(vq4j_cuda_finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code -5 of row 0");
+        }
+        CHECK_OK(vq4j_cuda_forget_stream(stream));
+        if (!finished_before) {
+            CHECK(bytes_in_use() > bytes);
+            CHECK_FAILS(vq4j_cuda_finish_batch(batch), VQ4J_INVALID_ARGUMENT, "code -5 of row 0");
+        }
+        CHECK(bytes_in_use() == bytes);
+        CHECK_OK(vq4j_cuda_forget_stream(stream));
+    }
 }
 #endif
 
@@ -760,7 +802,8 @@ int main() {
     int of_host_run = 0;
 #ifdef VQ4J_HOST_RUN
     of_host_run = run({TEST(a_graph_that_the_driver_refuses_is_run_kernel_by_kernel),
-                          TEST(memory_is_given_back_once_all_streams_are_done)},
+                          TEST(memory_is_given_back_once_all_streams_are_done),
+                          TEST(what_is_kept_of_a_stream_is_given_back_when_it_is_forgotten)},
         {cuda()});
 #endif
     return of_both != 0 || of_device != 0 || of_host_run != 0;

@@ -56,6 +56,13 @@ VQ4J_API int32_t vq4j_cuda_synchronize(void* stream);
 /** Waits until all that was put on any stream of the current device is done, by whatever library. Not within a batch. */
 VQ4J_API int32_t vq4j_cuda_synchronize_device(void);
 
+/**
+ * Waits for a stream of the current device and gives back what is kept of it between batches: graphs and device memory. For a
+ * stream that is about to be destroyed, whose address a new one may get. Batches that have been submitted to it can be finished
+ * afterwards. VQ4J_INVALID_ARGUMENT where the calling thread has a batch open on it; no other thread may have one.
+ */
+VQ4J_API int32_t vq4j_cuda_forget_stream(void* stream);
+
 /** How many checks of data the calling thread's open batch has so far; 0 without one. They are numbered from 0. */
 VQ4J_API int64_t vq4j_cuda_checks(void);
 

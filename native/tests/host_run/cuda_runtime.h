@@ -1,6 +1,6 @@
 // Stands in for the CUDA toolkit's header of this name when g++ compiles .cu files for a host run: the part of the language
-// and of the runtime API that the sources of vq4j use. Host and device memory are one. Streams run at
-// once, but graphs wait until something needs what they do: the host must not look at their results before it has waited.
+// and of the runtime API that the sources of vq4j use. Host and device memory are one. Streams run at once, but graphs wait
+// until something needs what they do: the host must not look at their results before it has waited.
 #ifndef VQ4J_TESTS_HOST_RUN_CUDA_RUNTIME_H
 #define VQ4J_TESTS_HOST_RUN_CUDA_RUNTIME_H
 
@@ -150,7 +150,12 @@ enum cudaError_t {
 
 enum cudaMemcpyKind { cudaMemcpyDeviceToHost = 2, cudaMemcpyDefault = 4 };
 
-enum cudaMemoryType { cudaMemoryTypeUnregistered = 0, cudaMemoryTypeHost = 1, cudaMemoryTypeDevice = 2, cudaMemoryTypeManaged = 3 };
+enum cudaMemoryType {
+    cudaMemoryTypeUnregistered = 0,
+    cudaMemoryTypeHost = 1,
+    cudaMemoryTypeDevice = 2,
+    cudaMemoryTypeManaged = 3
+};
 
 struct cudaPointerAttributes {
     cudaMemoryType type;

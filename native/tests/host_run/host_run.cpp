@@ -393,7 +393,8 @@ std::map<uintptr_t, size_t> device_memory;  // bytes at their begin
 
 std::atomic<bool> refuses_graphs{false};
 std::recursive_mutex later_mutex;  // held while the work runs, so that it stays in order
-std::deque<std::function<void()>>& waiting_work = *new std::deque<std::function<void()>>;  // never destroyed: memory may wait in it
+// Never destroyed: memory may wait in it.
+std::deque<std::function<void()>>& waiting_work = *new std::deque<std::function<void()>>;
 bool is_catching_up;
 
 }  // namespace
@@ -443,6 +444,15 @@ bool is_device_memory(const void* address) {
     }
     const auto& [begin, bytes] = *std::prev(after);
     return at < begin + bytes;
+}
+
+size_t device_memory_bytes() {
+    const std::lock_guard<std::mutex> lock(device_mutex);
+    size_t bytes = 0;
+    for (const auto& [begin, size] : device_memory) {
+        bytes += size;
+    }
+    return bytes;
 }
 
 void refuse_graphs(bool refuse) {

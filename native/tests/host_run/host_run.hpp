@@ -69,6 +69,7 @@ size_t shared_limit(const void* kernel);
 void note_device_memory(const void* memory, size_t bytes);
 void forget_device_memory(const void* memory);
 bool is_device_memory(const void* address);
+size_t device_memory_bytes();  // of all that has not been given back
 
 // Work that waits until the host or another launch needs it, in its order.
 void later(std::function<void()> work);
