@@ -74,14 +74,18 @@ private:
         std::unique_ptr<unsigned char, Free> memory;
     };
 
-    // One block of the size of all, so that the next operation finds it all in one piece.
-    void join_blocks() {
+    // One block of the size of all, so that the next operation finds it all in one piece; none where that is not to be had: a
+    // destructor calls this.
+    void join_blocks() noexcept {
         size_t bytes = 0;
         for (const Block& block : blocks_) {
             bytes += block.bytes;
         }
         blocks_.clear();
-        blocks_.emplace_back(bytes);
+        try {
+            blocks_.emplace_back(bytes);
+        } catch (const std::bad_alloc&) {
+        }
     }
 
     std::vector<Block> blocks_;
