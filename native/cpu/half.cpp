@@ -13,17 +13,17 @@ using namespace vq4j;
 
 int32_t vq4j_cpu_assign_half(const uint16_t* rows, int32_t type, int64_t outer, int64_t inner, int64_t features,
     const void* packed, int64_t codes_count, int32_t* codes, float* widened) {
-    if (widened != nullptr && inner > 1) {
-        // The blocks are row-major, what is asked for is not.
-        const int32_t status = vq4j_cpu_widen(rows, type, outer * features * inner, widened);
-        return status != VQ4J_OK ? status
-                                 : vq4j_cpu_assign(widened, outer, inner, features, packed, codes_count, codes);
-    }
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
         check_half_type(type);
         check_present({rows, packed, codes});
+        if (widened != nullptr && inner > 1) {
+            // The blocks are row-major, what is asked for is not.
+            require_ok(vq4j_cpu_widen(rows, type, layout.rows() * features, widened));
+            require_ok(vq4j_cpu_assign(widened, outer, inner, features, packed, codes_count, codes));
+            return;
+        }
         const Kernels& table = kernels();
         const PackedCodebook<const float> view =
             packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);

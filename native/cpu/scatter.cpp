@@ -176,11 +176,12 @@ int32_t vq4j_cpu_codebook_gradient(const float* rows, const float* grad, int64_t
 int32_t vq4j_cpu_gradients(const float* rows, const float* grad, int64_t outer, int64_t inner, int64_t features,
     const float* codebook, const int32_t* codes, int64_t codes_count, float input_coefficient, float codebook_coefficient,
     float nu, float* out_rows, float* out_codebook) {
-    const int32_t status =
-        vq4j_cpu_input_gradient(rows, grad, outer, inner, features, codebook, codes, input_coefficient, out_rows);
-    return status != VQ4J_OK ? status
-                             : vq4j_cpu_codebook_gradient(rows, nu == 0.0f ? nullptr : grad, outer, inner, features, codebook,
-                                   codes, codes_count, codebook_coefficient, nu, out_codebook);
+    return guarded([&] {
+        require_ok(
+            vq4j_cpu_input_gradient(rows, grad, outer, inner, features, codebook, codes, input_coefficient, out_rows));
+        require_ok(vq4j_cpu_codebook_gradient(rows, nu == 0.0f ? nullptr : grad, outer, inner, features, codebook, codes,
+            codes_count, codebook_coefficient, nu, out_codebook));
+    });
 }
 
 int32_t vq4j_cpu_scatter(const float* rows, int64_t outer, int64_t inner, int64_t features, const int32_t* codes,

@@ -165,9 +165,7 @@ void map(Numbers rows, int64_t outer, int64_t inner, int64_t features, const flo
     const Layout layout = checked_linear(outer, inner, features, out_features);
     check_present({rows.values, weight, out});
     const int64_t bytes = vq4j_cuda_packed_codebook_bytes(out_features, features);
-    if (bytes < 0) {
-        invalid(last_message());
-    }
+    require_ok(bytes < 0 ? VQ4J_INVALID_ARGUMENT : VQ4J_OK);
     const DeviceScratch<float> memory(bytes / static_cast<int64_t>(sizeof(float)), stream);
     const auto packed = packed_view(memory.get(), out_features, features);
     const DeviceFirstBad bad_weights(stream);

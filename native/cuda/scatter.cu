@@ -190,15 +190,15 @@ int32_t vq4j_cuda_codebook_gradient(void* stream, const float* rows, const float
 int32_t vq4j_cuda_gradients(void* stream, const float* rows, const float* grad, int64_t outer, int64_t inner,
     int64_t features, const float* codebook, const int32_t* codes, int64_t codes_count, float input_coefficient,
     float codebook_coefficient, float nu, float* out_rows, float* out_codebook) {
-    if (inner != 1) {
-        // The rows of a code lie as single floats, which would be written one sector each.
-        const int32_t status = vq4j_cuda_input_gradient(
-            stream, rows, grad, outer, inner, features, codebook, codes, input_coefficient, out_rows);
-        return status != VQ4J_OK ? status
-                                 : vq4j_cuda_codebook_gradient(stream, rows, nu == 0.0f ? nullptr : grad, outer, inner,
-                                       features, codebook, codes, codes_count, codebook_coefficient, nu, out_codebook);
-    }
     return guarded([&] {
+        if (inner != 1) {
+            // The rows of a code lie as single floats, which would be written one sector each.
+            require_ok(vq4j_cuda_input_gradient(
+                stream, rows, grad, outer, inner, features, codebook, codes, input_coefficient, out_rows));
+            require_ok(vq4j_cuda_codebook_gradient(stream, rows, nu == 0.0f ? nullptr : grad, outer, inner, features,
+                codebook, codes, codes_count, codebook_coefficient, nu, out_codebook));
+            return;
+        }
         const Layout layout = checked_rows(outer, inner, features);
         check_codebook(codes_count, features);
         check_present({rows, codebook, codes, out_rows, out_codebook});
