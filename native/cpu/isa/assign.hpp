@@ -13,6 +13,7 @@
 
 #include "cpu/assign_blocks.hpp"
 #include "cpu/first_bad.hpp"
+#include "cpu/isa/blocks.hpp"
 #include "cpu/isa/vector.hpp"
 #include "cpu/kernels.hpp"
 
@@ -148,11 +149,33 @@ VQ4J_SHARED bool centre_row(const float* row, Stride stride, int64_t features, c
     return finite;
 }
 
-// Centres `count` rows that lie in lines into a tile, [D][count], with room for a vector behind it. False where one is not
-// finite.
-VQ4J_SHARED bool centre_lines(Rows rows, const float* centre, int64_t first, int64_t count, float* tile) {
+// Centres `count` rows, at most a vector of them, into columns: element d of row r goes to columns[d * pitch + r], and what is
+// behind the rows up to the pitch is finite. There is room for a vector behind. False where a row is not finite.
+VQ4J_SHARED bool centre_rows(Rows rows, const float* centre, int64_t first, int64_t count, int64_t pitch, float* columns) {
     const int64_t features = rows.layout.features;
     Floats bad = all(0.0f);
+    // Whole vectors: what they write too much is written over by the next ones.
+    if (rows.layout.stride() != 1) {
+        bool finite = true;
+        for_each_run(rows.layout, first, first + count, count, [&](int64_t run, int64_t run_rows) {
+            const float* const corner = rows.row(run);
+            for (int64_t d = 0; d < features; ++d) {
+                const float* const values = corner + d * rows.layout.stride();
+                float* const column = columns + d * pitch + run - first;
+                if (run == first) {
+                    const Floats value = load_first(values, run_rows);
+                    note_not_finite(value, bad);
+                    store(column, value - all(centre[d]));
+                    continue;
+                }
+                for (int64_t r = 0; r < run_rows; ++r) {
+                    finite &= is_finite(values[r]);
+                    column[r] = values[r] - centre[d];
+                }
+            }
+        });
+        return finite && !any_nan(bad);
+    }
     for_each_vector(features, [&](int64_t d, auto access) {
         Floats values[lanes];
 #pragma GCC unroll 16
@@ -164,47 +187,29 @@ VQ4J_SHARED bool centre_lines(Rows rows, const float* centre, int64_t first, int
                 values[r] = value - access.load(centre + d);
             }
         }
-        if (count == 1) {
-            access.store(tile + d, values[0]);
+        if (pitch == 1) {
+            access.store(columns + d, values[0]);
             return;
         }
         transpose(values);
-        // Whole vectors: what they write too much is written over by the next ones.
 #pragma GCC unroll 16
         for (int64_t i = 0; i < lanes; ++i) {
             if (i < features - d) {
-                store(tile + (d + i) * count, values[i]);
+                store(columns + (d + i) * pitch, values[i]);
             }
         }
     });
     return !any_nan(bad);
 }
 
-// Centres `count` rows into a tile, [D][count]. Returns the first bad one, or no_bad_row.
-int64_t pack_tile(Rows rows, const float* centre, int64_t first, int64_t count, float* tile) {
-    const int64_t features = rows.layout.features;
-    bool bad = false;
-    if (rows.layout.stride() == 1) {
-        bad = !centre_lines(rows, centre, first, count, tile);
-    } else {
-        for (int64_t r = 0; r < count; ++r) {
-            const float* const row = rows.row(first + r);
-            for (int64_t d = 0; d < features; ++d) {
-                const float value = row[d * rows.layout.stride()];
-                bad |= !is_finite(value);
-                tile[d * count + r] = value - centre[d];
-            }
-        }
-    }
-    return bad ? first_not_finite(rows.data, rows.layout, first, first + count) : no_bad_row;
-}
-
-// Centres rows into tiles. Returns the first bad one, or no_bad_row.
+// Centres rows into tiles, [D][rows of the tile]. Returns the first bad one, or no_bad_row.
 int64_t pack_tiles(Rows rows, const float* centre, int64_t begin, int64_t end, float* tiles) {
     int64_t bad = no_bad_row;
     for (int64_t n = begin; n < end && bad == no_bad_row; n += tile_rows) {
         const int64_t rows_in_tile = end - n < tile_rows ? end - n : tile_rows;
-        bad = pack_tile(rows, centre, n, rows_in_tile, tiles + (n - begin) * rows.layout.features);
+        if (!centre_rows(rows, centre, n, rows_in_tile, rows_in_tile, tiles + (n - begin) * rows.layout.features)) {
+            bad = first_not_finite(rows.data, rows.layout, n, n + rows_in_tile);
+        }
     }
     return bad;
 }

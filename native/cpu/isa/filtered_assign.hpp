@@ -216,34 +216,6 @@ struct FilteredBlock {
     alignas(64) int32_t words[most_block_words];    // [tiles][words][rows of a tile]
 };
 
-// Centres at most 16 rows: columns[D][16], the last lanes any numbers. False where a row is not finite.
-VQ4J_SHARED bool centre_columns(Rows rows, const float* centre, int64_t first, int64_t count, float* columns) {
-    const int64_t features = rows.layout.features;
-    if (count < lanes) {
-        for (int64_t d = 0; d < features; ++d) {
-            store(columns + d * lanes, all(0.0f));
-        }
-    }
-    if (rows.layout.stride() == 1) {
-        transpose_lines<true>([=](int64_t r, int64_t d) { return rows.row(first + r) + d; }, count, features, columns, lanes);
-    } else {
-        for_each_run(rows.layout, first, first + count, count, [=](int64_t run, int64_t run_rows) {
-            const float* const corner = rows.row(run);
-            for (int64_t d = 0; d < features; ++d) {
-                store_first(columns + d * lanes + run - first, run_rows,
-                    load_first(corner + d * rows.layout.stride(), run_rows));
-            }
-        });
-    }
-    Floats bad = all(0.0f);
-    for (int64_t d = 0; d < features; ++d) {
-        const Floats value = load(columns + d * lanes);
-        note_not_finite(value, bad);
-        store(columns + d * lanes, value - all(centre[d]));
-    }
-    return !any_nan(bad);
-}
-
 // Rounds a tile of centred rows.
 VQ4J_SHARED void round_columns(const float* columns, int64_t features, float radius, bool directions, int64_t tile,
     FilteredBlock& block) {
@@ -653,7 +625,7 @@ int64_t assign_filtered(Rows rows, PackedCodebook<const float> packed, int64_t c
     FilteredBlock block;
     for (int64_t tile = 0; tile < tiles; ++tile) {
         float* const columns = workspace + tile * lanes * features;
-        if (!centre_columns(rows, packed.centre, begin + tile * lanes, rows_of(tile), columns)) {
+        if (!centre_rows(rows, packed.centre, begin + tile * lanes, rows_of(tile), lanes, columns)) {
             return first_not_finite(rows.data, rows.layout, begin, end);
         }
         round_columns(columns, features, bounds.radius, directions, tile, block);
