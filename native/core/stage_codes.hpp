@@ -50,10 +50,13 @@ void for_each_stage_code(const StageCodes& codes, int64_t begin, int64_t end, Bo
     }
 }
 
-[[noreturn]] inline void code_out_of_stage(int64_t code, int64_t position, const StageCodes& codes) {
-    const int64_t first = codes.first_code(position);
+[[noreturn]] inline void code_out_of_stage(int64_t code, int64_t position, int64_t first_code, int64_t codes_count) {
     invalid("code " + std::to_string(code) + " at position " + std::to_string(position) + " is out of range; need "
-        + std::to_string(first) + " <= code < " + std::to_string(first + codes.codes_count));
+        + std::to_string(first_code) + " <= code < " + std::to_string(first_code + codes_count));
+}
+
+[[noreturn]] inline void code_out_of_stage(int64_t code, int64_t position, const StageCodes& codes) {
+    code_out_of_stage(code, position, codes.first_code(position), codes.codes_count);
 }
 
 }  // namespace vq4j

@@ -80,6 +80,7 @@ void moments(const InputRows& input, int64_t samples, int64_t groups, float* mea
             }
         }
     });
+    FirstBad overflow;
     parallel_ranges(samples, spans * features, [&](int64_t first, int64_t last) {
         const int64_t width = features / groups;
         for (int64_t i = first * groups; i < last * groups; ++i) {
@@ -95,8 +96,12 @@ void moments(const InputRows& input, int64_t samples, int64_t groups, float* mea
             }
             mean[i] = static_cast<float>(total.mean);
             variance[i] = static_cast<float>(total.squares / total.count);
+            if (!is_finite(mean[i]) || !is_finite(variance[i])) {
+                overflow.note(sample);
+            }
         }
     });
+    overflow.require_finite("the variance of z");
 }
 
 // The layout of rows whose moments can be taken.

@@ -2,6 +2,8 @@
 #include <cstring>
 
 #include "core/arguments.hpp"
+#include "core/stage_codes.hpp"
+#include "cpu/first_bad.hpp"
 #include "cpu/kernels.hpp"
 #include "cpu/thread_pool.hpp"
 #include "vq4j/cpu.h"
@@ -26,7 +28,7 @@ template <typename Body>
 void for_each_code_stretch(int64_t outer, int64_t inner, int64_t stages, int64_t stage, Body body) {
     check_sizes({{"outer", outer}, {"inner", inner}, {"stages", stages}});
     check_part(stage, 1, "stages", stages);
-    parallel_ranges(outer, inner, [=](int64_t begin, int64_t end) {
+    parallel_ranges(outer, inner, [&](int64_t begin, int64_t end) {
         for (int64_t o = begin; o < end; ++o) {
             body(o * inner, (o * stages + stage) * inner);
         }
@@ -86,13 +88,19 @@ int32_t vq4j_cpu_put_codes(const int32_t* codes, int64_t outer, int64_t inner, i
 }
 
 int32_t vq4j_cpu_take_codes(const int32_t* codes, int64_t outer, int64_t inner, int64_t stages, int64_t stage,
-    int32_t offset, int32_t* out) {
+    int32_t offset, int64_t codes_count, int32_t* out) {
     return guarded([&] {
         check_present({codes, out});
-        for_each_code_stretch(outer, inner, stages, stage, [=](int64_t own, int64_t among) {
+        FirstBad bad;
+        for_each_code_stretch(outer, inner, stages, stage, [&](int64_t own, int64_t among) {
             for (int64_t i = 0; i < inner; ++i) {
-                out[own + i] = codes[among + i] - offset;
+                const int64_t code = int64_t{codes[among + i]} - offset;
+                if (codes_count > 0 && (code < 0 || code >= codes_count)) {
+                    bad.note(among + i);
+                }
+                out[own + i] = static_cast<int32_t>(code);
             }
         });
+        bad.require_none([&](int64_t i) { code_out_of_stage(codes[i], i, offset, codes_count); });
     });
 }

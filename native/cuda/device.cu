@@ -1,10 +1,18 @@
 // The devices of the machine.
+#include <string>
+#include <utility>
+
 #include "cuda/launch.cuh"
 #include "vq4j/cuda.h"
 
 using namespace vq4j;
 
 namespace vq4j::devices {
+
+constexpr int none = -1;
+
+// The thread's device before it used another.
+thread_local int left = none;
 
 // Empty where the kernels run there.
 std::string why_not(int device) {
@@ -39,7 +47,24 @@ int32_t vq4j_cuda_device_count(int32_t* count) {
 }
 
 int32_t vq4j_cuda_use_device(int32_t device) {
-    return guarded([&] { check(cudaSetDevice(device), "use device"); });
+    return guarded([&] {
+        const int current = current_device();
+        if (current == device) {
+            return;
+        }
+        check(cudaSetDevice(device), "use device");
+        if (devices::left == devices::none) {
+            devices::left = current;
+        }
+    });
+}
+
+int32_t vq4j_cuda_leave_device(void) {
+    return guarded([] {
+        if (devices::left != devices::none) {
+            check(cudaSetDevice(std::exchange(devices::left, devices::none)), "leave device");
+        }
+    });
 }
 
 const char* vq4j_cuda_device_name(int32_t device) {

@@ -33,7 +33,7 @@ struct Pass {
     float* mean;
     float* variance;
     FinishedBlocks finished;  // a counter for each span, and where there are several of a sample one for each sample
-    BadRows bad;
+    BadRows bad;  // and behind the rows, the samples whose moments overflow
 
     __device__ void sum_chunk(int64_t chunk_number, int64_t d) const {
         const Chunk chunk = samples.chunk(chunk_number);
@@ -106,8 +106,13 @@ __global__ void __launch_bounds__(most_threads) moments_kernel(Pass<Numbers> pas
         for (int64_t d = group * width; d < (group + 1) * width; ++d) {
             total = combine(total, columns[d]);
         }
-        pass.mean[sample * pass.groups + group] = static_cast<float>(total.mean);
-        pass.variance[sample * pass.groups + group] = static_cast<float>(total.squares / total.count);
+        const float mean = static_cast<float>(total.mean);
+        const float variance = static_cast<float>(total.squares / total.count);
+        pass.mean[sample * pass.groups + group] = mean;
+        pass.variance[sample * pass.groups + group] = variance;
+        if (!is_finite(mean) || !is_finite(variance)) {
+            pass.bad.note(pass.layout.rows() + sample);
+        }
     }
 }
 
@@ -133,7 +138,9 @@ void moments(Numbers rows, int64_t outer, int64_t inner, int64_t features, int64
         of_spans.get(), mean, variance, finished.get(), bad.rows()};
     launch(moments_kernel<Numbers>, blocks_for(samples * spans * blocks_of_span, 1), static_cast<unsigned>(threads), 0,
         stream, pass);
-    bad.require_finite("z");
+    bad.require_none([rows_count = layout.rows()](int64_t row) {
+        row < rows_count ? not_finite("z", row) : not_finite("the variance of z", row - rows_count);
+    });
 }
 
 }  // namespace vq4j::moments

@@ -1,6 +1,8 @@
 // Parts of tensors, taken out and put back: features of a group, codes of a stage. A thread an element of the part. Copies,
 // bound by memory.
 #include "core/arguments.hpp"
+#include "core/stage_codes.hpp"
+#include "cuda/first_bad.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/numbers.cuh"
 #include "vq4j/cuda.h"
@@ -75,6 +77,22 @@ struct TakeCodes {
     __device__ void operator()(int64_t i) const { out[i] = codes[stage.among_all(i)] - offset; }
 };
 
+// As TakeCodes, and notes what is no code of the stage.
+struct TakeCheckedCodes {
+    TakeCodes take;
+    int64_t codes_count;
+    BadRows bad;
+
+    __device__ void operator()(int64_t i) const {
+        const int64_t at = take.stage.among_all(i);
+        const int64_t code = int64_t{take.codes[at]} - take.offset;
+        if (code < 0 || code >= codes_count) {
+            bad.note(at);
+        }
+        take.out[i] = static_cast<int32_t>(code);
+    }
+};
+
 Stage checked_stage(int64_t outer, int64_t inner, int64_t stages, int64_t stage) {
     check_sizes({{"outer", outer}, {"inner", inner}, {"stages", stages}});
     check_part(stage, 1, "stages", stages);
@@ -131,10 +149,20 @@ int32_t vq4j_cuda_put_codes(void* stream, const int32_t* codes, int64_t outer, i
 }
 
 int32_t vq4j_cuda_take_codes(void* stream, const int32_t* codes, int64_t outer, int64_t inner, int64_t stages,
-    int64_t stage, int32_t offset, int32_t* out) {
+    int64_t stage, int32_t offset, int64_t codes_count, int32_t* out) {
     return guarded([&] {
         const parts::Stage place = parts::checked_stage(outer, inner, stages, stage);
         check_present({codes, out});
-        for_each(outer * inner, static_cast<cudaStream_t>(stream), parts::TakeCodes{codes, place, offset, out});
+        const auto s = static_cast<cudaStream_t>(stream);
+        const parts::TakeCodes take{codes, place, offset, out};
+        if (codes_count == 0) {
+            for_each(outer * inner, s, take);
+            return;
+        }
+        const DeviceFirstBad bad(s);
+        for_each(outer * inner, s, parts::TakeCheckedCodes{take, codes_count, bad.rows()});
+        bad.require_none([=](int64_t position) {
+            code_out_of_stage(read_back(codes + position, s), position, offset, codes_count);
+        });
     });
 }

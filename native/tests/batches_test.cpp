@@ -755,6 +755,30 @@ void what_is_kept_of_a_stream_is_given_back_when_it_is_forgotten(Implementation&
 }
 #endif
 
+#ifdef VQ4J_HOST_RUN
+void the_device_that_was_current_is_so_again(Implementation&) {
+    const auto is_current = [](int expected) {
+        int device = -1;
+        return cudaGetDevice(&device) == cudaSuccess && device == expected;
+    };
+    for (const int before : {0, 1}) {
+        CHECK(cudaSetDevice(before) == cudaSuccess);
+        CHECK_OK(vq4j_cuda_leave_device());
+        CHECK(is_current(before));
+        for (int repeat = 0; repeat < 2; ++repeat) {
+            CHECK_OK(vq4j_cuda_use_device(1 - before));
+            CHECK_OK(vq4j_cuda_use_device(before));
+            CHECK_OK(vq4j_cuda_use_device(1 - before));
+            CHECK(is_current(1 - before));
+            CHECK_FAILS(vq4j_cuda_use_device(7), VQ4J_DEVICE_ERROR, "use device");
+            CHECK_OK(vq4j_cuda_leave_device());
+            CHECK(is_current(before));
+        }
+    }
+    CHECK(cudaSetDevice(0) == cudaSuccess);
+}
+#endif
+
 void the_device_of_memory_is_known(Implementation& on) {
     const Array<float> of_device(on, 10);
     const float of_host = 0.0f;
@@ -801,7 +825,8 @@ int main() {
         {cuda()});
     int of_host_run = 0;
 #ifdef VQ4J_HOST_RUN
-    of_host_run = run({TEST(a_graph_that_the_driver_refuses_is_run_kernel_by_kernel),
+    of_host_run = run({TEST(the_device_that_was_current_is_so_again),
+                          TEST(a_graph_that_the_driver_refuses_is_run_kernel_by_kernel),
                           TEST(memory_is_given_back_once_all_streams_are_done),
                           TEST(what_is_kept_of_a_stream_is_given_back_when_it_is_forgotten)},
         {cuda()});

@@ -269,8 +269,13 @@ void codes_of_a_stage_are_put_among_those_of_all_and_taken_back(Implementation& 
     CHECK_OK(on->put_codes(own, 2, 3, 3, 1, 100, all));
     CHECK((all.read()
         == std::vector<int32_t>{0, 0, 0, 104, -1, 106, 0, 0, 0, 0, 0, 0, 107, 108, 109, 0, 0, 0}));
-    CHECK_OK(on->take_codes(all, 2, 3, 3, 1, 100, back));
+    CHECK_OK(on->take_codes(all, 2, 3, 3, 1, 100, 0, back));
     CHECK((back.read() == std::vector<int32_t>{4, -101, 6, 7, 8, 9}));
+    CHECK_OK(on->take_codes(all, 2, 3, 3, 1, -1, 111, back));
+    CHECK_FAILS(on->take_codes(all, 2, 3, 3, 1, 100, 10, back), VQ4J_INVALID_ARGUMENT, "code -1 at position 4",
+        "need 100 <= code < 110");
+    CHECK_FAILS(on->take_codes(all, 2, 3, 3, 1, -1, 110, back), VQ4J_INVALID_ARGUMENT, "code 109 at position 14",
+        "need -1 <= code < 109");
     CHECK_FAILS(on->put_codes(own, 2, 3, 3, 3, 0, all), VQ4J_INVALID_ARGUMENT, "stages = 3", "from 3");
 }
 
@@ -600,6 +605,9 @@ void moments_keep_five_digits_far_from_zero(Implementation& on) {
     const Array<float> out(on, 2);
     CHECK_FAILS(on->moments(z, 2, 1, 2, 1, 2, out, out), VQ4J_NOT_FINITE, "z", "row 1");
     CHECK_FAILS(on->moments(z, 1, 1, 4, 1, 3, out, out), VQ4J_INVALID_ARGUMENT, "groups", "features = 4", "3");
+    const Array<float> large(on, Floats{1.0f, 2.0f, 1e22f, -1e22f, 3e38f, -3e38f});
+    CHECK_FAILS(on->moments(large, 6, 1, 1, 3, 1, out, out), VQ4J_NOT_FINITE, "the variance of z", "row 1");
+    CHECK_FAILS(on->moments(large, 2, 1, 3, 1, 3, out, out), VQ4J_NOT_FINITE, "the variance of z", "row 0");
 }
 
 // More than one span of 64 chunks of 256 rows, the last of them not full.

@@ -27,8 +27,17 @@ VQ4J_API int32_t vq4j_cuda_device_count(int32_t* count);
 /** The device whose memory this is, or -1: memory of the host. */
 VQ4J_API int32_t vq4j_cuda_device_of(const void* memory, int32_t* device);
 
-/** Makes a device the calling thread's current one. Every other function works on the current device. */
+/**
+ * Makes a device the calling thread's current one until vq4j_cuda_leave_device. Every other function works on the current
+ * device.
+ */
 VQ4J_API int32_t vq4j_cuda_use_device(int32_t device);
+
+/**
+ * Makes the device current again that was before the thread's first vq4j_cuda_use_device since the last of these: other
+ * libraries rely on it. Without one nothing changes.
+ */
+VQ4J_API int32_t vq4j_cuda_leave_device(void);
 
 /** The name of a device, or NULL where there is no such device. Valid until the thread's next call. */
 VQ4J_API const char* vq4j_cuda_device_name(int32_t device);

@@ -234,9 +234,13 @@ VQ4J_API int32_t VQ4J_OPERATION(put_features)(VQ4J_STREAM const float* part, int
 VQ4J_API int32_t VQ4J_OPERATION(put_codes)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
     int64_t stages, int64_t stage, int32_t offset, int32_t* out);
 
-/** The reverse of put_codes, whatever the sign: out[o * inner + i] = codes[(o * stages + stage) * inner + i] - offset. */
+/**
+ * The reverse of put_codes, whatever the sign: out[o * inner + i] = codes[(o * stages + stage) * inner + i] - offset.
+ * @param codes_count of the stage: VQ4J_INVALID_ARGUMENT names the first code of the stage that is not in
+ *     [offset, offset + codes_count). 0: all are taken
+ */
 VQ4J_API int32_t VQ4J_OPERATION(take_codes)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,
-    int64_t stages, int64_t stage, int32_t offset, int32_t* out);
+    int64_t stages, int64_t stage, int32_t offset, int64_t codes_count, int32_t* out);
 
 /**
  * The rows numbered in order, as a row-major matrix: what a mask leaves.
@@ -430,7 +434,7 @@ VQ4J_API int32_t VQ4J_OPERATION(choose_beams)(VQ4J_STREAM const float* distances
  * groups = D (batch norm, affine statistics), of an instance norm with samples = B and groups = D, of a group norm with
  * groups = 32. One read; shifted sums per chunk of 256 rows, combined by Chan's formula in fp64, 64 chunks first, then
  * what these give.
- * VQ4J_NOT_FINITE names the first bad row.
+ * VQ4J_NOT_FINITE names the first bad row, or the first sample ("the variance of z") whose moments overflow.
  * @param groups   divides D
  * @param mean     samples x groups
  * @param variance samples x groups

@@ -192,12 +192,21 @@ inline cudaError_t cudaGetDeviceCount(int* count) {
     return cudaSuccess;
 }
 
+namespace host_run {
+// Of the thread. There is a second device for what chooses one; nothing is counted or run there.
+inline thread_local int current_device = 0;
+}  // namespace host_run
+
 inline cudaError_t cudaSetDevice(int device) {
-    return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+    if (device < 0 || device > 1) {
+        return cudaErrorInvalidDevice;
+    }
+    host_run::current_device = device;
+    return cudaSuccess;
 }
 
 inline cudaError_t cudaGetDevice(int* device) {
-    *device = 0;
+    *device = host_run::current_device;
     return cudaSuccess;
 }
 

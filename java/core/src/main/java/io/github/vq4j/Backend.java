@@ -102,6 +102,19 @@ public final class Backend {
         return new Backend(Kernels.cuda(kernels.device(), stream));
     }
 
+    /**
+     * Waits for the backend's stream and gives back what is kept of it between passes, graphs and device memory: before the
+     * stream is destroyed, or when layers will not use it for long.
+     *
+     * @throws IllegalStateException on the CPU, which has no streams
+     */
+    public void forgetStream() {
+        if (!kernels.onCuda()) {
+            throw new IllegalStateException("need a CUDA backend for a stream, got " + name());
+        }
+        kernels.forgetStream();
+    }
+
     /** Why CUDA does not work here, and the remedy; empty when it does. Found out once. */
     public static Optional<String> whyNoCuda() {
         return Cuda.WHY_NOT;

@@ -193,7 +193,7 @@ final class BeamSearch implements AutoCloseable {
     void giveCodes(int stage, Assignment assignment) {
         RowSelection selection = assignment.selection;
         IntPointer all = selection == null ? assignment.codes : codes.atLeast(allRows);
-        kernels.tensors.takeCodes(best.atLeast(allRows * stages), Rows.matrix(allRows, 1), stages, stage, 0, all);
+        kernels.tensors.takeCodes(best.atLeast(allRows * stages), Rows.matrix(allRows, 1), stages, stage, 0, 0, all);
         if (selection != null) {
             selection.takeCodes(all, assignment.codes);
         }

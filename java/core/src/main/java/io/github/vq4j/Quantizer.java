@@ -971,7 +971,14 @@ public abstract sealed class Quantizer implements AutoCloseable
             return;
         }
         for (int i = 0; i < pass.used; i++) {
-            kernels.tensors.takeCodes(all, pass.rows, codes.size(axis), i, offsetOf(i), pass.assignment(i).codes);
+            kernels.tensors.takeCodes(
+                    all,
+                    pass.rows,
+                    codes.size(axis),
+                    i,
+                    offsetOf(i),
+                    codebookOf(i).codes(),
+                    pass.assignment(i).codes);
         }
     }
 

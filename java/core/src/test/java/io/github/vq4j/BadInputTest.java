@@ -184,6 +184,21 @@ class BadInputTest {
     }
 
     @ParameterizedTest
+    @MethodSource("backends")
+    void codesOutOfRangeOfTheirStage(Backend backend) {
+        try (ResidualVectorQuant layer = ResidualVectorQuant.builder(4, 12, 3)
+                .dim(-1)
+                .backend(backend)
+                .build()) {
+            for (int bad : new int[] {-1, 3, 8, 12, Integer.MIN_VALUE}) {
+                refused(
+                        () -> layer.decode(Tensor.of(new int[] {0, 4, 8, 0, bad, 8}, 2, 3)),
+                        "code " + bad + " at position 4 is out of range; need 4 <= code < 8");
+            }
+        }
+    }
+
+    @ParameterizedTest
     @EnumSource(names = {"BATCH", "GROUP", "INSTANCE"})
     void oneValueForAVariance(Norm norm) {
         try (VectorQuant layer = cpu(32, 10).norm(norm).build()) {
@@ -213,6 +228,23 @@ class BadInputTest {
                             assertThrows(NotFiniteException.class, () -> layer.encode(Tensor.of(z, 3, 32, 7)))
                                     .row());
                 }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("backends")
+    void aVarianceThatOverflows(Backend backend) {
+        for (Norm norm : List.of(Norm.BATCH, Norm.GROUP, Norm.INSTANCE)) {
+            try (VectorQuant layer =
+                    everything(backend).norm(norm).statisticsAffine(false).build()) {
+                layer.forward(batch(7)).close();
+                Tensor z = batch(7);
+                z.floatBuffer().put(40, 1e22f);
+                NotFiniteException failure =
+                        unchanged(layer, NotFiniteException.class, () -> layer.forward(z).loss());
+                assertEquals("the variance of z", failure.tensor(), norm.name());
+                layer.forward(batch(7)).close();
             }
         }
     }

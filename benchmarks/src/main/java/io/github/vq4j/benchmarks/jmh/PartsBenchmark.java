@@ -70,7 +70,7 @@ public class PartsBenchmark extends OperationData {
     /** Codes of one stage of eight. */
     @Benchmark
     public void takeCodes() {
-        kernels.tensors.takeCodes(stagesOfCodes, layout, GROUPS, 0, 0, someCodes);
+        kernels.tensors.takeCodes(stagesOfCodes, layout, GROUPS, 0, 0, 0, someCodes);
     }
 
     /** Codes of every second row. */

@@ -24,14 +24,15 @@ abstract class KernelSection {
         kernels.check(status);
     }
 
-    /** Calls an operation whose "z" is another tensor. */
+    /** Calls an operation whose "z", or "the variance of z", is that of another tensor. */
     final void named(String tensor, Runnable operation) {
         if (tensor.equals("z")) {
             operation.run();
             return;
         }
         kernels.withFailures(
-                failure -> failure.tensor().equals("z") ? new NotFiniteException(tensor, failure.row()) : failure,
+                failure -> new NotFiniteException(
+                        failure.tensor().replaceFirst("(^|.* of )z$", "$1" + tensor), failure.row()),
                 operation);
     }
 }

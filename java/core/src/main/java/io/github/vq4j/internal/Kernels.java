@@ -107,7 +107,7 @@ public final class Kernels {
                         + Long.toHexString(memory.address()));
             }
             kernels = cuda(device.get());
-            kernels.check(CudaKernels.useDevice(device.get()));
+            kernels.stream();
             kernels.check(CudaKernels.synchronizeDevice());
             return kernels;
         }
@@ -215,6 +215,11 @@ public final class Kernels {
         }
     }
 
+    /** Waits for the stream, and gives back what is kept of it between batches. */
+    public void forgetStream() {
+        check(CudaKernels.forgetStream(stream()));
+    }
+
     // ---- memory -----------------------------------------------------------------------------------------------
 
     /** Memory aligned to 64 bytes. */
@@ -224,6 +229,7 @@ public final class Kernels {
         if (onCuda()) {
             stream();
             memory = CudaKernels.allocate(size);
+            leaveDevice();
         } else {
             memory = CpuKernels.allocate(size);
         }
@@ -379,10 +385,13 @@ public final class Kernels {
 
     // ---- failures ---------------------------------------------------------------------------------------------
 
-    /** The stream; its device becomes the calling thread's device. */
+    /** The stream; its device becomes the calling thread's device until {@link #check}. */
     @Nullable
     Pointer stream() {
-        check(CudaKernels.useDevice(device));
+        int status = CudaKernels.useDevice(device);
+        if (status != CpuKernels.VQ4J_OK) {
+            throw failure(status, null);
+        }
         return stream;
     }
 
@@ -390,9 +399,20 @@ public final class Kernels {
         return (onCuda() ? CudaKernels.lastError() : CpuKernels.lastError()).getString();
     }
 
+    /** Throws where an operation has failed; whatever device was current before it is so again. */
     void check(int status) {
-        if (status != CpuKernels.VQ4J_OK) {
-            throw failure(status, openBatch());
+        try {
+            if (status != CpuKernels.VQ4J_OK) {
+                throw failure(status, openBatch());
+            }
+        } finally {
+            leaveDevice();
+        }
+    }
+
+    private void leaveDevice() {
+        if (onCuda()) {
+            CudaKernels.leaveDevice();
         }
     }
 

@@ -69,12 +69,19 @@ public final class TensorKernels extends KernelSection {
                         : CpuKernels.putCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
     }
 
-    /** The reverse of {@link #putCodes}. */
-    public void takeCodes(IntPointer codes, Rows rows, long stages, long stage, int offset, IntPointer out) {
+    /**
+     * The reverse of {@link #putCodes}.
+     *
+     * @param codesCount of the stage, whose range all codes must be in; 0: all are taken
+     */
+    public void takeCodes(
+            IntPointer codes, Rows rows, long stages, long stage, int offset, long codesCount, IntPointer out) {
         check(
                 onCuda()
-                        ? CudaKernels.takeCodes(stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, out)
-                        : CpuKernels.takeCodes(codes, rows.outer(), rows.inner(), stages, stage, offset, out));
+                        ? CudaKernels.takeCodes(
+                                stream(), codes, rows.outer(), rows.inner(), stages, stage, offset, codesCount, out)
+                        : CpuKernels.takeCodes(
+                                codes, rows.outer(), rows.inner(), stages, stage, offset, codesCount, out));
     }
 
     /** The rows with these numbers, as a row-major matrix. */

@@ -10,8 +10,8 @@ public final class CudaEvent implements AutoCloseable {
     private boolean isClosed;
 
     CudaEvent(int device) {
-        CudaRuntime.use(device);
-        CudaRuntime.check(
+        CudaRuntime.on(
+                device,
                 "cudaEventCreateWithFlags",
                 () -> cudart.cudaEventCreateWithFlags(handle, cudart.cudaEventDisableTiming));
     }

@@ -1,5 +1,6 @@
 package io.github.vq4j.cuda;
 
+import io.github.vq4j.Backend;
 import io.github.vq4j.DataType;
 import io.github.vq4j.Device;
 import io.github.vq4j.Tensor;
@@ -25,7 +26,7 @@ public final class CudaMemory {
      * @throws IllegalArgumentException if the memory is not of a device
      */
     public static Tensor tensor(Pointer memory, DataType type, long... shape) {
-        CudaRuntime.use(0);
+        Backend.cuda(0);
         long address = memory.address() + memory.position() * memory.sizeof();
         int kind = kindOf(memory);
         if (kind != cudart.cudaMemoryTypeDevice && kind != cudart.cudaMemoryTypeManaged) {

@@ -9,15 +9,21 @@ final class CudaRuntime {
     private CudaRuntime() {}
 
     /**
-     * Checks that a device is there, and makes it the calling thread's.
+     * As {@link #check}, with a device as the calling thread's for the length of the call.
      *
      * @throws IllegalStateException if CUDA does not work, or the presets do not; the message says why
      * @throws IllegalArgumentException if there is no such device
      */
-    static Backend use(int device) {
-        Backend backend = Backend.cuda(device);
+    static void on(int device, String name, IntSupplier call) {
+        Backend.cuda(device);
+        int[] before = new int[1];
+        check("cudaGetDevice", () -> cudart.cudaGetDevice(before));
         check("cudaSetDevice", () -> cudart.cudaSetDevice(device));
-        return backend;
+        try {
+            check(name, call);
+        } finally {
+            check("cudaSetDevice", () -> cudart.cudaSetDevice(before[0]));
+        }
     }
 
     /** Throws what a call of the runtime says. */

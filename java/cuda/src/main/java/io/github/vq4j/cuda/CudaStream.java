@@ -38,9 +38,10 @@ public final class CudaStream implements AutoCloseable {
      * @throws IllegalArgumentException if there is no such device
      */
     public static CudaStream create(int device) {
-        Backend backend = CudaRuntime.use(device);
+        Backend backend = Backend.cuda(device);
         CUstream_st handle = new CUstream_st();
-        CudaRuntime.check(
+        CudaRuntime.on(
+                device,
                 "cudaStreamCreateWithFlags",
                 () -> cudart.cudaStreamCreateWithFlags(handle, cudart.cudaStreamNonBlocking));
         return new CudaStream(backend, device, handle, true);
@@ -53,7 +54,7 @@ public final class CudaStream implements AutoCloseable {
      * @throws IllegalStateException if CUDA does not work; the message says why
      */
     public static CudaStream of(int device, CUstream_st handle) {
-        return new CudaStream(CudaRuntime.use(device), device, handle, false);
+        return new CudaStream(Backend.cuda(device), device, handle, false);
     }
 
     /** Where layers have to compute to do it on this stream. */
@@ -93,13 +94,16 @@ public final class CudaStream implements AutoCloseable {
         CudaRuntime.check("cudaStreamSynchronize", () -> cudart.cudaStreamSynchronize(handle));
     }
 
-    /** Waits for the stream and gives it back, unless it is another library's; a second call does nothing. */
+    /**
+     * Waits for the stream and gives it back, unless it is another library's: for that, {@link Backend#forgetStream} gives
+     * back what layers have kept of it. A second call does nothing.
+     */
     @Override
     public void close() {
         if (!isClosed) {
             isClosed = true;
             if (isOwned) {
-                CudaRuntime.check("cudaStreamSynchronize", () -> cudart.cudaStreamSynchronize(handle));
+                backend.forgetStream();
                 CudaRuntime.check("cudaStreamDestroy", () -> cudart.cudaStreamDestroy(handle));
             }
         }
