@@ -106,7 +106,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
 
     /** The gradient of z for the last forward, which is used up by it; into gradInput unless that is null. */
     final Gradients backpropagate(@Nullable Tensor gradOutput, double alpha, @Nullable Tensor gradInput) {
-        return passes.during(this, () -> backpropagateAlone(gradOutput, alpha, gradInput));
+        return passes.during(this, training, () -> backpropagateAlone(gradOutput, alpha, gradInput));
     }
 
     private Gradients backpropagateAlone(@Nullable Tensor gradOutput, double alpha, @Nullable Tensor gradInput) {
@@ -273,7 +273,7 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
     // ---- the steps ---------------------------------------------------------------------------------------------
 
     private Q quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
-        return passes.during(this, () -> quantizeAlone(z, output, mask));
+        return passes.during(this, training, () -> quantizeAlone(z, output, mask));
     }
 
     private Q quantizeAlone(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {

@@ -37,7 +37,8 @@ import org.jspecify.annotations.Nullable;
  * A call that throws has changed nothing. After {@link #eval} no call changes anything either.
  *
  * <p>{@link #encode} and {@link #decode} may run in several threads at once as long as nothing else runs; the rest is not
- * thread-safe. A forward or backward throws {@link IllegalStateException} where it meets another one.
+ * thread-safe, but that in inference the forwards of several threads wait for one another. In training a forward or backward
+ * throws {@link IllegalStateException} where it meets another one.
  */
 public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
@@ -295,7 +296,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @throws NotFiniteException if the gradient has a NaN or an infinity
      */
     public Gradients backward(@Nullable Tensor gradOutput, double alpha) {
-        return passes.during(this, () -> backpropagate(gradOutput, alpha, null));
+        return passes.during(this, training, () -> backpropagate(gradOutput, alpha, null));
     }
 
     /**
@@ -306,7 +307,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      */
     public Gradients backward(@Nullable Tensor gradOutput, double alpha, Tensor gradInput) {
         Objects.requireNonNull(gradInput, "gradInput");
-        return passes.during(this, () -> backpropagate(gradOutput, alpha, gradInput));
+        return passes.during(this, training, () -> backpropagate(gradOutput, alpha, gradInput));
     }
 
     /**
@@ -703,7 +704,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     // ---- the steps ---------------------------------------------------------------------------------------------
 
     private Quantized quantize(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
-        return passes.during(this, () -> quantizeAlone(z, output, mask));
+        return passes.during(this, training, () -> quantizeAlone(z, output, mask));
     }
 
     private Quantized quantizeAlone(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {

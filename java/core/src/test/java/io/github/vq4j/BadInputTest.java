@@ -186,10 +186,8 @@ class BadInputTest {
     @ParameterizedTest
     @MethodSource("backends")
     void codesOutOfRangeOfTheirStage(Backend backend) {
-        try (ResidualVectorQuant layer = ResidualVectorQuant.builder(4, 12, 3)
-                .dim(-1)
-                .backend(backend)
-                .build()) {
+        try (ResidualVectorQuant layer =
+                ResidualVectorQuant.builder(4, 12, 3).dim(-1).backend(backend).build()) {
             for (int bad : new int[] {-1, 3, 8, 12, Integer.MIN_VALUE}) {
                 refused(
                         () -> layer.decode(Tensor.of(new int[] {0, 4, 8, 0, bad, 8}, 2, 3)),
@@ -241,8 +239,8 @@ class BadInputTest {
                 layer.forward(batch(7)).close();
                 Tensor z = batch(7);
                 z.floatBuffer().put(40, 1e22f);
-                NotFiniteException failure =
-                        unchanged(layer, NotFiniteException.class, () -> layer.forward(z).loss());
+                NotFiniteException failure = unchanged(
+                        layer, NotFiniteException.class, () -> layer.forward(z).loss());
                 assertEquals("the variance of z", failure.tensor(), norm.name());
                 layer.forward(batch(7)).close();
             }

@@ -4,8 +4,11 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.List;
+import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -35,6 +38,28 @@ class PassInProgressTest {
         @Override
         public void max(long[] values) {
             sum(values);
+        }
+    }
+
+    @Test
+    void forwardsInInferenceWaitForOneAnother() {
+        Random random = new Random(5);
+        try (VectorQuant layer =
+                VectorQuant.builder(8, 64).dim(-1).backend(Backend.cpu()).build()) {
+            layer.eval();
+            List<Tensor> batches = IntStream.range(0, 400)
+                    .mapToObj(i -> {
+                        float[] z = new float[16 * 8];
+                        IntStream.range(0, z.length).forEach(n -> z[n] = (float) random.nextGaussian());
+                        return Tensor.of(z, 16, 8);
+                    })
+                    .toList();
+            batches.parallelStream().forEach(z -> {
+                try (Quantized quantized = layer.forward(z);
+                        Tensor expected = layer.encode(z)) {
+                    assertArrayEquals(expected.toIntArray(), quantized.codes().toIntArray());
+                }
+            });
         }
     }
 

@@ -31,7 +31,7 @@ public final class CodebookFreeModule extends QuantizerModule {
     }
 
     private CodebookFreeModule(String name, CodebookFreeQuant<?> layer) {
-        super(name, Objects.requireNonNull(layer, "layer").toString(), layer.backend(), List.of(), layer.isTraining());
+        super(name, Objects.requireNonNull(layer, "layer"), layer.backend(), List.of(), layer.isTraining());
         this.layer = layer;
     }
 

@@ -3,10 +3,12 @@ package io.github.vq4j.torch;
 import io.github.vq4j.Backend;
 import io.github.vq4j.Parameter;
 import io.github.vq4j.RowMask;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
+import java.util.WeakHashMap;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Module;
@@ -43,21 +45,33 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>{@code to(device)} of this or a parent module moves the layer: {@link #forward} needs z there from then on, gradients
  * are gone, and optimisers are to be made after it, as with every module. {@code to(dtype)} with FLOAT, HALF or BFLOAT16
- * changes nothing: the layer stays FLOAT. Not thread-safe.
+ * changes nothing: the layer stays FLOAT.
+ *
+ * <p>Not thread-safe, but that in inference and without recording several threads may call {@link #forward},
+ * {@link #encode} and {@link #decode}. libtorch's parameters share the layer's memory, which stays as long as libtorch or
+ * Java has it; keep the module itself reachable, for libtorch hands it out as a plain {@code Module}.
  */
 public abstract sealed class QuantizerModule extends Module permits VectorQuantModule, CodebookFreeModule {
     private static final Set<ScalarType> FLOATING = EnumSet.of(ScalarType.Float, ScalarType.Half, ScalarType.BFloat16);
+
+    /** Layers that have a module. */
+    private static final Set<Object> OF_MODULES =
+            Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
 
     private final List<SharedParameter> parameters;
     private @Nullable StraightThrough last;
     private boolean closed;
 
-    /** @throws IllegalArgumentException if the layer computes on CUDA and this libtorch does not */
+    /** @throws IllegalArgumentException if the layer computes on CUDA and this libtorch does not, or has a module already */
     QuantizerModule(String name, Object layer, Backend backend, List<Parameter> trained, boolean training) {
         super(name);
         if (backend.device() == io.github.vq4j.Device.CUDA && !torch.hasCUDA()) {
             throw new IllegalArgumentException("need a layer on the CPU for a libtorch without CUDA, got " + layer
                     + "; build it with backend(Backend.cpu())");
+        }
+        if (!OF_MODULES.add(layer)) {
+            throw new IllegalArgumentException("need a layer that no module has yet, got " + layer
+                    + ", whose forward and backward are its module's; use that module, or a copy of the layer");
         }
         parameters = trained.stream().map(SharedParameter::new).toList();
         for (SharedParameter parameter : parameters) {
@@ -227,6 +241,10 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
         checkInput("z", z, FLOATING);
         boolean recorded = GradMode.is_enabled()
                 && (z.requires_grad() || parameters.stream().anyMatch(SharedParameter::isTrained));
+        if (recorded && z.is_inference()) {
+            throw new IllegalArgumentException(
+                    "need z made outside of InferenceMode where gradients are recorded, got one made in it; clone it");
+        }
         // From 16 bits exact, and in the graph.
         try (Tensor floats = z.to(ScalarType.Float);
                 Tensor input = floats.contiguous();
@@ -346,6 +364,7 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
     }
 
     private void checkInput(String name, Tensor tensor, Set<ScalarType> dtypes) {
+        Objects.requireNonNull(tensor, name);
         if (!tensor.defined()) {
             throw new IllegalArgumentException("need a defined tensor " + name);
         }

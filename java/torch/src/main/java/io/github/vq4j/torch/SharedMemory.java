@@ -9,7 +9,7 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** Tensors of one library as views of the other's memory. Who made the memory keeps it alive. */
+/** Tensors of one library as views of the other's memory. */
 final class SharedMemory {
     private SharedMemory() {}
 
@@ -33,10 +33,20 @@ final class SharedMemory {
         return io.github.vq4j.Tensor.codesAtAddress(address(tensor), device(tensor), shape(tensor));
     }
 
-    /** What libtorch sees of a tensor of a layer. */
+    /** What libtorch sees of a tensor of a layer, which has to stay open and reachable meanwhile. */
     static Tensor of(io.github.vq4j.Tensor tensor) {
         try (TensorOptions options = options(tensor)) {
             return torch.from_blob(new Address(tensor.address()), tensor.shape(), options);
+        }
+    }
+
+    /** As {@link #of}, of memory that stays as long as libtorch has it. */
+    static Tensor kept(io.github.vq4j.Tensor tensor) {
+        KeptMemory.lend(tensor);
+        try (TensorOptions options = options(tensor);
+                DeviceOptional asInOptions = new DeviceOptional()) {
+            return torch.from_blob(
+                    new Address(tensor.address()), tensor.shape(), KeptMemory.GIVE_BACK, options, asInOptions);
         }
     }
 

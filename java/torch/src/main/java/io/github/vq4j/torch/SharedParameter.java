@@ -17,9 +17,9 @@ final class SharedParameter implements AutoCloseable {
     SharedParameter(Parameter parameter) {
         this.parameter = parameter;
         // Retained, so that a scope of the caller's does not end them.
-        memory = SharedMemory.of(parameter.value()).retainReference();
-        gradient = SharedMemory.of(parameter.gradient()).retainReference();
-        leaf = SharedMemory.of(parameter.value()).retainReference();
+        memory = SharedMemory.kept(parameter.value()).retainReference();
+        gradient = SharedMemory.kept(parameter.gradient()).retainReference();
+        leaf = SharedMemory.kept(parameter.value()).retainReference();
     }
 
     /** The layer's name for it, for libtorch. */
@@ -73,8 +73,8 @@ final class SharedParameter implements AutoCloseable {
         memory.close();
         gradient.close();
         parameter = other;
-        memory = SharedMemory.of(other.value()).retainReference();
-        gradient = SharedMemory.of(other.gradient()).retainReference();
+        memory = SharedMemory.kept(other.value()).retainReference();
+        gradient = SharedMemory.kept(other.gradient()).retainReference();
         try (Tensor none = new Tensor()) {
             leaf.mutable_grad().put(none);
         }

@@ -47,12 +47,12 @@ public final class VectorQuantModule extends QuantizerModule {
      * A module around a layer, in the layer's mode. From here on the layer belongs to the module, which closes it; calling
      * {@link Quantizer#forward} itself between a forward and a backward of the module breaks the latter.
      *
-     * @throws IllegalArgumentException if the layer computes on CUDA and this libtorch does not
+     * @throws IllegalArgumentException if the layer computes on CUDA and this libtorch does not, or has a module already
      */
     public VectorQuantModule(Quantizer layer) {
         super(
-                layer.getClass().getSimpleName(),
-                Objects.requireNonNull(layer, "layer"),
+                Objects.requireNonNull(layer, "layer").getClass().getSimpleName(),
+                layer,
                 layer.backend(),
                 layer.parameters(),
                 layer.isTraining());

@@ -5,10 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.vq4j.Backend;
+import io.github.vq4j.FiniteScalarQuant;
 import io.github.vq4j.NotFiniteException;
 import io.github.vq4j.VectorQuant;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.InferenceMode;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -66,6 +70,50 @@ class BadInputTest {
     @Test
     void anUndefinedInput() {
         refused(() -> module.forward(new Tensor()), "need a defined tensor z");
+    }
+
+    @Test
+    @SuppressWarnings("try") // A guard is there to be closed.
+    void anInputOfInferenceMode() {
+        Tensor z;
+        try (InferenceMode inference = new InferenceMode()) {
+            z = torch.randn(6, 4);
+        }
+        refused(() -> module.forward(z), "need z made outside of InferenceMode", "clone it");
+        module.forward(z.clone()).loss().backward();
+        module.eval();
+        try (NoGradGuard noGradient = new NoGradGuard()) {
+            module.forward(z);
+        }
+    }
+
+    @Test
+    void aLayerThatHasAModule() {
+        refused(
+                () -> new VectorQuantModule(module.layer()),
+                "need a layer that no module has yet, got VectorQuant of 9");
+        FiniteScalarQuant scalars =
+                FiniteScalarQuant.builder(3, 3).backend(Backend.cpu()).build();
+        try (CodebookFreeModule first = new CodebookFreeModule(scalars)) {
+            refused(() -> new CodebookFreeModule(scalars), "need a layer that no module has yet");
+            first.forward(torch.randn(6, 2));
+        }
+    }
+
+    @Test
+    void nothing() {
+        for (Executable call : List.<Executable>of(
+                () -> module.forward(null), () -> module.encode(null), () -> module.forward(torch.randn(6, 4), null))) {
+            assertThrows(NullPointerException.class, call);
+        }
+        assertEquals(
+                "z",
+                assertThrows(NullPointerException.class, () -> module.forward(null))
+                        .getMessage());
+        assertEquals(
+                "layer",
+                assertThrows(NullPointerException.class, () -> new VectorQuantModule(null))
+                        .getMessage());
     }
 
     @Test
@@ -133,8 +181,10 @@ class BadInputTest {
         }
     }
 
-    private static void refused(Executable call, String part) {
+    private static void refused(Executable call, String... parts) {
         String message = assertThrows(IllegalArgumentException.class, call).getMessage();
-        assertTrue(message.contains(part), "\"" + part + "\" in: " + message);
+        for (String part : parts) {
+            assertTrue(message.contains(part), "\"" + part + "\" in: " + message);
+        }
     }
 }

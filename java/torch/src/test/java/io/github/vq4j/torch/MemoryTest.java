@@ -1,5 +1,6 @@
 package io.github.vq4j.torch;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assertions.fail;
 
@@ -35,6 +36,33 @@ class MemoryTest {
                 }
             });
         }
+    }
+
+    @Test
+    void aParameterOfLibtorchOutlivesItsModule() throws InterruptedException {
+        List<float[]> values = new ArrayList<>();
+        List<Tensor> codebooks = new ArrayList<>();
+        for (int i = 0; i < 20; i++) {
+            codebooks.add(codebookOfForgottenModule(values));
+        }
+        for (int round = 0; round < 10; round++) {
+            System.gc();
+            Thread.sleep(10);
+            for (int i = 0; i < 20; i++) {
+                // What is given back would be taken again, and written to.
+                VectorQuant.builder(64, 64).seed(round).backend(Backend.cpu()).build();
+            }
+        }
+        for (int i = 0; i < codebooks.size(); i++) {
+            assertArrayEquals(values.get(i), Tensors.floats(codebooks.get(i)), "codebook " + i);
+        }
+    }
+
+    private static Tensor codebookOfForgottenModule(List<float[]> values) {
+        VectorQuant layer =
+                VectorQuant.builder(64, 64).seed(7).backend(Backend.cpu()).build();
+        values.add(layer.codebook().toFloatArray());
+        return new Tensor(new VectorQuantModule(layer).named_parameters().get("codebook"));
     }
 
     @Test

@@ -17,6 +17,7 @@ import io.github.vq4j.VectorQuant;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.InputArchive;
 import org.bytedeco.pytorch.Module;
@@ -78,6 +79,21 @@ class VectorQuantModuleTest {
                 names.add(module.named_parameters().get(i).key().getString());
             }
             assertEquals(List.of("codebook", "affine_scale", "affine_bias", "norm_scale", "norm_shift"), names);
+        }
+    }
+
+    @Test
+    @SuppressWarnings("try") // A guard is there to be closed.
+    void severalThreadsMayInfer() {
+        try (VectorQuantModule module =
+                new VectorQuantModule(layer(4, 9).build().eval())) {
+            IntStream.range(0, 200).parallel().forEach(i -> {
+                try (PointerScope inner = new PointerScope();
+                        NoGradGuard noGradient = new NoGradGuard()) {
+                    Tensor z = torch.randn(6, 4);
+                    assertTrue(torch.equal(module.encode(z), module.forward(z).codes()));
+                }
+            });
         }
     }
 
