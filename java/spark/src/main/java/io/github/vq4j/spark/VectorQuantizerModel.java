@@ -74,6 +74,18 @@ public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
         return withAddedColumns(schema);
     }
 
+    /** The codes of each codebook: the param, where it is set after the fit, makes no others. */
+    @Override
+    public int getNumCodes() {
+        return codebooks[0].length / (featureSize / codebooks.length);
+    }
+
+    /** The number of codebooks: the param, where it is set after the fit, makes no others. */
+    @Override
+    public int getGroups() {
+        return codebooks.length;
+    }
+
     /** The number of features of a vector. */
     public int featureSize() {
         return featureSize;

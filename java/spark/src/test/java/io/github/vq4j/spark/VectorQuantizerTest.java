@@ -215,6 +215,25 @@ class VectorQuantizerTest {
     }
 
     @Test
+    void paramsThatAreSetAfterTheFitChangeNoCodebook() throws Exception {
+        VectorQuantizerModel model = quantizer().fit(data);
+        ParamMap others =
+                new ParamMap().put(model.numCodes().w(4)).put(model.groups().w(2));
+        VectorQuantizerModel copy = model.copy(others);
+        assertEquals(8, copy.getNumCodes());
+        assertEquals(1, copy.getGroups());
+        assertEquals(model.toString(), copy.toString());
+        assertEquals(codes(model, data), codes(copy, data));
+        assertEquals(
+                model.transform(data).collectAsList(),
+                model.transform(data, others).collectAsList());
+
+        String path = folder.resolve("copy").toString();
+        copy.save(path);
+        assertArrayEquals(model.codebook(0), VectorQuantizerModel.load(path).codebook(0));
+    }
+
+    @Test
     void schemasThatDoNotFitAreRefused() {
         VectorQuantizer quantizer = quantizer();
         assertRefused(
