@@ -6,6 +6,7 @@ import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.LongParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.Params;
+import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructField;
@@ -87,7 +88,8 @@ public interface VectorQuantizerParams extends Params {
     /**
      * The schema with the columns that are added.
      *
-     * @throws IllegalArgumentException if there is no featuresCol of vectors, or a column that is to be added is there
+     * @throws IllegalArgumentException if there is no featuresCol of vectors, or a column that is to be added is there, or
+     *     one that the session takes for it, as "ID" for "id" unless spark.sql.caseSensitive is set
      */
     default StructType withAddedColumns(StructType schema) {
         String features = getFeaturesCol();
@@ -113,9 +115,12 @@ public interface VectorQuantizerParams extends Params {
     }
 
     private static StructType added(StructType schema, String param, String column, DataType type) {
-        if (schema.getFieldIndex(column).isDefined()) {
-            throw new IllegalArgumentException(
-                    "need a new column " + param + ", got \"" + column + "\", which is there already");
+        boolean caseSensitive = SQLConf.get().caseSensitiveAnalysis();
+        for (String there : schema.fieldNames()) {
+            if (caseSensitive ? there.equals(column) : there.equalsIgnoreCase(column)) {
+                throw new IllegalArgumentException(
+                        "need a new column " + param + ", got \"" + column + "\"; \"" + there + "\" is there already");
+            }
         }
         return schema.add(new StructField(column, type, true, org.apache.spark.sql.types.Metadata.empty()));
     }

@@ -244,14 +244,31 @@ class VectorQuantizerTest {
                         + " functions.array_to_vector makes vectors",
                 () -> quantizer().setFeaturesCol("id").fit(data));
         assertRefused(
-                "need a new column codesCol, got \"id\", which is there already",
+                "need a new column codesCol, got \"id\"; \"id\" is there already",
                 () -> quantizer.setCodesCol("id").fit(data));
         assertRefused(
-                "need a new column reconstructionCol, got \"id\", which is there already",
+                "need a new column reconstructionCol, got \"id\"; \"id\" is there already",
                 () -> quantizer().setReconstructionCol("id").fit(data));
         assertRefused(
-                "need a new column reconstructionCol, got \"codes\", which is there already",
+                "need a new column reconstructionCol, got \"codes\"; \"codes\" is there already",
                 () -> quantizer().setReconstructionCol("codes").fit(data));
+    }
+
+    @Test
+    void columnsThatDifferOnlyInCaseAreOneUnlessTheSessionTellsThemApart() {
+        VectorQuantizer quantizer = quantizer().setCodesCol("ID").setReconstructionCol("Id");
+        assertRefused("need a new column codesCol, got \"ID\"; \"id\" is there already", () -> quantizer.fit(data));
+        assertRefused(
+                "need a new column reconstructionCol, got \"Codes\"; \"codes\" is there already",
+                () -> quantizer().setReconstructionCol("Codes").fit(data));
+        session.conf().set("spark.sql.caseSensitive", true);
+        try {
+            assertArrayEquals(
+                    new String[] {"id", "features", "ID", "Id"},
+                    quantizer.fit(data).transform(data).columns());
+        } finally {
+            session.conf().unset("spark.sql.caseSensitive");
+        }
     }
 
     @Test
