@@ -3,11 +3,13 @@ package io.github.vq4j.spark;
 import io.github.vq4j.Backend;
 import io.github.vq4j.FrozenQuantizer;
 import io.github.vq4j.GroupVectorQuant;
+import io.github.vq4j.NotFiniteException;
 import io.github.vq4j.Quantizer;
 import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.VectorQuant;
 import java.io.Serializable;
+import java.util.Arrays;
 import java.util.List;
 import org.apache.spark.ml.linalg.DenseVector;
 import org.apache.spark.ml.linalg.Vector;
@@ -20,6 +22,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class EncodedVectors implements Serializable {
     private static final long serialVersionUID = 1;
+    private static final int SHOWN_FEATURES = 8;
 
     private final float[][] codebooks;
     private final int featureSize;
@@ -57,8 +60,24 @@ final class EncodedVectors implements Serializable {
         float[] row = new float[featureSize];
         write(vector, row, 0);
         int[] codes = new int[codebooks.length];
-        quantizer().encode(Tensor.of(row, 1, featureSize), tensorOf(codes));
+        FrozenQuantizer prepared = quantizer();
+        try {
+            prepared.encode(Tensor.of(row, 1, featureSize), tensorOf(codes));
+        } catch (NotFiniteException failure) {
+            // That it is row 0, of one, helps nobody: its numbers tell which of the column it is.
+            throw new IllegalArgumentException("need rows of finite numbers, got " + describe(row));
+        }
         return codes;
+    }
+
+    /** What is not finite in a row, as a fit tells it. */
+    private static String describe(float[] row) {
+        int bad = 0;
+        while (Float.isFinite(row[bad])) {
+            bad++;
+        }
+        float[] shown = Arrays.copyOf(row, Math.min(row.length, SHOWN_FEATURES));
+        return row[bad] + " as feature " + bad + " of a row that begins with " + Arrays.toString(shown);
     }
 
     /** The vector behind what {@link #code} or {@link #codes} gave. */

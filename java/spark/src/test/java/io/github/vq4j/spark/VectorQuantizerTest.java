@@ -309,6 +309,18 @@ class VectorQuantizerTest {
         assertTrue(ofNull.isNullAt(ofNull.fieldIndex("nearest")));
     }
 
+    @Test
+    void whatIsNotFiniteIsToldByItsFeatureAndTheRowsBegin() {
+        VectorQuantizerModel model = quantizer().fit(data);
+        Dataset<Row> rows = with(Vectors.dense(1, Double.NaN, 3, 4, 5, 6));
+        Exception failure =
+                assertThrows(Exception.class, () -> model.transform(rows).collectAsList());
+        String message = "need rows of finite numbers, got NaN as feature 1 of a row that begins with"
+                + " [1.0, NaN, 3.0, 4.0, 5.0, 6.0]";
+        assertTrue(messages(failure).contains(message), messages(failure));
+        assertFails(message, rows);
+    }
+
     private static VectorQuantizer quantizer() {
         return new VectorQuantizer().setNumCodes(8).setMaxIter(2).setTol(0);
     }
