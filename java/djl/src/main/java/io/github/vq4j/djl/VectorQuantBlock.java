@@ -88,7 +88,7 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
 
     /** A loss that adds {@link #loss} to a task's, under the name of that. */
     public Loss plusLoss(Loss task) {
-        return new QuantizerLoss(task, this);
+        return new QuantizerLoss(Objects.requireNonNull(task, "task"), this);
     }
 
     /**
@@ -126,12 +126,14 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
     /**
      * The rows behind codes, always as in inference, without gradients.
      *
-     * @param codes INT64, of {@link #encode}
+     * @param codes INT64, of {@link #encode}, each one that exists
      * @return FLOAT32, with featureSize at the layer's axis
      */
     public NDArray decode(NDArray codes) {
         checkInput("codes", codes, DataType.INT64);
-        try (NDArray narrow = codes.toType(DataType.INT32, false);
+        // Codes that do not fit in an int stay codes that do not exist.
+        try (NDArray clipped = codes.clip(-1, Integer.MAX_VALUE);
+                NDArray narrow = clipped.toType(DataType.INT32, false);
                 Tensor rows = layer.decode(SharedMemory.codes(narrow))) {
             return codes.getManager().create(rows.toFloatArray(), new Shape(rows.shape()));
         }
@@ -238,6 +240,7 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
     }
 
     private static void checkInput(String name, NDArray array, DataType type) {
+        Objects.requireNonNull(array, name);
         if (array.getDataType() != type || !array.getDevice().getDeviceType().equals(Device.Type.CPU)) {
             throw new IllegalArgumentException("need " + name + " of type " + type + " on the CPU, got "
                     + array.getDataType() + " on " + array.getDevice());

@@ -254,6 +254,34 @@ class VectorQuantBlockTest {
     }
 
     @Test
+    void codesThatDoNotFitInAnIntDoNotExist() {
+        try (VectorQuantBlock block = block(vectors())) {
+            for (long code : new long[] {1L << 31, 1L << 32, Long.MAX_VALUE, -1L << 32, Long.MIN_VALUE}) {
+                NDArray codes = manager.create(new long[] {code});
+                assertThrows(IllegalArgumentException.class, () -> block.decode(codes), () -> "code " + code);
+            }
+        }
+    }
+
+    @Test
+    void nullsAreNamed() {
+        try (VectorQuantBlock block = block(vectors())) {
+            assertEquals(
+                    "z",
+                    assertThrows(NullPointerException.class, () -> block.encode(null))
+                            .getMessage());
+            assertEquals(
+                    "codes",
+                    assertThrows(NullPointerException.class, () -> block.decode(null))
+                            .getMessage());
+            assertEquals(
+                    "task",
+                    assertThrows(NullPointerException.class, () -> block.plusLoss(null))
+                            .getMessage());
+        }
+    }
+
+    @Test
     void aClosedBlockIsClosedWithItsLayer() throws IOException {
         VectorQuantBlock block = block(vectors());
         block.close();
