@@ -195,6 +195,24 @@ class VectorQuantizerTest {
     }
 
     @Test
+    void codesOfAGroupBeginWhereThoseOfTheGroupBeforeEnd() {
+        VectorQuantizerModel model = quantizer().setNumCodes(16).setGroups(2).fit(data);
+        Dataset<Row> encoded = model.transform(data);
+        // docs: groups
+        // [3, 25] with 16 codes of each group: code 3 of group 0, code 9 of group 1.
+        Dataset<Row> ofGroups = encoded.selectExpr("transform(codes, (code, group) -> code - 16 * group) as codes");
+        // docs: end
+        List<Row> numbered = encoded.collectAsList();
+        List<Row> counted = ofGroups.collectAsList();
+        for (int n = 0; n < numbered.size(); n++) {
+            List<Integer> codes = numbered.get(n).getList(2);
+            List<Integer> each = counted.get(n).getList(0);
+            assertEquals(List.of(each.get(0), 16 + each.get(1)), codes);
+            assertTrue(Collections.min(each) >= 0 && Collections.max(each) < 16, each.toString());
+        }
+    }
+
+    @Test
     void aCopyHasItsOwnParams() {
         VectorQuantizer quantizer = quantizer();
         VectorQuantizer copy =
