@@ -15,6 +15,7 @@ import org.apache.spark.ml.linalg.DenseVector;
 import org.apache.spark.ml.linalg.Vector;
 import org.apache.spark.ml.linalg.Vectors;
 import org.jspecify.annotations.Nullable;
+import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Codes of vectors, and vectors of codes, one at a time, on the CPU. A null gives a null. What is sent to the executors are
@@ -86,15 +87,10 @@ final class EncodedVectors implements Serializable {
         if (encoded == null) {
             return null;
         }
-        int[] codes = new int[codebooks.length];
-        if (encoded instanceof Integer code) {
-            codes[0] = code;
-        } else {
-            List<?> list = scala.jdk.javaapi.CollectionConverters.asJava((scala.collection.Seq<?>) encoded);
-            for (int g = 0; g < codes.length; g++) {
-                codes[g] = (Integer) list.get(g);
-            }
-        }
+        int[] codes = checked(
+                encoded instanceof Integer code
+                        ? List.of(code)
+                        : CollectionConverters.asJava((scala.collection.Seq<?>) encoded));
         double[] values = new double[featureSize];
         try (Tensor row = quantizer().decode(tensorOf(codes))) {
             float[] decoded = row.toFloatArray();
@@ -103,6 +99,27 @@ final class EncodedVectors implements Serializable {
             }
         }
         return Vectors.dense(values);
+    }
+
+    private int[] checked(List<?> encoded) {
+        if (encoded.size() != codebooks.length) {
+            throw new IllegalArgumentException(
+                    "need a code of each of the model's " + codebooks.length + " groups, got " + encoded);
+        }
+        int[] codes = new int[codebooks.length];
+        for (int g = 0; g < codes.length; g++) {
+            int begin = g * numCodes();
+            if (!(encoded.get(g) instanceof Integer code) || code < begin || code >= begin + numCodes()) {
+                throw new IllegalArgumentException("need a code of group " + g + " in [" + begin + ", "
+                        + (begin + numCodes()) + "), got " + encoded);
+            }
+            codes[g] = code;
+        }
+        return codes;
+    }
+
+    private int numCodes() {
+        return codebooks[0].length / (featureSize / codebooks.length);
     }
 
     private Tensor tensorOf(int[] codes) {
@@ -125,7 +142,7 @@ final class EncodedVectors implements Serializable {
 
     private FrozenQuantizer prepare() {
         int width = featureSize / codebooks.length;
-        int numCodes = codebooks[0].length / width;
+        int numCodes = numCodes();
         QuantizerBuilder<?> builder = codebooks.length == 1
                 ? VectorQuant.builder(featureSize, numCodes)
                 : GroupVectorQuant.builder(featureSize, numCodes * codebooks.length, codebooks.length);

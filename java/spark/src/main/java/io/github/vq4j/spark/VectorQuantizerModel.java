@@ -17,12 +17,13 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.api.java.UDF1;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.StructType;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Codebooks that {@link VectorQuantizer} has fitted. {@link #transform} adds a column of codes and, where
- * reconstructionCol is set, one of the vectors behind them. A null becomes a null.
+ * reconstructionCol is set, one of the vectors behind them; {@link #decode} adds that to codes. A null becomes a null.
  */
 public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
         implements VectorQuantizerParams, MLWritable {
@@ -60,9 +61,29 @@ public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
         UDF1<Vector, Object> encode = codebooks.length == 1 ? vectors::code : vectors::codes;
         Dataset<Row> encoded = dataset.withColumn(
                 getCodesCol(), functions.udf(encode, typeOfCodes()).apply(dataset.col(getFeaturesCol())));
-        if (!isDefined(reconstructionCol())) {
-            return encoded;
+        return isDefined(reconstructionCol()) ? withReconstruction(encoded, vectors) : encoded;
+    }
+
+    /**
+     * Adds the vectors behind codes that are there, stored ones for example: those of codesCol, into reconstructionCol.
+     *
+     * @throws NoSuchElementException if reconstructionCol is not set
+     * @throws IllegalArgumentException if the schema does not fit; where single rows are at fault (a code that does not
+     *     exist), Spark wraps the error
+     */
+    public Dataset<Row> decode(Dataset<?> dataset) {
+        DataType type = Columns.typeOf(dataset.schema(), "codesCol", getCodesCol());
+        // Whether an array may have nulls does not matter: the codes are looked at one by one.
+        if (!type.catalogString().equals(typeOfCodes().catalogString())) {
+            throw new IllegalArgumentException(
+                    "need codes of type " + typeOfCodes().catalogString() + ", got codesCol = \"" + getCodesCol()
+                            + "\" of type " + type.catalogString());
         }
+        Columns.added(dataset.schema(), "reconstructionCol", getReconstructionCol(), SQLDataTypes.VectorType());
+        return withReconstruction(dataset.toDF(), new EncodedVectors(codebooks, featureSize));
+    }
+
+    private Dataset<Row> withReconstruction(Dataset<Row> encoded, EncodedVectors vectors) {
         UDF1<Object, Vector> decode = vectors::decode;
         return encoded.withColumn(
                 getReconstructionCol(),

@@ -6,10 +6,8 @@ import org.apache.spark.ml.param.IntParam;
 import org.apache.spark.ml.param.LongParam;
 import org.apache.spark.ml.param.Param;
 import org.apache.spark.ml.param.Params;
-import org.apache.spark.sql.internal.SQLConf;
 import org.apache.spark.sql.types.DataType;
 import org.apache.spark.sql.types.DataTypes;
-import org.apache.spark.sql.types.StructField;
 import org.apache.spark.sql.types.StructType;
 
 /** Params of {@link VectorQuantizer} and {@link VectorQuantizerModel}. */
@@ -93,35 +91,20 @@ public interface VectorQuantizerParams extends Params {
      */
     default StructType withAddedColumns(StructType schema) {
         String features = getFeaturesCol();
-        if (!schema.getFieldIndex(features).isDefined()) {
-            throw new IllegalArgumentException(
-                    "need a column featuresCol = \"" + features + "\", got " + String.join(", ", schema.fieldNames()));
-        }
-        DataType type = schema.apply(features).dataType();
+        DataType type = Columns.typeOf(schema, "featuresCol", features);
         if (!type.equals(SQLDataTypes.VectorType())) {
             throw new IllegalArgumentException(
                     "need a column of vectors, got featuresCol = \"" + features + "\" of type " + type.catalogString()
                             + "; a VectorAssembler or functions.array_to_vector makes vectors");
         }
-        StructType result = added(schema, "codesCol", getCodesCol(), typeOfCodes());
+        StructType result = Columns.added(schema, "codesCol", getCodesCol(), typeOfCodes());
         return isDefined(reconstructionCol())
-                ? added(result, "reconstructionCol", getReconstructionCol(), SQLDataTypes.VectorType())
+                ? Columns.added(result, "reconstructionCol", getReconstructionCol(), SQLDataTypes.VectorType())
                 : result;
     }
 
     /** The type of {@link #codesCol}. */
     default DataType typeOfCodes() {
         return getGroups() == 1 ? DataTypes.IntegerType : DataTypes.createArrayType(DataTypes.IntegerType, false);
-    }
-
-    private static StructType added(StructType schema, String param, String column, DataType type) {
-        boolean caseSensitive = SQLConf.get().caseSensitiveAnalysis();
-        for (String there : schema.fieldNames()) {
-            if (caseSensitive ? there.equals(column) : there.equalsIgnoreCase(column)) {
-                throw new IllegalArgumentException(
-                        "need a new column " + param + ", got \"" + column + "\"; \"" + there + "\" is there already");
-            }
-        }
-        return schema.add(new StructField(column, type, true, org.apache.spark.sql.types.Metadata.empty()));
     }
 }

@@ -213,6 +213,54 @@ class VectorQuantizerTest {
     }
 
     @Test
+    void storedCodesAreDecoded() {
+        for (int groups : new int[] {1, 2}) {
+            VectorQuantizerModel model = quantizer()
+                    .setGroups(groups)
+                    .setReconstructionCol("nearest")
+                    .fit(data);
+            Dataset<Row> encoded = model.transform(data);
+            String path = folder.resolve("codes" + groups).toString();
+            encoded.select("id", "codes").write().parquet(path);
+            // docs: decode
+            Dataset<Row> stored = session.read().parquet(path); // with "codes"
+            Dataset<Row> decoded = model.decode(stored); // and with "nearest"
+            // docs: end
+            assertEquals(
+                    encoded.select("id", "codes", "nearest").collectAsList(),
+                    decoded.orderBy("id").collectAsList());
+        }
+    }
+
+    @Test
+    void codesThatCannotBeDecodedAreRefusedAndNullsPass() {
+        VectorQuantizerModel model =
+                quantizer().setGroups(2).setReconstructionCol("nearest").fit(data);
+        assertUndecoded(model, "need a code of each of the model's 2 groups, got [3]", "array(3)");
+        assertUndecoded(model, "need a code of group 1 in [8, 16), got [3, 4]", "array(3, 4)");
+        assertUndecoded(model, "need a code of group 1 in [8, 16), got [3, 16]", "array(3, 16)");
+        assertUndecoded(model, "need a code of group 0 in [0, 8), got [-1, 9]", "array(-1, 9)");
+        assertUndecoded(model, "need a code of group 1 in [8, 16), got [3, null]", "array(3, null)");
+        Dataset<Row> ofNull = session.range(1).selectExpr("cast(null as array<int>) as codes");
+        assertTrue(model.decode(ofNull).first().isNullAt(1));
+    }
+
+    @Test
+    void schemasThatCannotBeDecodedAreRefused() {
+        VectorQuantizerModel model = quantizer().fit(data);
+        Dataset<Row> codes = session.range(1).selectExpr("3 as codes");
+        assertThrows(NoSuchElementException.class, () -> model.decode(codes));
+        model.setReconstructionCol("Codes");
+        assertRefused(
+                "need a new column reconstructionCol, got \"Codes\"; \"codes\" is there already",
+                () -> model.decode(codes));
+        assertRefused("need a column codesCol = \"codes\", got id, features", () -> model.decode(data));
+        assertRefused(
+                "need codes of type int, got codesCol = \"codes\" of type array<int>",
+                () -> model.decode(session.range(1).selectExpr("array(3) as codes")));
+    }
+
+    @Test
     void aCopyHasItsOwnParams() {
         VectorQuantizer quantizer = quantizer();
         VectorQuantizer copy =
@@ -366,6 +414,13 @@ class VectorQuantizerTest {
 
     private static void assertFails(String message, Dataset<Row> rows) {
         Exception failure = assertThrows(Exception.class, () -> quantizer().fit(rows));
+        assertTrue(messages(failure).contains(message), messages(failure));
+    }
+
+    private static void assertUndecoded(VectorQuantizerModel model, String message, String codes) {
+        Dataset<Row> rows = session.range(1).selectExpr(codes + " as codes");
+        Exception failure =
+                assertThrows(Exception.class, () -> model.decode(rows).collectAsList());
         assertTrue(messages(failure).contains(message), messages(failure));
     }
 
