@@ -43,7 +43,9 @@ import org.jspecify.annotations.Nullable;
  * both. {@link #saveParameters} writes a whole {@link Checkpoint} of the layer, running moments and averages included. An
  * optimiser of DJL keeps its moments of a code that the layer replaces.
  *
- * <p>For the PyTorch engine on the CPU. Not thread-safe: one trainer, one device.
+ * <p>For the PyTorch engine on the CPU. Not thread-safe in training: one trainer, one device. In inference several Predictors
+ * may share a model in threads: the forwards of its block come one after the other, and {@link #loss} and
+ * {@link #perplexity} are those of any of them.
  */
 public final class VectorQuantBlock extends AbstractBlock implements AutoCloseable {
     private static final byte VERSION = 1;

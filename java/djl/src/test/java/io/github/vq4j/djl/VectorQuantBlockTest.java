@@ -11,6 +11,7 @@ import ai.djl.Device;
 import ai.djl.MalformedModelException;
 import ai.djl.Model;
 import ai.djl.engine.Engine;
+import ai.djl.inference.Predictor;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -21,6 +22,8 @@ import ai.djl.training.ParameterStore;
 import ai.djl.training.loss.Loss;
 import ai.djl.training.optimizer.Optimizer;
 import ai.djl.training.tracker.Tracker;
+import ai.djl.translate.NoBatchifyTranslator;
+import ai.djl.translate.TranslatorContext;
 import io.github.vq4j.Backend;
 import io.github.vq4j.CodebookNorm;
 import io.github.vq4j.GradientEstimator;
@@ -37,10 +40,16 @@ import java.io.ByteArrayInputStream;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -130,6 +139,37 @@ class VectorQuantBlockTest {
             assertArrayEquals(before, block.layer().codebook(0).toFloatArray());
             assertArrayEquals(block.decode(block.encode(z)).toFloatArray(), output.toFloatArray());
             assertEquals(new Shape(5, 3), block.encode(z).getShape());
+        }
+    }
+
+    @Test
+    void predictorsInThreadsShareAModel() throws Exception {
+        int threads = 4;
+        ExecutorService pool = Executors.newFixedThreadPool(threads);
+        try (VectorQuantBlock block = block(vectors());
+                Model model = Model.newInstance("shared")) {
+            model.setBlock(block);
+            CyclicBarrier begin = new CyclicBarrier(threads);
+            List<Callable<Void>> all = new ArrayList<>();
+            for (int seed = 0; seed < threads; seed++) {
+                float[] rows = normal(seed);
+                float[] expected =
+                        forward(block, manager.create(rows, SHAPE), false).toFloatArray();
+                all.add(() -> {
+                    try (Predictor<float[], float[]> predictor = model.newPredictor(new RowsTranslator())) {
+                        begin.await();
+                        for (int n = 0; n < 200; n++) {
+                            assertArrayEquals(expected, predictor.predict(rows));
+                        }
+                    }
+                    return null;
+                });
+            }
+            for (Future<Void> each : pool.invokeAll(all)) {
+                each.get();
+            }
+        } finally {
+            pool.shutdown();
         }
     }
 
@@ -303,6 +343,19 @@ class VectorQuantBlockTest {
                     .evaluate(new NDList(z), new NDList(output))
                     .getFloat();
             assertEquals(task + block.loss().getFloat(), both);
+        }
+    }
+
+    /** Arrays of {@link #SHAPE}. */
+    private static final class RowsTranslator implements NoBatchifyTranslator<float[], float[]> {
+        @Override
+        public NDList processInput(TranslatorContext context, float[] rows) {
+            return new NDList(context.getNDManager().create(rows, SHAPE));
+        }
+
+        @Override
+        public float[] processOutput(TranslatorContext context, NDList output) {
+            return output.singletonOrThrow().toFloatArray();
         }
     }
 
