@@ -233,6 +233,11 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
         return featureSize;
     }
 
+    /** The axis of the features, as the option: negative counts from the end. */
+    public int dim() {
+        return dim;
+    }
+
     /** The number of codes that there are. */
     public long numCodes() {
         return numCodes;

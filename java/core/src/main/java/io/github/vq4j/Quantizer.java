@@ -421,6 +421,11 @@ public abstract sealed class Quantizer implements AutoCloseable
         return featureSize;
     }
 
+    /** The axis of the features, as the option: negative counts from the end. */
+    public int dim() {
+        return dim;
+    }
+
     /** K; the total over codebooks. */
     public int numCodes() {
         return numCodes;

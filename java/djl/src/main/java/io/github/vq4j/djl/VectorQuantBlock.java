@@ -20,6 +20,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -146,12 +147,27 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
         if (dataType != DataType.FLOAT32) {
             throw new IllegalArgumentException("need data type FLOAT32, got " + dataType);
         }
+        getOutputShapes(inputShapes);
         share(manager);
         super.initialize(manager, dataType, inputShapes);
     }
 
+    /**
+     * The shapes as they are.
+     *
+     * @throws IllegalArgumentException if there is another number of features on the layer's axis, or other than one shape
+     */
     @Override
     public Shape[] getOutputShapes(Shape[] inputShapes) {
+        if (inputShapes.length != 1) {
+            throw new IllegalArgumentException("need one input, got shapes " + Arrays.toString(inputShapes));
+        }
+        Shape shape = inputShapes[0];
+        int axis = layer.dim() < 0 ? shape.dimension() + layer.dim() : layer.dim();
+        if (axis < 0 || axis >= shape.dimension() || shape.get(axis) != layer.featureSize()) {
+            throw new IllegalArgumentException(
+                    "need featureSize = " + layer.featureSize() + " on axis " + layer.dim() + ", got shape " + shape);
+        }
         return inputShapes;
     }
 

@@ -294,6 +294,23 @@ class VectorQuantBlockTest {
     }
 
     @Test
+    void shapesThatDoNotFitAreRefused() {
+        try (Quantizer layer = built(vectors());
+                VectorQuantBlock block = new VectorQuantBlock(layer, 1)) {
+            for (Shape shape : List.of(new Shape(5, 4, 3), new Shape(6))) {
+                String message = assertThrows(
+                                IllegalArgumentException.class,
+                                () -> block.initialize(manager, DataType.FLOAT32, shape))
+                        .getMessage();
+                assertEquals("need featureSize = 6 on axis 1, got shape " + shape, message);
+                assertThrows(IllegalArgumentException.class, () -> block.getOutputShapes(new Shape[] {shape}));
+            }
+            assertThrows(IllegalArgumentException.class, () -> block.getOutputShapes(new Shape[] {SHAPE, SHAPE}));
+            assertArrayEquals(new Shape[] {SHAPE}, block.getOutputShapes(new Shape[] {SHAPE}));
+        }
+    }
+
+    @Test
     void codesThatDoNotFitInAnIntDoNotExist() {
         try (VectorQuantBlock block = block(vectors())) {
             for (long code : new long[] {1L << 31, 1L << 32, Long.MAX_VALUE, -1L << 32, Long.MIN_VALUE}) {

@@ -234,6 +234,11 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
         super.close();
     }
 
+    @Override
+    public String toString() {
+        return "module of " + layerName();
+    }
+
     // ---- the steps -----------------------------------------------------------------------------------------------
 
     private QuantizedTensors quantize(Tensor z, @Nullable Tensor mask) {
@@ -325,7 +330,7 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
 
     final void checkOpen() {
         if (closed) {
-            throw new IllegalStateException("this module of " + layerName() + " is closed");
+            throw new IllegalStateException("this " + this + " is closed");
         }
     }
 

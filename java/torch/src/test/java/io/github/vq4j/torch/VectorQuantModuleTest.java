@@ -83,6 +83,13 @@ class VectorQuantModuleTest {
     }
 
     @Test
+    void aModuleIsNamedByItsLayer() {
+        try (VectorQuantModule module = new VectorQuantModule(layer(4, 9).build())) {
+            assertEquals("module of VectorQuant of 9 codes x 4 features on cpu", module.toString());
+        }
+    }
+
+    @Test
     @SuppressWarnings("try") // A guard is there to be closed.
     void severalThreadsMayInfer() {
         try (VectorQuantModule module =
