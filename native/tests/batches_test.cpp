@@ -5,6 +5,8 @@
 #include "checks.hpp"
 
 #ifdef VQ4J_HOST_RUN
+#include <cuda_runtime.h>
+
 #include "host_run/host_run.hpp"
 #endif
 
@@ -756,7 +758,7 @@ void what_is_kept_of_a_stream_is_given_back_when_it_is_forgotten(Implementation&
 #endif
 
 #ifdef VQ4J_HOST_RUN
-void the_device_that_was_current_is_so_again(Implementation&) {
+void the_device_that_was_current_is_so_again(Implementation& on) {
     const auto is_current = [](int expected) {
         int device = -1;
         return cudaGetDevice(&device) == cudaSuccess && device == expected;

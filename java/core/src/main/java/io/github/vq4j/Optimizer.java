@@ -187,6 +187,7 @@ public abstract sealed class Optimizer implements AutoCloseable permits Sgd, Ada
             }
             update(parameters.iterator().next().kernels(), tensors, sources);
         }
+        parameters.forEach(Parameter::countStep);
     }
 
     /** A step of one tensor, with a state that was made for as many values. */

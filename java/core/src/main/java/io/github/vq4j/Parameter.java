@@ -23,6 +23,7 @@ public final class Parameter {
     private final List<Memory<FloatPointer>> followers = new ArrayList<>();
     private @Nullable Tensor gradient;
     private boolean hasGradient;
+    private long steps;
     private @Nullable Batch source;
 
     Parameter(Kernels kernels, String name, float initial, long... shape) {
@@ -54,6 +55,15 @@ public final class Parameter {
     public Tensor gradient() {
         awaitGradient();
         return room().reshape(value.shape());
+    }
+
+    /** How many steps the {@link Optimizer}s of this library have made of it. */
+    public long steps() {
+        return steps;
+    }
+
+    void countStep() {
+        steps++;
     }
 
     /** Waits until the gradient is there; there is none where its computation failed. */

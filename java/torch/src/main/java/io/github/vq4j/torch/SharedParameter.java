@@ -37,9 +37,9 @@ final class SharedParameter implements AutoCloseable {
         return leaf.requires_grad();
     }
 
-    /** Counts libtorch's changes of the values. */
+    /** Counts the changes of the values, by libtorch and by steps of the layer's own optimisers. */
     long version() {
-        return leaf._version();
+        return leaf._version() + parameter.steps();
     }
 
     /**

@@ -11,6 +11,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.vq4j.Backend;
 import io.github.vq4j.Gradients;
+import io.github.vq4j.Optimizer;
 import io.github.vq4j.VectorQuant;
 import java.util.ArrayList;
 import java.util.List;
@@ -263,6 +264,17 @@ class GraphTest {
             codebook().mul_(new Scalar(2));
         }
         assertRefused(task(q), "parameter codebook was changed in place");
+    }
+
+    @Test
+    void aStepOfTheLayersOwnOptimizerIsNoticed() {
+        try (Optimizer optimizer = Optimizer.sgd(0.1)) {
+            task(module.forward(z)).backward();
+            optimizer.step(module.layer());
+            QuantizedTensors q = module.forward(z);
+            optimizer.step(module.layer());
+            assertRefused(task(q), "parameter codebook was changed in place");
+        }
     }
 
     @Test
