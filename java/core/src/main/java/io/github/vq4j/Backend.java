@@ -96,9 +96,7 @@ public final class Backend {
      * @throws IllegalStateException on the CPU, which has no streams
      */
     public Backend onStream(long stream) {
-        if (!kernels.onCuda()) {
-            throw new IllegalStateException("need a CUDA backend for a stream, got " + name());
-        }
+        checkHasStreams();
         return new Backend(Kernels.cuda(kernels.device(), stream));
     }
 
@@ -109,10 +107,14 @@ public final class Backend {
      * @throws IllegalStateException on the CPU, which has no streams
      */
     public void forgetStream() {
+        checkHasStreams();
+        kernels.forgetStream();
+    }
+
+    private void checkHasStreams() {
         if (!kernels.onCuda()) {
             throw new IllegalStateException("need a CUDA backend for a stream, got " + name());
         }
-        kernels.forgetStream();
     }
 
     /** Why CUDA does not work here, and the remedy; empty when it does. Found out once. */

@@ -111,23 +111,13 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
 
     private Gradients backpropagateAlone(@Nullable Tensor gradOutput, double alpha, @Nullable Tensor gradInput) {
         CodebookFreePass pass = forBackward(gradOutput, alpha);
-        if (gradInput != null) {
-            checkGradient("gradInput", gradInput, pass);
-            gradInput.checkWritable("gradInput", DataType.FLOAT32, kernels);
-            if (gradInput.overlaps(pass.tensor)) {
-                throw new IllegalArgumentException("gradInput overlaps z; need memory of its own");
-            }
-            differentiate(pass, gradOutput, alpha, gradInput);
-            return new Gradients(gradInput.reshape(gradInput.shape()));
-        }
-        Tensor result = resultLike(pass.tensor, DataType.FLOAT32, pass.tensor.shape());
-        try {
-            differentiate(pass, gradOutput, alpha, result);
-        } catch (RuntimeException | Error failure) {
-            result.close();
-            throw failure;
-        }
-        return new Gradients(result);
+        Tensor z = pass.tensor;
+        return Gradients.computed(
+                gradInput,
+                z,
+                kernels,
+                () -> resultLike(z, DataType.FLOAT32, z.shape()),
+                into -> differentiate(pass, gradOutput, alpha, into));
     }
 
     /**
@@ -481,17 +471,9 @@ public abstract sealed class CodebookFreeQuant<Q> implements AutoCloseable permi
             throw new IllegalArgumentException("need a finite alpha, got " + alpha);
         }
         if (gradOutput != null) {
-            checkGradient("gradOutput", gradOutput, saved);
+            Gradients.check("gradOutput", gradOutput, saved.tensor, kernels);
         }
         return saved;
-    }
-
-    private void checkGradient(String name, Tensor gradient, CodebookFreePass pass) {
-        gradient.checkUsable(name, DataType.FLOAT32, kernels);
-        if (!gradient.hasShape(pass.tensor.shape())) {
-            throw new IllegalArgumentException(
-                    "need " + name + " of z's shape " + Arrays.toString(pass.tensor.shape()) + ", got " + gradient);
-        }
     }
 
     private void checkOpen() {
