@@ -7,8 +7,10 @@
 #define VQ4J_CUDA_BATCH_GRAPH_CUH
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -188,6 +190,67 @@ private:
     cudaGraph_t graph_ = nullptr;
     cudaGraphExec_t executable_ = nullptr;
     std::vector<cudaGraphNode_t> nodes_;
+};
+
+// How often a shape has to come until it becomes a graph; 0: never.
+inline std::atomic<int32_t> uses_until_graph{2};
+
+// The graphs of a stream, by their shapes; the one that was used longest ago makes room.
+class Graphs {
+public:
+    // The graph of the sequence, with its values; null where it is not to have one.
+    Graph* of(Sequence& sequence) {
+        const int32_t wanted = uses_until_graph.load(std::memory_order_relaxed);
+        if (wanted == 0) {
+            return nullptr;
+        }
+        Graph* const graph = graph_of(sequence, sequence.hash(), wanted);
+        if (graph != nullptr) {
+            graph->last_use = ++uses_;
+        }
+        return graph;
+    }
+
+private:
+    static constexpr size_t most_graphs = 64;
+
+    Graph* graph_of(Sequence& sequence, uint64_t hash, int32_t wanted) {
+        const auto [first, last] = graphs_.equal_range(hash);
+        for (auto each = first; each != last; ++each) {
+            if (each->second->sequence().has_shape_of(sequence)) {
+                if (each->second->update(sequence)) {
+                    return each->second.get();
+                }
+                graphs_.erase(each);
+                return add(sequence, hash);
+            }
+        }
+        if (++seen_[hash] < wanted) {
+            return nullptr;
+        }
+        make_room();
+        return add(sequence, hash);
+    }
+
+    Graph* add(const Sequence& sequence, uint64_t hash) {
+        std::unique_ptr<Graph> graph = Graph::of(sequence);
+        return graph == nullptr ? nullptr : graphs_.emplace(hash, std::move(graph))->second.get();
+    }
+
+    void make_room() {
+        if (seen_.size() > 64 * most_graphs) {
+            seen_.clear();
+        }
+        if (graphs_.size() >= most_graphs) {
+            const auto oldest = std::min_element(graphs_.begin(), graphs_.end(),
+                [](const auto& a, const auto& b) { return a.second->last_use < b.second->last_use; });
+            graphs_.erase(oldest);
+        }
+    }
+
+    std::unordered_multimap<uint64_t, std::unique_ptr<Graph>> graphs_;
+    std::unordered_map<uint64_t, int32_t> seen_;
+    int64_t uses_ = 0;
 };
 
 }  // namespace batching

@@ -38,6 +38,27 @@ inline int current_device() {
     return device;
 }
 
+// The current device of the thread, until the end of a block.
+class OnDevice {
+public:
+    explicit OnDevice(int device) {
+        if (cudaGetDevice(&before_) == cudaSuccess && before_ != device) {
+            changed_ = cudaSetDevice(device) == cudaSuccess;
+        }
+    }
+    ~OnDevice() {
+        if (changed_) {
+            cudaSetDevice(before_);
+        }
+    }
+    OnDevice(const OnDevice&) = delete;
+    OnDevice& operator=(const OnDevice&) = delete;
+
+private:
+    int before_ = 0;
+    bool changed_ = false;
+};
+
 inline int attribute_of(int device, cudaDeviceAttr attribute) {
     int value = 0;
     check(cudaDeviceGetAttribute(&value, attribute, device), "device");
