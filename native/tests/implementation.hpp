@@ -42,7 +42,7 @@ struct Operations {
     X(row_norm_gradient) X(affine_learned) X(affine_statistics) X(affine) X(affine_gradient) \
     X(sgd_step) X(adam_step) X(clear_rows) X(seed_codebook) X(repeat_rows) X(update_centroids) X(count_down) \
     X(replace_codes) X(residual) X(add_lookup) X(take_features) X(put_features) X(put_codes) X(take_codes) \
-    X(take_rows) X(put_rows) X(weighted_sum) X(largest_magnitude) X(fixed_point_scatter) X(from_fixed_point) \
+    X(take_rows) X(put_rows) X(weighted_sum) X(running_average) X(largest_magnitude) X(fixed_point_scatter) X(from_fixed_point) \
     X(draw_rows) X(row_tickets) X(finite_scalar_quantize) X(finite_scalar_decode) X(finite_scalar_gradient) X(sign_quantize) \
     X(sign_decode) X(sign_losses) X(sign_gradient) X(code_usage) X(pack_directions) X(assign_top_k) \
     X(code_distances) X(match_norms) X(norm_pooling) X(norm_pooling_gradient) X(place_codes) X(farthest_rows) \

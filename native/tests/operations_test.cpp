@@ -313,6 +313,27 @@ void weighted_sum_is_one_fused_multiply_add(Implementation& on) {
     CHECK(left.read() == sum);
 }
 
+void the_first_batch_starts_a_running_average(Implementation& on) {
+    const Floats values = random_floats(1037, 21);
+    const Array<float> batch(on, values), out(on, 1037), never_read(on, Floats(1037, NAN));
+    const Array<int32_t> not_yet(on, std::vector<int32_t>{0});
+    CHECK_OK(on->running_average(0.1f, batch, not_yet, never_read, 1037, out));
+    CHECK(out.read() == values);
+}
+
+void further_batches_move_a_running_average(Implementation& on) {
+    const Floats values = random_floats(1037, 21), before = random_floats(1037, 22);
+    const Array<float> batch(on, values), running(on, before), out(on, 1037);
+    const Array<int32_t> started(on, std::vector<int32_t>{1});
+    CHECK_OK(on->running_average(0.1f, batch, started, running, 1037, out));
+    CHECK_OK(on->running_average(0.1f, batch, started, running, 1037, running));
+    const Floats after = out.read();
+    for (size_t i = 0; i < values.size(); ++i) {
+        CHECK(after[i] == std::fma(0.1f, values[i], (1.0f - 0.1f) * before[i]));
+    }
+    CHECK(running.read() == after);
+}
+
 // More rows than the sort has tiles that every block adds up, and more codes than one pass of it has digits.
 void sums_by_code_of_many_rows_and_codes(Implementation& on) {
     const int64_t rows_count = 70001;
@@ -1142,6 +1163,8 @@ const std::vector<Test> tests = {
     TEST(codes_of_a_stage_are_put_among_those_of_all_and_taken_back),
     TEST(rows_are_taken_in_order_and_put_back),
     TEST(weighted_sum_is_one_fused_multiply_add),
+    TEST(the_first_batch_starts_a_running_average),
+    TEST(further_batches_move_a_running_average),
     TEST(sums_by_code_of_many_rows_and_codes),
     TEST(the_lowest_of_equal_codes_wins_in_any_panel),
     TEST(commitment_loss_is_the_mean_squared_error),

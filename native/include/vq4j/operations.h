@@ -447,6 +447,16 @@ VQ4J_API int32_t VQ4J_OPERATION(moments_half)(VQ4J_STREAM const uint16_t* rows, 
     int64_t features, int64_t samples, int64_t groups, float* mean, float* variance, float* widened);
 
 /**
+ * A running average after a batch, element by element: out = momentum * batch + (1 - momentum) * running, as weighted_sum;
+ * before there is an average the batch's values stand for it, out = batch.
+ * @param started 1: 0 before there is an average, else 1
+ * @param running count, not read before
+ * @param out     count; may be batch or running
+ */
+VQ4J_API int32_t VQ4J_OPERATION(running_average)(VQ4J_STREAM float momentum, const float* batch, const int32_t* started,
+    const float* running, int64_t count, float* out);
+
+/**
  * out = (z - mean) / sqrt(variance + epsilon) * scale + shift, with the moments of moments().
  * @param scale D, or NULL for ones
  * @param shift D, or NULL for zeros

@@ -173,11 +173,6 @@ final class Codebook implements AutoCloseable {
                 || effective.changesInTraining();
     }
 
-    /** Whether a training pass changes what the host has to know of: that k-means is done, that moments have started. */
-    boolean startsInTraining() {
-        return awaitsKmeans || effective.startsInTraining();
-    }
-
     /** Whether the next training pass initialises the codebook from its rows. */
     boolean awaitsKmeans() {
         return awaitsKmeans;

@@ -132,11 +132,6 @@ final class EffectiveCodebook implements AutoCloseable {
         return inputMoments != null;
     }
 
-    /** Whether a training pass starts the running moments, which the host has to know of. */
-    boolean startsInTraining() {
-        return inputMoments != null && !inputMoments.started();
-    }
-
     List<Parameter> parameters() {
         return scaleParameter == null ? List.of() : List.of(scaleParameter, biasParameter);
     }

@@ -750,7 +750,7 @@ public abstract sealed class Quantizer implements AutoCloseable
             boolean isAwaited = z.device() == Device.HOST || (pass.isMasked && pass.mask.isNeededByFailures());
             if (commits && changesItself()) {
                 run(pass, () -> prepareNext(pass));
-                if (isAwaited || startsInTraining()) {
+                if (isAwaited || changesOnHost()) {
                     batch.catchUp();
                 }
                 commit(pass, figures);
@@ -1069,8 +1069,8 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     /** Whether a training pass changes what the host has to know of: all that can fail has to be known before. */
-    private boolean startsInTraining() {
-        return sums.hasWorkers() || anyCodebook(Codebook::startsInTraining);
+    private boolean changesOnHost() {
+        return sums.hasWorkers() || anyCodebook(Codebook::awaitsKmeans);
     }
 
     /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */

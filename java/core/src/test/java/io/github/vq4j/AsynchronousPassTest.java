@@ -510,6 +510,25 @@ class AsynchronousPassTest {
     }
 
     @Test
+    void runningMomentsStartWithTheFirstPassThatSucceeds() {
+        float[] rows = numbers(2);
+        rows[5 * FEATURES] = Float.NaN;
+        try (VectorQuant layer = layer(Backend.cuda(0), b -> b.statisticsAffine(true));
+                VectorQuant onCpu = layer(Backend.cpu(), b -> b.statisticsAffine(true));
+                Tensor z = onDevice(numbers(1));
+                Tensor badZ = onDevice(rows)) {
+            layer.forward(badZ).close();
+            layer.forward(z).close();
+            onCpu.forward(Tensor.of(numbers(1), ROWS, FEATURES)).close();
+            RunningMoments expected = onCpu.runningMoments().orElseThrow();
+            RunningMoments moments = layer.runningMoments().orElseThrow();
+            assertArrayEquals(expected.inputMean(), moments.inputMean());
+            assertArrayEquals(expected.inputVariance(), moments.inputVariance());
+            assertEquals(onCpu.state().numbers(), layer.state().numbers());
+        }
+    }
+
+    @Test
     void aPassAfterOneThatFailedUnseenIsWhatItIsWithoutThatOne() {
         float[] rows = numbers(1);
         rows[5 * FEATURES] = Float.NaN;

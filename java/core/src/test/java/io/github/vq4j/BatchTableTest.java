@@ -49,8 +49,6 @@ class BatchTableTest {
     private static final Map<String, String> REASONS = Map.of(
             "k-means++ initialisation",
             "the codebook is fitted in the first pass, several moves a wait",
-            "statistics affine",
-            "the batch's moments start the running ones, and the host has to know that they have",
             "replacement KMEANS_INPUT",
             "the number of unused codes is the number of clusters; not where none can have been unused for long enough",
             "row mask on the device",

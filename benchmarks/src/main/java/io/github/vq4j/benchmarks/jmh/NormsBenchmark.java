@@ -1,6 +1,7 @@
 package io.github.vq4j.benchmarks.jmh;
 
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
 import org.openjdk.jmh.annotations.Benchmark;
 
 /** Norms of inputs and codebooks, and their gradients. */
@@ -9,6 +10,8 @@ public class NormsBenchmark extends OperationData {
 
     private FloatPointer mean;
     private FloatPointer variance;
+    private FloatPointer runningMean;
+    private IntPointer started;
     private FloatPointer scaleGradient;
     private FloatPointer shiftGradient;
 
@@ -16,6 +19,8 @@ public class NormsBenchmark extends OperationData {
     protected void prepareMore() {
         mean = floats(features);
         variance = floats(features);
+        runningMean = floats(features);
+        started = ints(new int[] {1});
         scaleGradient = floats(features);
         shiftGradient = floats(features);
         kernels.norms.moments("z", z, layout, 1, features, mean, variance);
@@ -25,6 +30,12 @@ public class NormsBenchmark extends OperationData {
     @Benchmark
     public void moments() {
         kernels.norms.moments("z", z, layout, 1, features, mean, variance);
+    }
+
+    /** A running mean of every feature. */
+    @Benchmark
+    public void runningAverage() {
+        kernels.norms.runningAverage(0.1f, mean, started, runningMean, features, runningMean);
     }
 
     /** By them. */

@@ -1,6 +1,7 @@
 package io.github.vq4j.internal;
 
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
 
 /** Moments, normalisation and norms of rows, with their gradients: the section "norms" of {@code vq4j/operations.h}. */
@@ -45,6 +46,20 @@ public final class NormKernels extends KernelSection {
                                         groups,
                                         mean,
                                         variance)));
+    }
+
+    /** A running average after a batch, or the batch where {@code started} is 0; {@code out} may be either. */
+    public void runningAverage(
+            float momentum,
+            FloatPointer batch,
+            IntPointer started,
+            FloatPointer running,
+            long count,
+            FloatPointer out) {
+        check(
+                onCuda()
+                        ? CudaKernels.runningAverage(stream(), momentum, batch, started, running, count, out)
+                        : CpuKernels.runningAverage(momentum, batch, started, running, count, out));
     }
 
     /** As {@link #moments}, of z in 16 bits, which is left in z; null: z is there. */
