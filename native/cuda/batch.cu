@@ -322,7 +322,7 @@ int32_t vq4j_cuda_batch_counts(int64_t* counts) {
     return guarded([&] {
         check_present({counts});
         for (int i = 0; i < counts_of; ++i) {
-            counts[i] = batching::counts[i].load();
+            counts[i] = batching::counts[i];
         }
     });
 }

@@ -88,9 +88,9 @@ VQ4J_API int64_t vq4j_cuda_failed_check(void);
 VQ4J_API int32_t vq4j_cuda_set_uses_until_graph(int32_t uses);
 
 /**
- * What batches have done in this process.
+ * What batches of the calling thread have done.
  * @param counts 6: graphs made, graphs launched, nodes of graphs updated, batches (or parts of them) run without a graph,
- *     times that the host has waited for the device, in or out of a batch, kernels, fills and copies run,
+ *     times that the thread has waited for the device, in or out of a batch, kernels, fills and copies run,
  *     in or out of a batch
  */
 VQ4J_API int32_t vq4j_cuda_batch_counts(int64_t* counts);

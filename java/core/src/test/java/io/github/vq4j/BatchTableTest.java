@@ -244,19 +244,8 @@ class BatchTableTest {
         };
     }
 
-    /** Of each pass, the least of trainings: the garbage collector may wait for a batch of another test meanwhile. */
+    /** Of each pass. */
     private static List<Long> waits(Supplier<Trainee> kind) {
-        List<Long> least = waitsOfTraining(kind);
-        for (int again = 0; again < 3 && Collections.max(least) > 0; again++) {
-            List<Long> other = waitsOfTraining(kind);
-            for (int pass = 0; pass < PASSES; pass++) {
-                least.set(pass, Math.min(least.get(pass), other.get(pass)));
-            }
-        }
-        return least;
-    }
-
-    private static List<Long> waitsOfTraining(Supplier<Trainee> kind) {
         List<Long> all = new ArrayList<>();
         try (Trainee layer = kind.get();
                 Tensor z = onDevice(numbers(1));

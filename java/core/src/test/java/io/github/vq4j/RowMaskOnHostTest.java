@@ -86,9 +86,8 @@ class RowMaskOnHostTest {
     }
 
     @BeforeEach
-    void needsCuda() throws InterruptedException {
+    void needsCuda() {
         assumeTrue(Backend.whyNoCuda().isEmpty(), () -> Backend.whyNoCuda().orElse(""));
-        Counts.settle();
     }
 
     /** Marks of a step, different ones for each. */
