@@ -16,7 +16,8 @@ import org.slf4j.LoggerFactory;
  * Where kernels run: the CPU or a CUDA device. Results are the same bits on all of them. Immutable and thread-safe.
  *
  * <p>System properties: {@code vq4j.backend} = {@code best}, {@code cpu}, {@code cuda} or {@code cuda:N} decides what
- * {@link #best} gives; {@code vq4j.threads} = the number of CPU threads to start with.
+ * {@link #best} gives; {@code vq4j.threads} = the number of CPU threads to start with, by default as many as
+ * the JVM has processors, which in a container are its share of the machine's.
  */
 public final class Backend {
     /** System property that decides what {@link #best} gives. */
@@ -25,7 +26,10 @@ public final class Backend {
     /** System property with the number of CPU threads to start with. */
     public static final String THREADS_PROPERTY = "vq4j.threads";
 
-    private static final String CUDA_PLATFORM = "linux-x86_64";
+    /** The only platform with CUDA kernels, and the one of vq4j-platform. */
+    private static final String LINUX_X86_64 = "linux-x86_64";
+
+    private static final String LINUX_ARM64 = "linux-arm64";
 
     private static final Logger LOGGER = LoggerFactory.getLogger(Backend.class);
 
@@ -201,7 +205,11 @@ public final class Backend {
             throw new IllegalStateException(NativeLibrary.WHY_NOT, NativeLibrary.FAILURE);
         }
         String threads = System.getProperty(THREADS_PROPERTY);
-        if (threads != null && CpuKernels.setThreads(parsed(threads)) != CpuKernels.VQ4J_OK) {
+        if (threads == null) {
+            // The library counts the cores that it may run on; the JVM knows of a container's share of their time, too.
+            CpuKernels.setThreads(
+                    Math.min(CpuKernels.threads(), Runtime.getRuntime().availableProcessors()));
+        } else if (CpuKernels.setThreads(parsed(threads)) != CpuKernels.VQ4J_OK) {
             throw new IllegalArgumentException(
                     THREADS_PROPERTY + ": " + CpuKernels.lastError().getString());
         }
@@ -238,14 +246,16 @@ public final class Backend {
             String platform = Loader.getPlatform();
             String library = "io/github/vq4j/internal/" + platform + "/libvq4j.so";
             if (Backend.class.getClassLoader().getResource(library) == null) {
-                return "the native library of vq4j for " + platform
-                        + " is not on the class path; add vq4j-core with classifier " + platform + ", or vq4j-platform";
+                return withoutLibrary(platform);
             }
-            return "the native library of vq4j for " + platform + " does not load ("
-                    + lastMessage(failure)
-                    + "). It is extracted to the folder that the system property org.bytedeco.javacpp.cachedir names,"
-                    + " else to .javacpp/cache in the home or to the folder for temporary files: need a folder that can be"
-                    + " written to and that is not mounted noexec";
+            String doesNotLoad =
+                    "the native library of vq4j for " + platform + " does not load (" + lastMessage(failure) + "). ";
+            if (Backend.class.getClassLoader() != Loader.class.getClassLoader()) {
+                return doesNotLoad + "JavaCPP has another class loader than vq4j: need the jars of both in one";
+            }
+            return doesNotLoad + "It is extracted to the folder that the system property org.bytedeco.javacpp.cachedir"
+                    + " names, else to .javacpp/cache in the home or to the folder for temporary files: need a folder that"
+                    + " can be written to and that is not mounted noexec, on Linux with glibc 2.34 or later";
         }
 
         private static String lastMessage(Throwable failure) {
@@ -257,10 +267,21 @@ public final class Backend {
         }
     }
 
+    /** That there is no library for the platform on the class path, and what would help. */
+    static String withoutLibrary(String platform) {
+        if (!platform.equals(LINUX_X86_64) && !platform.equals(LINUX_ARM64)) {
+            return "there are native libraries of vq4j for " + LINUX_X86_64 + " and " + LINUX_ARM64
+                    + " only, and this is " + platform;
+        }
+        return "the native library of vq4j for " + platform
+                + " is not on the class path; add vq4j-core with classifier " + platform
+                + (platform.equals(LINUX_X86_64) ? ", or vq4j-platform" : ", which has to be built from source");
+    }
+
     /** Why the CUDA kernels do not load, and what would help on the platform. */
     static String withoutCudaKernels(String platform, String failure) {
-        if (!platform.equals(CUDA_PLATFORM)) {
-            return "there are CUDA kernels for " + CUDA_PLATFORM + " only, and this is " + platform;
+        if (!platform.equals(LINUX_X86_64)) {
+            return "there are CUDA kernels for " + LINUX_X86_64 + " only, and this is " + platform;
         }
         return "the CUDA kernels are not on the class path or do not load (" + failure
                 + "); add vq4j-core with classifier " + platform + "-gpu";

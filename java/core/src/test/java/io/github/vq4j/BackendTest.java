@@ -93,6 +93,12 @@ class BackendTest {
         }
     }
 
+    /** As in a container whose share of the processors is smaller than their number. */
+    @Test
+    void thereAreNoMoreThreadsThanProcessorsOfTheJvm() throws Exception {
+        assertEquals("cpu threads 1", line(child("-Dvq4j.backend=cpu", "-XX:ActiveProcessorCount=1"), "best "));
+    }
+
     @Test
     void badPropertiesAreRefused() throws Exception {
         assertTrue(line(child("-Dvq4j.backend=gpu"), "best refused ").contains("got \"gpu\""));
@@ -126,6 +132,21 @@ class BackendTest {
         assertNotEquals(Backend.cpu(), cuda);
         assertThrows(IllegalArgumentException.class, () -> Backend.cuda(-1));
         assertThrows(IllegalArgumentException.class, () -> Backend.cuda(1000));
+    }
+
+    @Test
+    void withoutALibraryTheReasonNamesOnlyWhatExists() {
+        assertEquals(
+                "the native library of vq4j for linux-x86_64 is not on the class path;"
+                        + " add vq4j-core with classifier linux-x86_64, or vq4j-platform",
+                Backend.withoutLibrary("linux-x86_64"));
+        assertEquals(
+                "the native library of vq4j for linux-arm64 is not on the class path;"
+                        + " add vq4j-core with classifier linux-arm64, which has to be built from source",
+                Backend.withoutLibrary("linux-arm64"));
+        assertEquals(
+                "there are native libraries of vq4j for linux-x86_64 and linux-arm64 only, and this is macosx-arm64",
+                Backend.withoutLibrary("macosx-arm64"));
     }
 
     @Test
