@@ -18,11 +18,12 @@ function(vq4j_compiler_flags target)
 endfunction()
 
 # A shared library that shows the world its C API and nothing else. The C++ runtime is linked in, so that it loads where
-# libstdc++ is older than the compiler; without the sections that nobody uses, which ask for a newer C library.
+# libstdc++ is older than the compiler; without the sections that nobody uses, which ask for a newer C library. It stays in
+# the process (nodelete) when a class loader that had it is gone: its threads run on.
 function(vq4j_export_c_api_only target)
     set(map "${PROJECT_SOURCE_DIR}/../cmake/exported_symbols.map")
     target_link_options(${target} PRIVATE "LINKER:--version-script=${map}" LINKER:--build-id=none LINKER:-z,defs
-        LINKER:--as-needed $<$<CONFIG:Release>:LINKER:--strip-all>)
+        LINKER:-z,nodelete LINKER:--as-needed $<$<CONFIG:Release>:LINKER:--strip-all>)
     if(NOT VQ4J_SANITIZE)
         target_link_options(${target} PRIVATE -static-libstdc++ LINKER:--gc-sections)
     endif()

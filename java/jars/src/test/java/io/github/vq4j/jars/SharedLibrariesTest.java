@@ -66,6 +66,12 @@ class SharedLibrariesTest {
                         name + " has RUNPATH " + library.runpath()));
     }
 
+    /** The class loader that loaded one may be collected, as that of a web application; its threads run on. */
+    @Test
+    void kernelLibrariesStayInTheProcess() {
+        check(name -> !isBinding(name), (name, library) -> assertTrue(library.stays(), name + " can be unloaded"));
+    }
+
     @Test
     void onlyTheCLibraryIsNeededOfTheMachine() {
         check(name -> true, (name, library) -> library.needed()

@@ -16,8 +16,15 @@ import java.util.TreeSet;
  * @param needed file names of the libraries that it needs
  * @param runpath where they are searched first, or ""
  * @param versions what it needs of them, such as "GLIBC_2.34"
+ * @param stays whether it stays in the process once it is loaded
  */
-record SharedLibrary(String machine, Set<String> exported, List<String> needed, String runpath, Set<String> versions) {
+record SharedLibrary(
+        String machine,
+        Set<String> exported,
+        List<String> needed,
+        String runpath,
+        Set<String> versions,
+        boolean stays) {
     private static final int SECTION_STRINGS = 3;
     private static final int SECTION_DYNAMIC = 6;
     private static final int SECTION_SYMBOLS = 11;
@@ -25,6 +32,8 @@ record SharedLibrary(String machine, Set<String> exported, List<String> needed, 
     private static final int TAG_NEEDED = 1;
     private static final int TAG_RPATH = 15;
     private static final int TAG_RUNPATH = 29;
+    private static final int TAG_FLAGS_1 = 0x6ffffffb;
+    private static final int FLAG_NODELETE = 8;
 
     /** A section's offset and size, and the offset of the strings that it refers to. */
     private record Section(int type, int offset, int size, int strings) {}
@@ -44,6 +53,7 @@ record SharedLibrary(String machine, Set<String> exported, List<String> needed, 
         List<String> needed = new ArrayList<>();
         Set<String> versions = new TreeSet<>();
         String runpath = "";
+        boolean stays = false;
         for (Section section : sections(elf)) {
             switch (section.type) {
                 case SECTION_SYMBOLS -> addExported(elf, section, exported);
@@ -54,7 +64,9 @@ record SharedLibrary(String machine, Set<String> exported, List<String> needed, 
                         String text = tag == TAG_NEEDED || tag == TAG_RPATH || tag == TAG_RUNPATH
                                 ? string(elf, section.strings + (int) elf.getLong(entry + 8))
                                 : "";
-                        if (tag == TAG_NEEDED) {
+                        if (tag == TAG_FLAGS_1) {
+                            stays = (elf.getLong(entry + 8) & FLAG_NODELETE) != 0;
+                        } else if (tag == TAG_NEEDED) {
                             needed.add(text);
                         } else if (!text.isEmpty()) {
                             runpath = text;
@@ -64,7 +76,7 @@ record SharedLibrary(String machine, Set<String> exported, List<String> needed, 
                 default -> {}
             }
         }
-        return new SharedLibrary(machine, exported, needed, runpath, versions);
+        return new SharedLibrary(machine, exported, needed, runpath, versions, stays);
     }
 
     private static List<Section> sections(ByteBuffer elf) {
