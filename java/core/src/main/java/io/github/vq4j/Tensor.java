@@ -32,6 +32,10 @@ public final class Tensor implements AutoCloseable {
     private final Object storage;
     private final @Nullable Runnable release;
     private final @Nullable Kernels allocatedBy;
+
+    /** The caller's, whose memory this is; closed with it. */
+    private final @Nullable Pointer source;
+
     private final boolean readOnly;
     private final Tensor owner;
     private boolean closed;
@@ -44,7 +48,7 @@ public final class Tensor implements AutoCloseable {
             Object storage,
             @Nullable Runnable release,
             @Nullable Tensor owner) {
-        this(type, device, shape, storage, release, null, owner != null && owner.readOnly, owner);
+        this(type, device, shape, storage, release, null, null, owner != null && owner.readOnly, owner);
     }
 
     private Tensor(
@@ -54,15 +58,17 @@ public final class Tensor implements AutoCloseable {
             Object storage,
             @Nullable Runnable release,
             @Nullable Kernels allocatedBy,
+            @Nullable Pointer source,
             boolean readOnly,
             @Nullable Tensor owner) {
         this.type = type;
-        this.device = device;
+        this.device = Objects.requireNonNull(device, "device");
         this.shape = shape.clone();
         this.size = sizeOf(shape);
         this.storage = storage;
         this.release = release;
         this.allocatedBy = allocatedBy;
+        this.source = source;
         this.readOnly = readOnly;
         this.owner = owner == null ? this : owner;
     }
@@ -137,31 +143,32 @@ public final class Tensor implements AutoCloseable {
     /** @param storage made once the native library is loaded, which knows a buffer's address */
     private static Tensor ofBuffer(DataType type, long[] shape, Supplier<Pointer> storage, boolean readOnly) {
         Backend.cpu();
-        return new Tensor(type, Device.HOST, shape, storage.get(), null, null, readOnly, null);
+        return new Tensor(type, Device.HOST, shape, storage.get(), null, null, null, readOnly, null);
     }
 
     /**
-     * A view of host memory, in place. The pointer is kept, so that memory it owns stays.
+     * A view of host memory, in place, from the pointer's position at this time. The pointer is kept, so that memory it owns
+     * stays; once it is closed the tensor cannot be used.
      *
      * @param values a limit that it has must reach the shape's size
      */
     public static Tensor of(FloatPointer values, long... shape) {
         checkPointer(values, shape);
-        return new Tensor(DataType.FLOAT32, Device.HOST, shape, values, null, null);
+        return ofPointer(DataType.FLOAT32, shape, new FloatPointer(values), values);
     }
 
     /**
-     * A view of codes in host memory, in place. The pointer is kept, so that memory it owns stays.
+     * A view of codes in host memory, in place, as {@link #of(FloatPointer, long...)}.
      *
      * @param values a limit that it has must reach the shape's size
      */
     public static Tensor of(IntPointer values, long... shape) {
         checkPointer(values, shape);
-        return new Tensor(DataType.INT32, Device.HOST, shape, values, null, null);
+        return ofPointer(DataType.INT32, shape, new IntPointer(values), values);
     }
 
     /**
-     * A view of 16-bit numbers in host memory, in place. The pointer is kept, so that memory it owns stays.
+     * A view of 16-bit numbers in host memory, in place, as {@link #of(FloatPointer, long...)}.
      *
      * @param values a limit that it has must reach the shape's size
      * @param type FLOAT16 or BFLOAT16
@@ -169,7 +176,12 @@ public final class Tensor implements AutoCloseable {
     public static Tensor of(ShortPointer values, DataType type, long... shape) {
         checkHalf(type);
         checkPointer(values, shape);
-        return new Tensor(type, Device.HOST, shape, values, null, null);
+        return ofPointer(type, shape, new ShortPointer(values), values);
+    }
+
+    /** @param storage a copy, since the caller may move the position of the source */
+    private static Tensor ofPointer(DataType type, long[] shape, Pointer storage, Pointer source) {
+        return new Tensor(type, Device.HOST, shape, storage, null, null, source, false, null);
     }
 
     /** A view of floats at an address, in place. The caller keeps the memory alive. */
@@ -215,7 +227,7 @@ public final class Tensor implements AutoCloseable {
                     case INT32 -> Memory.ints(kernels, size);
                 };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
-        return new Tensor(type, device, shape, memory.pointer(), memory::close, kernels, false, null);
+        return new Tensor(type, device, shape, memory.pointer(), memory::close, kernels, null, false, null);
     }
 
     /**
@@ -394,7 +406,11 @@ public final class Tensor implements AutoCloseable {
     }
 
     boolean isClosed() {
-        return owner.closed;
+        return owner.closed || owner.lostSource();
+    }
+
+    private boolean lostSource() {
+        return source != null && source.isNull() && size > 0;
     }
 
     /** Whether kernels can use the memory where it is. */
@@ -492,6 +508,10 @@ public final class Tensor implements AutoCloseable {
     private void checkOpen(String name) {
         if (owner.closed) {
             throw new IllegalStateException(name + " " + this + " is closed");
+        }
+        if (owner.lostSource()) {
+            throw new IllegalStateException(
+                    name + " " + this + " is a view of a pointer that has been closed, by hand or by its PointerScope");
         }
     }
 

@@ -103,6 +103,46 @@ class TensorTest {
     }
 
     @Test
+    void movingThePositionAfterwardsMovesNothing() {
+        try (FloatPointer pointer = new FloatPointer(1, 2, 3, 4);
+                IntPointer codes = new IntPointer(5, 6)) {
+            Tensor second = Tensor.of(pointer.position(2), 2);
+            Tensor first = Tensor.of(pointer.position(0), 2);
+            assertArrayEquals(new float[] {1, 2}, first.toFloatArray());
+            assertArrayEquals(new float[] {3, 4}, second.toFloatArray());
+            Tensor last = Tensor.of(codes.position(1), 1);
+            codes.position(0);
+            assertArrayEquals(new int[] {6}, last.toIntArray());
+        }
+    }
+
+    @Test
+    void aViewOfAClosedPointerCannotBeUsed() {
+        FloatPointer pointer = new FloatPointer(1, 2, 3, 4);
+        Tensor z = Tensor.of(pointer, 1, 4);
+        Tensor view = z.reshape(4);
+        try (VectorQuant layer =
+                VectorQuant.builder(4, 3).backend(Backend.cpu()).build()) {
+            layer.forward(z).close();
+            pointer.close();
+            for (Executable use : new Executable[] {
+                () -> layer.forward(z), z::toFloatArray, z::floatBuffer, z::address, view::toFloatArray
+            }) {
+                String message = assertThrows(IllegalStateException.class, use).getMessage();
+                assertTrue(message.contains("is a view of a pointer that has been closed"), message);
+            }
+            assertTrue(assertThrows(IllegalStateException.class, () -> layer.backward(null, 1))
+                    .getMessage()
+                    .startsWith("z of the forward is closed"));
+        }
+    }
+
+    @Test
+    void aTensorNeedsADevice() {
+        assertThrows(NullPointerException.class, () -> Tensor.ofAddress(64, null, 1));
+    }
+
+    @Test
     void allocatedMemoryIsZeroAndClosesOnce() {
         Tensor tensor = Tensor.allocate(DataType.FLOAT32, 3);
         assertArrayEquals(new float[3], tensor.toFloatArray());
