@@ -23,6 +23,9 @@ extern "C" {
 #define VQ4J_DLPACK_FLOAT 2
 #define VQ4J_DLPACK_BFLOAT 4
 
+/* Bits of DLManagedTensorVersioned.flags that are understood. */
+#define VQ4J_DLPACK_READ_ONLY 1
+
 /** Where memory lies. */
 typedef struct DLDevice {
     int32_t device_type;

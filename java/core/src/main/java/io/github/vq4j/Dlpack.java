@@ -39,7 +39,8 @@ public final class Dlpack {
      * memory back only after the deleter has been called, too.
      *
      * @param tensor in native memory; a CUDA tensor is said to lie on device 0
-     * @throws IllegalArgumentException if the tensor is a view of a heap array, which has no address
+     * @throws IllegalArgumentException if the tensor is a view of a heap array, which has no address, or of read-only memory,
+     *     which this struct cannot say: {@link #exportVersioned} does
      * @throws IllegalStateException if it is closed
      */
     public static Pointer exportTensor(Tensor tensor) {
@@ -52,6 +53,11 @@ public final class Dlpack {
      * @param device the number of the CUDA device; 0 for the host
      */
     public static Pointer exportTensor(Tensor tensor, int device) {
+        if (tensor.isReadOnly()) {
+            throw new IllegalArgumentException(
+                    "need a tensor that can be written to, since DLManagedTensor cannot say that it must not be; export "
+                            + tensor + " by exportVersioned");
+        }
         Loan loan = new Loan(tensor, DLManagedTensor.class);
         DLManagedTensor managed = new DLManagedTensor(loan.struct());
         loan.describe(managed.dl_tensor(), device);
@@ -61,7 +67,8 @@ public final class Dlpack {
     }
 
     /**
-     * Lends a tensor as a {@code DLManagedTensorVersioned*} of version 1.0. Otherwise as {@link #exportTensor(Tensor, int)}.
+     * Lends a tensor as a {@code DLManagedTensorVersioned*} of version 1.0, marked as read-only where it is a view of read-only
+     * memory. Otherwise as {@link #exportTensor(Tensor, int)}.
      *
      * @param device the number of the CUDA device; 0 for the host
      */
@@ -71,7 +78,7 @@ public final class Dlpack {
         managed.version().major(MAJOR_VERSION).minor(0);
         loan.describe(managed.dl_tensor(), device);
         managed.manager_ctx(null);
-        managed.flags(0);
+        managed.flags(tensor.isReadOnly() ? CpuKernels.VQ4J_DLPACK_READ_ONLY : 0);
         managed.deleter(VersionedDeleter.INSTANCE);
         return loan.begin();
     }
@@ -85,7 +92,7 @@ public final class Dlpack {
      */
     public static Tensor importTensor(Pointer managed) {
         DLManagedTensor lent = new DLManagedTensor(present(managed));
-        return view(lent.dl_tensor(), () -> {
+        return view(lent.dl_tensor(), false, () -> {
             if (hasDeleter(lent)) {
                 lent.deleter().call(lent);
             }
@@ -93,7 +100,7 @@ public final class Dlpack {
     }
 
     /**
-     * As {@link #importTensor}, of a {@code DLManagedTensorVersioned*}. A tensor that is marked as read-only must not be an
+     * As {@link #importTensor}, of a {@code DLManagedTensorVersioned*}. A tensor that is marked as read-only is refused as an
      * output.
      *
      * @throws IllegalArgumentException if it is of another major version than 1, or as there
@@ -104,7 +111,8 @@ public final class Dlpack {
             throw new IllegalArgumentException("need DLPack of version " + MAJOR_VERSION + ", got "
                     + lent.version().major() + "." + lent.version().minor());
         }
-        return view(lent.dl_tensor(), () -> {
+        boolean readOnly = (lent.flags() & CpuKernels.VQ4J_DLPACK_READ_ONLY) != 0;
+        return view(lent.dl_tensor(), readOnly, () -> {
             if (hasDeleter(lent)) {
                 lent.deleter().call(lent);
             }
@@ -126,7 +134,7 @@ public final class Dlpack {
                 != 0;
     }
 
-    private static Tensor view(DLTensor lent, Runnable giveBack) {
+    private static Tensor view(DLTensor lent, boolean readOnly, Runnable giveBack) {
         DataType type = dataType(lent);
         Device device = device(lent.device());
         int rank = lent.ndim();
@@ -147,7 +155,7 @@ public final class Dlpack {
                     case INT32 -> AddressPointer.ints(address, size);
                 };
         // Tied to the pointer, which a native call keeps alive while it runs.
-        return Tensor.owning(type, device, shape, memory, CLEANER.register(memory, giveBack)::clean);
+        return Tensor.owning(type, device, shape, memory, readOnly, CLEANER.register(memory, giveBack)::clean);
     }
 
     private static DataType dataType(DLTensor lent) {

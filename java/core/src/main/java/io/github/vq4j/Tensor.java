@@ -235,8 +235,9 @@ public final class Tensor implements AutoCloseable {
      *
      * @param release may be called more than once, and does nothing then
      */
-    static Tensor owning(DataType type, Device device, long[] shape, Pointer memory, Runnable release) {
-        return new Tensor(type, device, shape, memory, release, null);
+    static Tensor owning(
+            DataType type, Device device, long[] shape, Pointer memory, boolean readOnly, Runnable release) {
+        return new Tensor(type, device, shape, memory, release, null, null, readOnly, null);
     }
 
     /** The sizes of the axes, in a new array. */
@@ -373,6 +374,10 @@ public final class Tensor implements AutoCloseable {
         }
     }
 
+    boolean isReadOnly() {
+        return readOnly;
+    }
+
     /** From here to {@link #takeBack}, close does not give the memory back. */
     void lend() {
         synchronized (owner) {
@@ -482,7 +487,7 @@ public final class Tensor implements AutoCloseable {
         checkUsable(name, needed, kernels);
         if (readOnly) {
             throw new IllegalArgumentException(
-                    "need " + name + " that can be written to, got a view of a read-only buffer: " + this);
+                    "need " + name + " that can be written to, got a view of read-only memory: " + this);
         }
     }
 

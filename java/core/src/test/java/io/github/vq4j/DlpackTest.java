@@ -93,6 +93,31 @@ class DlpackTest {
         }
     }
 
+    @Test
+    void whatIsReadOnlyStaysSo() {
+        Tensor tensor = Tensor.of(
+                ByteBuffer.allocateDirect(2 * 4 * Float.BYTES)
+                        .order(ByteOrder.nativeOrder())
+                        .asFloatBuffer()
+                        .asReadOnlyBuffer(),
+                2,
+                4);
+        Pointer exported = Dlpack.exportVersioned(tensor, 0);
+        assertEquals(1, new DLManagedTensorVersioned(exported).flags(), "flags");
+        try (Tensor imported = Dlpack.importVersioned(exported);
+                VectorQuant layer =
+                        VectorQuant.builder(4, 3).backend(Backend.cpu()).build()) {
+            Tensor codes = Tensor.of(new int[2], 2);
+            assertTrue(assertThrows(IllegalArgumentException.class, () -> layer.decode(codes, imported))
+                    .getMessage()
+                    .startsWith("need output that can be written to, got a view of read-only memory"));
+        }
+        // The struct without a version has no place for it.
+        assertTrue(assertThrows(IllegalArgumentException.class, () -> Dlpack.exportTensor(tensor))
+                .getMessage()
+                .contains("by exportVersioned"));
+    }
+
     @ParameterizedTest
     @EnumSource(DataType.class)
     void whatIsExportedCanBeImportedInPlace(DataType type) {
@@ -131,8 +156,8 @@ class DlpackTest {
         FloatPointer values = new FloatPointer(1, 2);
         for (boolean closedFirst : new boolean[] {true, false}) {
             released.set(0);
-            Tensor tensor =
-                    Tensor.owning(DataType.FLOAT32, Device.HOST, new long[] {2}, values, released::incrementAndGet);
+            Tensor tensor = Tensor.owning(
+                    DataType.FLOAT32, Device.HOST, new long[] {2}, values, false, released::incrementAndGet);
             Pointer first = Dlpack.exportTensor(tensor);
             Pointer second = Dlpack.exportTensor(tensor.reshape(2, 1));
             delete(first);

@@ -57,7 +57,7 @@ class TensorTest {
                         .build()) {
             Tensor z = Tensor.of(new float[] {1, 2, 3, 4, 5, 6, 7, 8}, 2, 4);
             layer.forward(values).close();
-            String needed = "that can be written to, got a view of a read-only buffer";
+            String needed = "that can be written to, got a view of read-only memory";
             refused(() -> layer.forward(z, values), "need output " + needed);
             refused(() -> layer.forward(z, values.reshape(2, 4)), "need output " + needed);
             refused(() -> layer.backward(z, 1, values), "need gradInput " + needed);
