@@ -1,7 +1,6 @@
 package io.github.vq4j.cuda;
 
 import org.bytedeco.cuda.cudart.CUevent_st;
-import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.global.cudart;
 
 /** A point in the work of a stream, made by {@link CudaStream#record}. */
@@ -14,10 +13,6 @@ public final class CudaEvent implements AutoCloseable {
                 device,
                 "cudaEventCreateWithFlags",
                 () -> cudart.cudaEventCreateWithFlags(handle, cudart.cudaEventDisableTiming));
-    }
-
-    void record(CUstream_st stream) {
-        CudaRuntime.check("cudaEventRecord", () -> cudart.cudaEventRecord(handle, stream));
     }
 
     /** The event itself. */

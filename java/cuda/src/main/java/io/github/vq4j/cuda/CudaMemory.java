@@ -40,10 +40,15 @@ public final class CudaMemory {
         };
     }
 
-    private static int kindOf(Pointer memory) {
-        try (cudaPointerAttributes attributes = new cudaPointerAttributes()) {
-            CudaRuntime.check("cudaPointerGetAttributes", () -> cudart.cudaPointerGetAttributes(attributes, memory));
-            return attributes.type();
-        }
+    static int kindOf(Pointer memory) {
+        int[] kind = new int[1];
+        CudaRuntime.check("cudaPointerGetAttributes", () -> {
+            try (cudaPointerAttributes attributes = new cudaPointerAttributes()) {
+                int status = cudart.cudaPointerGetAttributes(attributes, memory);
+                kind[0] = attributes.type();
+                return status;
+            }
+        });
+        return kind[0];
     }
 }

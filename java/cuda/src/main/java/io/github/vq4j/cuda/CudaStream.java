@@ -1,6 +1,7 @@
 package io.github.vq4j.cuda;
 
 import io.github.vq4j.Backend;
+import java.util.function.IntSupplier;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.global.cudart;
 
@@ -51,6 +52,7 @@ public final class CudaStream implements AutoCloseable {
      * A stream of another library, which {@link #close} leaves alone.
      *
      * @param device that the stream belongs to
+     * @param handle of the stream; with address 0, the device's default stream
      * @throws IllegalStateException if CUDA does not work; the message says why
      */
     public static CudaStream of(int device, CUstream_st handle) {
@@ -78,20 +80,20 @@ public final class CudaStream implements AutoCloseable {
     public CudaEvent record() {
         checkOpen();
         CudaEvent event = new CudaEvent(device);
-        event.record(handle);
+        on("cudaEventRecord", () -> cudart.cudaEventRecord(event.handle(), handle));
         return event;
     }
 
     /** Lets what is put on the stream from now on wait for an event, of this stream or another. The host does not wait. */
     public void await(CudaEvent event) {
         checkOpen();
-        CudaRuntime.check("cudaStreamWaitEvent", () -> cudart.cudaStreamWaitEvent(handle, event.handle(), 0));
+        on("cudaStreamWaitEvent", () -> cudart.cudaStreamWaitEvent(handle, event.handle(), 0));
     }
 
     /** Waits until all is done that was put on the stream. */
     public void synchronize() {
         checkOpen();
-        CudaRuntime.check("cudaStreamSynchronize", () -> cudart.cudaStreamSynchronize(handle));
+        on("cudaStreamSynchronize", () -> cudart.cudaStreamSynchronize(handle));
     }
 
     /**
@@ -103,10 +105,18 @@ public final class CudaStream implements AutoCloseable {
         if (!isClosed) {
             isClosed = true;
             if (isOwned) {
-                backend.forgetStream();
-                CudaRuntime.check("cudaStreamDestroy", () -> cudart.cudaStreamDestroy(handle));
+                try {
+                    backend.forgetStream();
+                } finally {
+                    CudaRuntime.check("cudaStreamDestroy", () -> cudart.cudaStreamDestroy(handle));
+                }
             }
         }
+    }
+
+    /** With the stream's device as the thread's: a default stream is that of the device that is current. */
+    private void on(String name, IntSupplier call) {
+        CudaRuntime.on(device, name, call);
     }
 
     private void checkOpen() {

@@ -38,6 +38,19 @@ class WithoutDeviceTest {
         }
     }
 
+    /** Behind a driver that works: presets without CUDA's runtime library, or a runtime that finds no device. */
+    @Test
+    void whatTheRuntimeLacksIsSaidInWords() {
+        try (FloatPointer host = new FloatPointer(4)) {
+            IllegalStateException failure =
+                    assertThrows(IllegalStateException.class, () -> CudaMemory.kindOf(host));
+            assertTrue(
+                    failure.getMessage().startsWith("CUDA works, but bytedeco's presets do not load")
+                            || failure.getMessage().startsWith("cudaPointerGetAttributes: "),
+                    failure.getMessage());
+        }
+    }
+
     @Test
     void theCpuHasNoStreams() {
         for (Executable call : List.<Executable>of(() -> Backend.cpu().onStream(1), Backend.cpu()::forgetStream)) {
