@@ -3,6 +3,7 @@ package io.github.vq4j;
 import io.github.vq4j.internal.CpuKernels;
 import io.github.vq4j.internal.CudaKernels;
 import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Memory;
 import java.util.Locale;
 import java.util.Optional;
 import org.bytedeco.javacpp.IntPointer;
@@ -296,9 +297,9 @@ public final class Backend {
             int devices = 0;
             String reason = NativeLibrary.FAILURE == null ? null : NativeLibrary.WHY_NOT;
             if (reason == null) {
-                try (IntPointer count = new IntPointer(1)) {
-                    if (CudaKernels.deviceCount(count) == CpuKernels.VQ4J_OK) {
-                        devices = count.get();
+                try (Memory<IntPointer> count = Memory.ints(Kernels.cpu(), 1)) {
+                    if (CudaKernels.deviceCount(count.pointer()) == CpuKernels.VQ4J_OK) {
+                        devices = count.pointer().get();
                     } else {
                         reason = CudaKernels.lastError().getString() + "; it needs an NVIDIA GPU and its driver";
                     }

@@ -99,14 +99,14 @@ public final class Kernels {
      * @throws IllegalArgumentException if it is memory of the host
      */
     public static Kernels cudaOf(Pointer memory) {
-        try (IntPointer device = new IntPointer(1)) {
+        try (Memory<IntPointer> device = Memory.ints(ON_CPU, 1)) {
             Kernels kernels = cuda(0);
-            kernels.check(CudaKernels.deviceOf(memory, device));
-            if (device.get() < 0) {
+            kernels.check(CudaKernels.deviceOf(memory, device.pointer()));
+            if (device.pointer().get() < 0) {
                 throw new IllegalArgumentException("need memory of a CUDA device, got memory of the host at 0x"
                         + Long.toHexString(memory.address()));
             }
-            kernels = cuda(device.get());
+            kernels = cuda(device.pointer().get());
             kernels.stream();
             kernels.check(CudaKernels.synchronizeDevice());
             return kernels;
@@ -149,9 +149,9 @@ public final class Kernels {
         if (!onCuda()) {
             return new Batch(this, 0, before);
         }
-        try (LongPointer number = new LongPointer(1)) {
-            check(CudaKernels.beginBatch(stream(), number));
-            return new Batch(this, number.get(), before);
+        try (Memory<LongPointer> number = Memory.longs(ON_CPU, 1)) {
+            check(CudaKernels.beginBatch(stream(), number.pointer()));
+            return new Batch(this, number.pointer().get(), before);
         }
     }
 

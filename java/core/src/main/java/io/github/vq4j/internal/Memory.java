@@ -11,7 +11,8 @@ import org.bytedeco.javacpp.ShortPointer;
 
 /**
  * Memory of a backend, given back by {@link #close}, or by the garbage collector once nobody holds the pointer. It belongs
- * to no {@link org.bytedeco.javacpp.PointerScope}.
+ * to no {@link org.bytedeco.javacpp.PointerScope}, and to none of JavaCPP's limits, which refuse the smallest pointer to a
+ * process that takes four times as much as its heap may.
  *
  * @param <P> pointer of the element type
  */

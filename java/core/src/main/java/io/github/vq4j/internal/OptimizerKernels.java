@@ -19,7 +19,8 @@ public final class OptimizerKernels extends KernelSection {
      */
     public void sgdStep(
             SteppedTensors tensors, List<Batch> unless, double learningRate, double momentum, double weightDecay) {
-        try (LongPointer batches = unfinished(unless)) {
+        try (Memory<LongPointer> memory = unfinished(unless)) {
+            LongPointer batches = memory.pointer();
             check(
                     onCuda()
                             ? CudaKernels.sgdStep(
@@ -62,7 +63,8 @@ public final class OptimizerKernels extends KernelSection {
             double weightDecay,
             boolean decoupled) {
         int apart = decoupled ? 1 : 0;
-        try (LongPointer batches = unfinished(unless)) {
+        try (Memory<LongPointer> memory = unfinished(unless)) {
+            LongPointer batches = memory.pointer();
             check(
                     onCuda()
                             ? CudaKernels.adamStep(
@@ -96,12 +98,12 @@ public final class OptimizerKernels extends KernelSection {
     }
 
     /** The numbers of batches that are not finished, and of those before them. */
-    private static LongPointer unfinished(List<Batch> batches) {
+    private static Memory<LongPointer> unfinished(List<Batch> batches) {
         long[] numbers =
                 batches.stream().flatMapToLong(Batch::unfinished).distinct().toArray();
-        LongPointer pointer = new LongPointer(Math.max(1, numbers.length));
-        pointer.put(numbers, 0, numbers.length);
-        return pointer.limit(numbers.length);
+        Memory<LongPointer> memory = Memory.longs(Kernels.cpu(), numbers.length);
+        memory.pointer().put(numbers, 0, numbers.length);
+        return memory;
     }
 
     /** Sets the marked rows of a K x D tensor to zero. */

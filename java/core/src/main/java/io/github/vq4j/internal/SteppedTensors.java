@@ -9,9 +9,9 @@ import org.bytedeco.javacpp.PointerPointer;
 
 /** Tensors that an optimiser steps together, as its kernels take them. */
 public final class SteppedTensors implements AutoCloseable {
-    private final PointerPointer<FloatPointer> parts;
-    private final LongPointer counts;
-    private final PointerPointer<LongPointer> steps;
+    private final Memory<Pointer> parts;
+    private final Memory<LongPointer> counts;
+    private final Memory<Pointer> steps;
     private final int partsOfOne;
 
     /** So that their memory stays as long as this does: kernels have no more than addresses of it. */
@@ -24,9 +24,9 @@ public final class SteppedTensors implements AutoCloseable {
      * @param partsOfOne how many parts of each the optimiser's kernel takes
      */
     public SteppedTensors(int most, int partsOfOne) {
-        parts = new PointerPointer<>((long) most * partsOfOne);
-        counts = new LongPointer(most);
-        steps = new PointerPointer<>(most);
+        parts = Memory.bytes(Kernels.cpu(), (long) most * partsOfOne * Long.BYTES);
+        counts = Memory.longs(Kernels.cpu(), most);
+        steps = Memory.bytes(Kernels.cpu(), (long) most * Long.BYTES);
         this.partsOfOne = partsOfOne;
     }
 
@@ -39,25 +39,25 @@ public final class SteppedTensors implements AutoCloseable {
      */
     public void add(long count, LongPointer stepsOfIt, List<FloatPointer> partsOfIt) {
         for (int i = 0; i < partsOfOne; i++) {
-            parts.put((long) this.count * partsOfOne + i, i < partsOfIt.size() ? partsOfIt.get(i) : null);
+            parts().put((long) this.count * partsOfOne + i, i < partsOfIt.size() ? partsOfIt.get(i) : null);
         }
         named.addAll(partsOfIt);
         named.add(stepsOfIt);
-        counts.put(this.count, count);
-        steps.put(this.count, stepsOfIt);
+        counts().put(this.count, count);
+        steps().put(this.count, stepsOfIt);
         this.count++;
     }
 
     PointerPointer<FloatPointer> parts() {
-        return parts;
+        return new PointerPointer<>(parts.pointer());
     }
 
     LongPointer counts() {
-        return counts;
+        return counts.pointer();
     }
 
     PointerPointer<LongPointer> steps() {
-        return steps;
+        return new PointerPointer<>(steps.pointer());
     }
 
     int count() {
