@@ -1,4 +1,5 @@
-# Sets VQ4J_NVCC to the CUDA compiler, or to NOTFOUND with one line that says why there is none.
+# Sets VQ4J_NVCC to the CUDA compiler, or to NOTFOUND with one line that says why there is none. What distributions bring is often of
+# a CUDA before 12, which knows neither 90a nor the graphs of batches; the documents ask for 13, the one that is tested.
 # CUDACXX, CUDA_HOME and CUDA_PATH are honoured, then the PATH, then where the toolkit's installers put it.
 function(vq4j_find_nvcc)
     if(NOT VQ4J_CUDA)
@@ -12,7 +13,15 @@ function(vq4j_find_nvcc)
         find_program(nvcc nvcc HINTS "$ENV{CUDA_HOME}/bin" "$ENV{CUDA_PATH}/bin" PATHS /usr/local/cuda/bin /opt/cuda/bin
             NO_CACHE)
     endif()
-    if(nvcc)
+    if(EXISTS "${nvcc}")
+        execute_process(COMMAND "${nvcc}" --version OUTPUT_VARIABLE version)
+        string(REGEX REPLACE ".*release ([0-9.]+).*" "\\1" version "${version}")
+    endif()
+    if(version MATCHES "^[0-9.]+$" AND version VERSION_LESS 12)
+        message(WARNING "CUDA: ${nvcc} is of CUDA ${version}, too old; the CUDA library is left out. Name nvcc of CUDA 13 by "
+            "the environment variable CUDACXX")
+        set(nvcc NOTFOUND)
+    elseif(nvcc)
         message(STATUS "CUDA: ${nvcc}")
     else()
         message(STATUS "CUDA: no nvcc on the PATH or in /usr/local/cuda/bin; the CUDA library is left out")

@@ -1,0 +1,21 @@
+# An nvcc of an older CUDA is left out, one that is new enough is taken. Run by: cmake -DFOLDER=... -P find_nvcc_test.cmake
+include("${CMAKE_CURRENT_LIST_DIR}/../../cmake/FindNvcc.cmake")
+set(VQ4J_CUDA ON)
+
+function(expect version taken)
+    set(nvcc "${FOLDER}/nvcc-${version}")
+    file(WRITE "${nvcc}" "#!/bin/sh\necho Cuda compilation tools, release ${version}, V${version}.88\n")
+    file(CHMOD "${nvcc}" PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE)
+    set(ENV{CUDACXX} "${nvcc}")
+    vq4j_find_nvcc()
+    if(taken AND NOT VQ4J_NVCC STREQUAL nvcc OR NOT taken AND VQ4J_NVCC)
+        message(FATAL_ERROR "nvcc of CUDA ${version}: VQ4J_NVCC is ${VQ4J_NVCC}")
+    endif()
+endfunction()
+
+expect(11.5 OFF)
+expect(11.8 OFF)
+expect(12.0 ON)
+expect(13.0 ON)
+expect(13.1 ON)
+expect(14.0 ON)
