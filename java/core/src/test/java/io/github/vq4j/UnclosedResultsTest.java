@@ -18,12 +18,23 @@ class UnclosedResultsTest {
     @Test
     @EnabledOnOs(OS.LINUX)
     void takeNoMoreMemoryThanTheHeapMayAndWhatAProcessTakes() throws Exception {
+        checkMemoryOf("calm");
+    }
+
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void takeNoMoreInAThreadThatIsInterrupted() throws Exception {
+        checkMemoryOf("interrupted");
+    }
+
+    private static void checkMemoryOf(String thread) throws Exception {
         List<String> command = List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Xmx" + HEAP_MEBIBYTES + "m",
                 "-cp",
                 System.getProperty("java.class.path"),
-                Child.class.getName());
+                Child.class.getName(),
+                thread);
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor(), printed);
@@ -38,9 +49,16 @@ class UnclosedResultsTest {
             Tensor z = Tensor.of(new float[4096 * 64], 4096, 64);
             VectorQuant layer =
                     VectorQuant.builder(64, 4).dim(-1).backend(Backend.cpu()).build();
+            boolean isInterrupted = arguments[0].equals("interrupted");
+            if (isInterrupted) {
+                Thread.currentThread().interrupt();
+            }
             for (long bytes = 0; bytes < 2L << 30; bytes += 2 * 4096 * 64 * Float.BYTES) {
                 layer.forward(z);
                 layer.backward(null, 1);
+            }
+            if (Thread.interrupted() != isInterrupted) {
+                throw new AssertionError("the interrupt is gone, or was none");
             }
             String most = Files.readAllLines(Path.of("/proc/self/status")).stream()
                     .filter(line -> line.startsWith("VmHWM:"))

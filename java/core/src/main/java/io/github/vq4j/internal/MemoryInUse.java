@@ -37,14 +37,19 @@ final class MemoryInUse {
         }
         System.gc();
         long before = Long.MAX_VALUE;
+        // An interrupt waits: without what is given back the limit would double each time.
+        boolean isInterrupted = Thread.interrupted();
         // What the collector has found is given back by another thread, bit by bit.
-        for (long left = BYTES.get(); left < before && !Thread.currentThread().isInterrupted(); left = BYTES.get()) {
+        for (long left = BYTES.get(); left < before; left = BYTES.get()) {
             before = left;
             try {
                 Thread.sleep(WAIT_MILLISECONDS);
             } catch (InterruptedException interrupted) {
-                Thread.currentThread().interrupt();
+                isInterrupted = true;
             }
+        }
+        if (isInterrupted) {
+            Thread.currentThread().interrupt();
         }
         limit = Math.max(HEAP, 2 * BYTES.get());
     }
