@@ -5,6 +5,8 @@ import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.locks.StampedLock;
+import java.util.function.Function;
 
 /**
  * A layer that does not change any more: what {@link Quantizer#encode} and {@link Quantizer#decode} of the layer that
@@ -12,8 +14,8 @@ import java.util.TreeMap;
  * The norm of the input stays a step of its own; that of {@link Norm#BATCH} uses the running moments. Projections stay too.
  *
  * <p>The codebooks are prepared once: encoding a single row costs little more than comparing it with the codes. Use
- * {@link #encode(Tensor, Tensor)} with tensors of native memory where the cost of a call counts. Thread-safe, but for
- * {@link #close}.
+ * {@link #encode(Tensor, Tensor)} with tensors of native memory where the cost of a call counts. Thread-safe:
+ * {@link #close} waits for the calls that run, so that a service can take another in its place at any time.
  */
 public final class FrozenQuantizer implements AutoCloseable {
     /** Options that have done their work: what they were for is folded into the codebooks, or is training. */
@@ -39,6 +41,9 @@ public final class FrozenQuantizer implements AutoCloseable {
             "stageLosses");
 
     private final Quantizer layer;
+
+    /** Read by calls, written by close. */
+    private final StampedLock use = new StampedLock();
 
     FrozenQuantizer(Quantizer from) {
         Map<String, String> options = new TreeMap<>(from.options());
@@ -87,7 +92,12 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws IOException if the file cannot be written; one that was there is still there then
      */
     public void save(Path path) throws IOException {
-        Checkpoint.save(path, open());
+        long stamp = use.readLock();
+        try {
+            Checkpoint.save(path, open());
+        } finally {
+            use.unlockRead(stamp);
+        }
     }
 
     /**
@@ -98,7 +108,7 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws NotFiniteException if z has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
-        return open().encode(z);
+        return whileOpen(open -> open.encode(z));
     }
 
     /**
@@ -107,7 +117,10 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @param codes INT32 of the shape of the codes; its contents are undefined after an error
      */
     public void encode(Tensor z, Tensor codes) {
-        open().encode(z, codes);
+        whileOpen(open -> {
+            open.encode(z, codes);
+            return codes;
+        });
     }
 
     /**
@@ -117,7 +130,7 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @return FLOAT32, where the codes lie
      */
     public Tensor decode(Tensor codes) {
-        return open().decode(codes);
+        return whileOpen(open -> open.decode(codes));
     }
 
     /**
@@ -126,12 +139,15 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @param rows FLOAT32 of the shape of the rows; its contents are undefined after an error
      */
     public void decode(Tensor codes, Tensor rows) {
-        open().decode(codes, rows);
+        whileOpen(open -> {
+            open.decode(codes, rows);
+            return rows;
+        });
     }
 
     /** As {@link #encode(Tensor)}, of the rows that a mask leaves: see {@link Quantizer#encode(Tensor, RowMask)}. */
     public Tensor encode(Tensor z, RowMask mask) {
-        return open().encode(z, mask);
+        return whileOpen(open -> open.encode(z, mask));
     }
 
     /**
@@ -140,7 +156,7 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws IllegalStateException if this is not of a residual layer
      */
     public Tensor encode(Tensor z, int stages) {
-        return residual().encode(z, stages);
+        return whileOpen(open -> residual().encode(z, stages));
     }
 
     /**
@@ -149,7 +165,16 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws IllegalStateException if this is not of a residual layer
      */
     public Tensor decode(Tensor codes, int stages) {
-        return residual().decode(codes, stages);
+        return whileOpen(open -> residual().decode(codes, stages));
+    }
+
+    private <T> T whileOpen(Function<Quantizer, T> method) {
+        long stamp = use.readLock();
+        try {
+            return method.apply(open());
+        } finally {
+            use.unlockRead(stamp);
+        }
     }
 
     private Quantizer open() {
@@ -168,7 +193,7 @@ public final class FrozenQuantizer implements AutoCloseable {
 
     /** How the codes are packed into bits. */
     public CodePacking packing() {
-        return open().packing();
+        return whileOpen(Quantizer::packing);
     }
 
     /** D. */
@@ -188,7 +213,7 @@ public final class FrozenQuantizer implements AutoCloseable {
 
     /** A codebook, K / codebookCount codes, a copy. */
     public Tensor codebook(int number) {
-        return open().effectiveCodebook(number);
+        return whileOpen(open -> open.effectiveCodebook(number));
     }
 
     /** Where the codebooks lie. */
@@ -196,10 +221,15 @@ public final class FrozenQuantizer implements AutoCloseable {
         return layer.device();
     }
 
-    /** Gives all memory back; a second call does nothing. */
+    /** Waits for the calls that run, and gives all memory back; a second call does nothing. */
     @Override
     public void close() {
-        layer.close();
+        long stamp = use.writeLock();
+        try {
+            layer.close();
+        } finally {
+            use.unlockWrite(stamp);
+        }
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.github.vq4j;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
@@ -17,9 +18,11 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
+import org.bytedeco.javacpp.IntPointer;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -178,6 +181,31 @@ class FrozenQuantizerTest {
             } finally {
                 threads.shutdown();
             }
+        }
+    }
+
+    @Test
+    @Timeout(60)
+    void closeWaitsForTheCallsThatRun() throws Exception {
+        int rows = 1_000_000;
+        try (VectorQuant layer = VectorQuant.builder(8, 4096)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
+                Tensor z = Tensor.allocate(DataType.FLOAT32, rows, 8);
+                IntPointer codes = new IntPointer(rows)) {
+            FrozenQuantizer frozen = layer.freeze();
+            Tensor result = Tensor.of(codes.put(rows - 1, -1), rows);
+            Thread caller = new Thread(() -> frozen.encode(z, result));
+            caller.start();
+            while (Stream.of(caller.getStackTrace())
+                    .noneMatch(frame -> frame.getClassName().endsWith("CpuKernels"))) {
+                Thread.sleep(1);
+            }
+            frozen.close();
+            assertNotEquals(-1, codes.get(rows - 1), "the call was running still");
+            caller.join();
+            assertThrows(IllegalStateException.class, () -> frozen.encode(z, result));
         }
     }
 
