@@ -3,9 +3,11 @@ package io.github.vq4j.cli;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.cli.vectors.VectorReader;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import me.tongfei.progressbar.ProgressBar;
+import org.jspecify.annotations.Nullable;
 
 /** Reads files of vectors as batches that fit in memory. */
 final class Batches {
@@ -17,6 +19,22 @@ final class Batches {
     /** Takes a batch, rows x features. */
     interface Consumer {
         void take(Tensor batch) throws IOException;
+    }
+
+    /**
+     * Opens the vectors that a layer is to take.
+     *
+     * @param features that it takes
+     * @throws IOException also if the vectors have others
+     */
+    static VectorReader open(Path vectors, @Nullable String tensor, int features) throws IOException {
+        VectorReader reader = VectorReader.open(vectors, tensor);
+        if (reader.features() != features) {
+            reader.close();
+            throw new IOException(vectors + ": need vectors of " + features + " features, as the codebook's, got "
+                    + reader.features());
+        }
+        return reader;
     }
 
     /** Rows of a batch. */

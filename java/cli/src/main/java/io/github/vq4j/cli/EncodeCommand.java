@@ -45,7 +45,7 @@ final class EncodeCommand implements Callable<Integer> {
         OutputPath.of(output, codebook, vectors);
         CodebookFile.options(codebook);
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
-                VectorReader reader = VectorReader.open(vectors, tensor);
+                VectorReader reader = Batches.open(vectors, tensor, quantizer.featureSize());
                 CodesFile.Writer writer =
                         new CodesFile.Writer(output, quantizer, CodesFile.fingerprint(codebook), reader.rows())) {
             Progress.of("encoding", reader.rows(), bar -> {

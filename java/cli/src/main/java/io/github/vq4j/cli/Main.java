@@ -39,9 +39,22 @@ public final class Main {
         System.exit(commandLine().execute(arguments));
     }
 
-    /** What is wrong with files or options is one line, not a stack trace. */
+    /** What is wrong with files, options or too little memory is one line, not a stack trace. */
     static CommandLine commandLine() {
         CommandLine commandLine = new CommandLine(new Main());
+        CommandLine.IExecutionStrategy run = new CommandLine.RunLast();
+        commandLine.setExecutionStrategy(parsed -> {
+            try {
+                return run.execute(parsed);
+            } catch (OutOfMemoryError failure) {
+                CommandLine command = parsed.commandSpec().commandLine();
+                command.getErr()
+                        .println(command.getColorScheme()
+                                .errorText("vq4j: not enough memory: " + failure.getMessage()
+                                        + "; java -Xmx gives more, a smaller --sample of fit takes less"));
+                return command.getCommandSpec().exitCodeOnExecutionException();
+            }
+        });
         commandLine.setExecutionExceptionHandler((failure, command, parsed) -> {
             boolean expected = failure instanceof java.io.IOException || failure instanceof IllegalArgumentException;
             if (!expected) {

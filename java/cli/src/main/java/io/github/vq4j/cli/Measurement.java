@@ -23,7 +23,7 @@ import org.jspecify.annotations.Nullable;
 record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, double ratio) {
     /** Runs the file through a layer in inference. */
     static Measurement of(Quantizer layer, Path vectors, @Nullable String tensor) throws IOException {
-        try (VectorReader reader = VectorReader.open(vectors, tensor)) {
+        try (VectorReader reader = Batches.open(vectors, tensor, layer.featureSize())) {
             long[] usage = new long[layer.numCodes()];
             double[] sum = new double[1];
             Progress.of("measuring", reader.rows(), bar -> {

@@ -14,6 +14,8 @@ import io.github.vq4j.Tensor;
 import io.github.vq4j.cli.vectors.VectorReader;
 import io.github.vq4j.cli.vectors.VectorWriter;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.List;
@@ -22,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 
 /** The commands one after the other, as a user runs them. */
 class MainTest extends CommandTest {
@@ -158,6 +161,24 @@ class MainTest extends CommandTest {
             float[] first = new float[features];
             back.read(first);
             assertEquals(1, first[0], 1e-3);
+        }
+    }
+
+    @Test
+    void tooLittleMemoryIsSaidInALine() {
+        StringWriter complained = new StringWriter();
+        CommandLine commandLine =
+                Main.commandLine().addSubcommand("large", new LargeCommand()).setErr(new PrintWriter(complained));
+        assertEquals(1, commandLine.execute("large"));
+        assertTrue(
+                complained.toString().startsWith("vq4j: not enough memory: Java heap space; "), complained::toString);
+    }
+
+    @CommandLine.Command
+    private static final class LargeCommand implements Runnable {
+        @Override
+        public void run() {
+            throw new OutOfMemoryError("Java heap space");
         }
     }
 }

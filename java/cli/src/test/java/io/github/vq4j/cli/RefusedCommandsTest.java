@@ -73,6 +73,15 @@ class RefusedCommandsTest extends CommandTest {
     }
 
     @Test
+    void vectorsOfOtherFeaturesThanTheCodebook() throws IOException {
+        fit();
+        Files.writeString(folder.resolve("w.csv"), "1,2\n3,4\n");
+        String needed = folder.resolve("w.csv") + ": need vectors of 12 features, as the codebook's, got 2";
+        refuses(needed, "encode c.safetensors w.csv -o w.codes");
+        refuses(needed, "inspect c.safetensors --data w.csv");
+    }
+
+    @Test
     void codesOfAnotherCodebook() throws IOException {
         encode();
         run("fit v.npy -o d.safetensors --codes 4 --seed 9");

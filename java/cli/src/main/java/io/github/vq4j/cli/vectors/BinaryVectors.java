@@ -15,8 +15,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Vectors of little-endian numbers, one row after the other: .npy (NumPy, float16, float32 or float64), .safetensors (F32) and
- * .fvecs (float32, each row behind its number of features).
+ * Vectors of little-endian numbers, one row after the other: .npy (NumPy, float16, float32 or float64), .safetensors (F16,
+ * BF16, F32 or F64) and .fvecs (float32, each row behind its number of features).
  */
 final class BinaryVectors implements VectorReader {
     private static final byte[] NPY_MAGIC = {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y'};
@@ -25,10 +25,32 @@ final class BinaryVectors implements VectorReader {
     private static final int MOST_NPY_HEADER = 1 << 16;
     private static final int CHUNK_BYTES = 1 << 20;
 
+    /** What the numbers are, by the names of safetensors. */
+    private enum Element {
+        F16(Short.BYTES),
+        BF16(Short.BYTES),
+        F32(Float.BYTES),
+        F64(Double.BYTES);
+
+        private final int bytes;
+
+        Element(int bytes) {
+            this.bytes = bytes;
+        }
+
+        static Element ofNpy(String bytes) {
+            return switch (bytes) {
+                case "2" -> F16;
+                case "4" -> F32;
+                default -> F64;
+            };
+        }
+    }
+
     /** Where the rows lie: each is {@code prefixBytes}, then its features. */
-    private record Layout(long start, long rows, int features, int prefixBytes, int elementBytes) {
+    private record Layout(long start, long rows, int features, int prefixBytes, Element element) {
         long rowBytes() {
-            return prefixBytes + (long) features * elementBytes;
+            return prefixBytes + (long) features * element.bytes;
         }
     }
 
@@ -71,13 +93,13 @@ final class BinaryVectors implements VectorReader {
             if (features < 1) {
                 throw malformed(path, "need a first row of at least one feature, got " + features);
             }
-            Layout one = new Layout(0, 1, features, Integer.BYTES, Float.BYTES);
+            Layout one = new Layout(0, 1, features, Integer.BYTES, Element.F32);
             if (channel.size() % one.rowBytes() != 0) {
                 throw malformed(
                         path, "need whole rows of " + one.rowBytes() + " bytes, got " + channel.size() + " bytes");
             }
             long rows = channel.size() / one.rowBytes();
-            return new BinaryVectors(path, channel, new Layout(0, rows, features, Integer.BYTES, Float.BYTES));
+            return new BinaryVectors(path, channel, new Layout(0, rows, features, Integer.BYTES, Element.F32));
         });
     }
 
@@ -106,11 +128,11 @@ final class BinaryVectors implements VectorReader {
             if (!floats.find() || !header.contains("'fortran_order': False") || !shape.find()) {
                 throw malformed(path, "need a matrix of <f2, <f4 or <f8 in C order, got " + header.strip());
             }
-            int bytes = Integer.parseInt(floats.group(1));
+            Element element = Element.ofNpy(floats.group(1));
             return new BinaryVectors(
                     path,
                     channel,
-                    new Layout(start, rows(path, shape.group(1)), features(path, shape.group(2)), 0, bytes));
+                    new Layout(start, rows(path, shape.group(1)), features(path, shape.group(2)), 0, element));
         });
     }
 
@@ -122,14 +144,19 @@ final class BinaryVectors implements VectorReader {
             }
             String name = tensor == null ? names.iterator().next() : tensor;
             long[] shape = file.shape(name);
-            if (!file.type(name).equals("F32") || shape.length != 2) {
+            String type = file.type(name);
+            Element element = Arrays.stream(Element.values())
+                    .filter(known -> known.name().equals(type))
+                    .findFirst()
+                    .orElse(null);
+            if (element == null || shape.length != 2) {
                 throw malformed(
                         path,
-                        "need tensor " + name + " to be a matrix of F32, got " + file.type(name) + " "
-                                + Arrays.toString(shape));
+                        "need tensor " + name + " to be a matrix of one of " + Arrays.toString(Element.values())
+                                + ", got " + type + " " + Arrays.toString(shape));
             }
             Layout layout =
-                    new Layout(file.position(name), shape[0], features(path, Long.toString(shape[1])), 0, Float.BYTES);
+                    new Layout(file.position(name), shape[0], features(path, Long.toString(shape[1])), 0, element);
             return opened(path, channel -> new BinaryVectors(path, channel, layout));
         }
     }
@@ -182,10 +209,11 @@ final class BinaryVectors implements VectorReader {
     }
 
     private double element(ByteBuffer bytes) {
-        return switch (layout.elementBytes) {
-            case Double.BYTES -> bytes.getDouble();
-            case Float.BYTES -> bytes.getFloat();
-            default -> ofHalf(bytes.getShort());
+        return switch (layout.element) {
+            case F16 -> ofHalf(bytes.getShort());
+            case BF16 -> Float.intBitsToFloat(bytes.getShort() << Short.SIZE);
+            case F32 -> bytes.getFloat();
+            case F64 -> bytes.getDouble();
         };
     }
 

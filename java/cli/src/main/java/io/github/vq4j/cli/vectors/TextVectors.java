@@ -13,7 +13,9 @@ import org.jspecify.annotations.Nullable;
  *
  * <ul>
  *   <li>a first line without numbers is names of columns, and passed over;
- *   <li>a first column is labels, and passed over, if it has no name there, or if its field in the first row is a word;
+ *   <li>so is that of word2vec and fastText, the number of words and the number of features of the line that follows;
+ *   <li>a first column is labels, and passed over, if it has no name there, behind a line of word2vec, or if its field in the
+ *       first row is a word;
  *   <li>what separates the fields is what does so in the first row.
  * </ul>
  *
@@ -29,6 +31,7 @@ final class TextVectors implements VectorReader {
     private static final Pattern MISSING =
             Pattern.compile("|[+-]?(nan|inf|infinity)|na|n/a|null|none", Pattern.CASE_INSENSITIVE);
 
+    private static final Pattern WHOLE = Pattern.compile("[0-9]+");
     private static final int MOST_SHOWN = 40;
 
     private final Path path;
@@ -42,20 +45,26 @@ final class TextVectors implements VectorReader {
     /** Reads the file once for the number of its rows. */
     TextVectors(Path path) throws IOException {
         this.path = path;
+        String[] first;
+        boolean counts;
+        try (TextLines beginning = new TextLines(path)) {
+            String line = filled(beginning);
+            firstLine = beginning.number();
+            first = line == null ? new String[0] : fields(line, separatorOf(line));
+            counts = areCounts(first, filled(beginning));
+        }
+        boolean named = areNames(first);
         try (TextLines whole = new TextLines(path)) {
-            String row = filled(whole);
-            firstLine = whole.number();
-            String[] names = row == null ? new String[0] : fields(row, separatorOf(row));
-            boolean named = areNames(names);
-            if (named) {
-                row = filled(whole);
+            if (named || counts) {
+                filled(whole);
             }
+            String row = filled(whole);
             if (row == null) {
                 throw new IOException(path + ": need at least one line of numbers, got none");
             }
             separator = separatorOf(row);
             String[] fields = fields(row, separator);
-            labels = (named && names[0].isEmpty()) || isWord(fields[0]) ? 1 : 0;
+            labels = counts || (named && first[0].isEmpty()) || isWord(fields[0]) ? 1 : 0;
             features = fields.length - labels;
             if (features == 0) {
                 throw badField(fields[0], 1, whole.number());
@@ -66,7 +75,7 @@ final class TextVectors implements VectorReader {
             }
             rows = count;
             lines = new TextLines(path);
-            if (named) {
+            if (named || counts) {
                 filled(lines);
             }
         }
@@ -153,6 +162,15 @@ final class TextVectors implements VectorReader {
     private static boolean areNames(String[] fields) {
         boolean unnamed = fields.length > 1 && fields[0].isEmpty();
         return fields.length > 0 && Arrays.stream(fields).skip(unnamed ? 1 : 0).allMatch(TextVectors::isWord);
+    }
+
+    /** Whether a first line is word2vec's. Two numbers may be a vector, too, which a second row of two numbers is. */
+    private static boolean areCounts(String[] first, @Nullable String second) {
+        if (second == null || first.length != 2 || !Arrays.stream(first).allMatch(WHOLE.asMatchPredicate())) {
+            return false;
+        }
+        String[] row = fields(second, separatorOf(second));
+        return first[1].equals(Integer.toString(row.length - 1)) && (row.length > 2 || isWord(row[0]));
     }
 
     private static boolean isWord(String field) {

@@ -4,19 +4,24 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** Vectors in a file, read one after the other: the file may be larger than memory. */
 public interface VectorReader extends Closeable {
     /** The formats by the ends of their names. */
-    String FORMATS = ".npy, .fvecs, .safetensors, .csv, .tsv, .txt";
+    String FORMATS = ".npy, .fvecs, .safetensors, .csv, .tsv, .txt, .vec";
+
+    /** Those of them that are text. */
+    List<String> TEXTS = List.of(".csv", ".tsv", ".txt", ".vec");
 
     /** How text is taken, for {@code --help}. */
     String TEXT =
-            "%nText (.csv, .tsv, .txt) is UTF-8, a vector a line. A first line without numbers is names of columns. The"
-                    + " first column is labels, which are passed over, if its name there is empty, or if the first row begins with"
-                    + " a word. Every other field has to be a finite number.";
+            "%nText (.csv, .tsv, .txt, .vec) is UTF-8, a vector a line. A first line without numbers is names of columns,"
+                    + " that of word2vec and fastText the number of words and features. The first column is labels, which are"
+                    + " passed over, if its name there is empty, behind a line of word2vec, or if the first row begins with a"
+                    + " word. Every other field has to be a finite number.";
 
     /** N. */
     long rows();
@@ -47,6 +52,10 @@ public interface VectorReader extends Closeable {
         if (Files.isDirectory(path)) {
             throw new IOException("need a file of vectors, got " + path + ", which is a folder");
         }
+        if (Files.exists(path) && !Files.isRegularFile(path)) {
+            // Files are read more than once, at places.
+            throw new IOException("need a file of vectors, got " + path + ", which is a pipe or device");
+        }
         if (name.endsWith(".npy")) {
             return BinaryVectors.ofNpy(path);
         }
@@ -56,7 +65,7 @@ public interface VectorReader extends Closeable {
         if (name.endsWith(".safetensors")) {
             return BinaryVectors.ofSafetensors(path, tensor);
         }
-        if (name.endsWith(".csv") || name.endsWith(".tsv") || name.endsWith(".txt")) {
+        if (TEXTS.stream().anyMatch(name::endsWith)) {
             return new TextVectors(path);
         }
         throw new IOException("need a file of vectors that ends in one of " + FORMATS + ", got " + path);

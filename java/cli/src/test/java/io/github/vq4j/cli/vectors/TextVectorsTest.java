@@ -53,6 +53,24 @@ class TextVectorsTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
+                "2 2\nthe 1 2 \nof 3 4 \n",
+                "400000 2\n2005 1 2\nof 3 4\n",
+                "2 2\n, 1 2\n10,000 3 4\n",
+                "2\t2\nthe\t1\t2\nof\t3\t4\n"
+            })
+    void aFirstLineOfWord2vecIsNoVectorAndWordsFollow(String text) throws IOException {
+        assertReads(text, 2, FOUR);
+    }
+
+    @Test
+    void word2vecOfOneFeatureIsToldByItsFirstWord() throws IOException {
+        assertReads("2 1\nthe 3\nof 4\n", 1, new float[] {3, 4});
+        assertReads("2 1\n3 4\n", 2, new float[] {2, 1, 3, 4});
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
                 "the 1 2\nof 3 4\n",
                 "the 1 2\n2005 3 4\n",
                 "the 1 2\n10,000 3 4\n",

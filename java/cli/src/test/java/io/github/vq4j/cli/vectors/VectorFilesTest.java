@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.github.vq4j.SafetensorsWriter;
+import io.github.vq4j.cli.SafetensorsHeader;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -14,6 +15,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -79,7 +82,39 @@ class VectorFilesTest {
                 .write(path);
         assertArrayEquals(VALUES, readAll(path, "two", 2));
         assertFails("need --tensor with one of [cube, one, two]", path, null);
-        assertFails("tensor cube to be a matrix of F32, got F32 [2, 2, 3]", path, "cube");
+        assertFails("tensor cube to be a matrix of one of [F16, BF16, F32, F64], got F32 [2, 2, 3]", path, "cube");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"F16 003c00c055350080", "BF16 803f00c0ab3e0080", "F64 000000000000f03f00000000000000c0"})
+    void safetensorsOfOtherNumbersAreReadAsFloats(String typeAndBytes) throws IOException {
+        String type = typeAndBytes.split(" ")[0];
+        byte[] bytes = HexFormat.of().parseHex(typeAndBytes.split(" ")[1]);
+        float[] expected =
+                switch (type) {
+                    case "F16" -> new float[] {1, -2, 0.333251953125f, -0f};
+                    case "BF16" -> new float[] {1, -2, 0.333984375f, -0f};
+                    default -> new float[] {1, -2};
+                };
+        assertArrayEquals(expected, readAll(safetensors(type, bytes, expected.length), null, 3));
+    }
+
+    @Test
+    void safetensorsOfWholeNumbersAreAnError() throws IOException {
+        assertFails("one of [F16, BF16, F32, F64], got I8 [2, 1]", safetensors("I8", new byte[2], 2), null);
+    }
+
+    private Path safetensors(String type, byte[] bytes, int rows) throws IOException {
+        ByteBuffer header = SafetensorsHeader.of(Map.of(), "vectors", type, bytes.length, rows, 1);
+        ByteBuffer file = ByteBuffer.allocate(header.remaining() + bytes.length);
+        return write("typed.safetensors", file.put(header).put(bytes).array());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"a.npy", "a.fvecs", "a.safetensors", "a.csv"})
+    void aPipeOrDeviceIsAnError(String name) throws IOException {
+        Path path = Files.createSymbolicLink(folder.resolve(name), Path.of("/dev/null"));
+        assertFails("which is a pipe or device", path, null);
     }
 
     @Test
