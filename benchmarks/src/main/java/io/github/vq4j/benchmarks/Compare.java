@@ -2,6 +2,7 @@ package io.github.vq4j.benchmarks;
 
 import io.github.vq4j.benchmarks.Grid.Part;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.LocalDate;
 import java.util.ArrayList;
@@ -120,6 +121,7 @@ final class Compare implements Callable<Integer> {
 
     /** Measures a grid. */
     Report run(Grid grid) throws Exception {
+        checkOptions();
         Comparison comparison = new Comparison(threads, rounds, sampleSeconds, limitSeconds);
         try (Peers peers = new Peers(asked, threads, parts.contains(Part.KMEANS));
                 @Nullable Matrix real = realData()) {
@@ -137,6 +139,21 @@ final class Compare implements Callable<Integer> {
                 }
             }
             return report(grid, comparison, peers, rows);
+        }
+    }
+
+    /** Before the work, which may take hours. */
+    private void checkOptions() throws IOException {
+        if (threads < 1 || rounds < 1) {
+            throw new IllegalArgumentException(
+                    "need --threads and --rounds of at least 1, got " + threads + " and " + rounds);
+        }
+        if (!(sampleSeconds >= 0 && limitSeconds > 0)) {
+            throw new IllegalArgumentException(
+                    "need --sample of at least 0 and --limit above 0, got " + sampleSeconds + " and " + limitSeconds);
+        }
+        if (json != null && !Files.isDirectory(json.toAbsolutePath().getParent())) {
+            throw new IOException("need a folder that exists for --json, got " + json);
         }
     }
 

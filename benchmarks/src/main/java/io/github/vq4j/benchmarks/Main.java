@@ -1,5 +1,8 @@
 package io.github.vq4j.benchmarks;
 
+import java.io.IOException;
+import java.nio.file.NoSuchFileException;
+import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -29,9 +32,9 @@ public final class Main implements Runnable {
      * @throws Exception what JMH throws
      */
     public static void main(String[] arguments) throws Exception {
-        CommandLine commands = new CommandLine(new Main()).setCaseInsensitiveEnumValuesAllowed(true);
+        CommandLine commands = commandLine();
         boolean ours = arguments.length == 0
-                || arguments[0].equals("--help")
+                || List.of("--help", "--version", "-V").contains(arguments[0])
                 || commands.getSubcommands().containsKey(arguments[0]);
         if (arguments.length > 0 && arguments[0].equals("compare")) {
             Integer status = PeersAtTheirBest.restarted(Main.class, arguments);
@@ -43,6 +46,20 @@ public final class Main implements Runnable {
             System.exit(commands.execute(arguments));
         }
         org.openjdk.jmh.Main.main(arguments);
+    }
+
+    /** What is wrong with files or options is one line, not a stack trace. */
+    static CommandLine commandLine() {
+        return new CommandLine(new Main())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExecutionExceptionHandler((failure, command, parsed) -> {
+                    if (!(failure instanceof IOException || failure instanceof IllegalArgumentException)) {
+                        throw failure;
+                    }
+                    boolean missing = failure instanceof NoSuchFileException;
+                    command.getErr().println((missing ? "there is no file " : "") + failure.getMessage());
+                    return command.getCommandSpec().exitCodeOnExecutionException();
+                });
     }
 
     /** Without a command. */

@@ -17,11 +17,15 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * Kernels whose bound is the memory, against a copy of as many bytes. The bytes are those that a call has to read and to
- * write once; rows of the codebook count once, too.
+ * write once; rows of the codebook count once, too. All contenders write large results where they wrote them before: new pages
+ * of the system for every call would cost libtorch several times as much as its work.
  */
 final class MemoryRows implements AutoCloseable {
     private static final Kernels KERNELS = Kernels.cpu();
     private static final double LEARNING_RATE = 1e-3;
+
+    /** at::Reduction::None. */
+    private static final long NO_REDUCTION = 0;
 
     private final Comparison comparison;
     private final Peers peers;
@@ -75,22 +79,27 @@ final class MemoryRows implements AutoCloseable {
 
     /** The vectors of the codes. */
     Report.Row lookup() {
-        try (Matrix out = new Matrix(rows.rows(), rows.columns())) {
+        try (Matrix out = new Matrix(rows.rows(), rows.columns());
+                Matrix torchOut = new Matrix(rows.rows(), rows.columns());
+                Tensor o = peers.libtorch() ? torchOut.torch() : new Tensor()) {
             KernelCall ours = new KernelCall(
                     () -> KERNELS.assignment.lookup(
                             codebook.floats(), codebook.rows(), codes.pointer(), rows.layout(), out.floats()),
                     () -> Bits.of(out.floats(), out.rows() * out.columns()));
-            return measure(
-                    Operation.LOOKUP,
-                    bytes(rows) + codeBytes() + bytes(codebook),
-                    ours,
-                    (z, c, q) -> c.index_select(0, q));
+            return measure(Operation.LOOKUP, bytes(rows) + codeBytes() + bytes(codebook), ours, (z, c, q) -> {
+                torch.index_select_out(o, c, 0, q);
+                return o.detach(); // what is returned is released
+            });
         }
     }
 
-    /** Squared errors of the rows and their mean. */
+    /** Squared errors of the rows and their mean. libtorch makes them of whole matrices, in memory that is there. */
     Report.Row loss() {
-        try (Memory<FloatPointer> distances = Memory.floats(KERNELS, rows.rows());
+        try (Matrix chosen = new Matrix(rows.rows(), rows.columns());
+                Matrix squares = new Matrix(rows.rows(), rows.columns());
+                Tensor e = peers.libtorch() ? chosen.torch() : new Tensor();
+                Tensor s = peers.libtorch() ? squares.torch() : new Tensor();
+                Memory<FloatPointer> distances = Memory.floats(KERNELS, rows.rows());
                 Memory<DoublePointer> sampleMean = Memory.doubles(KERNELS, 1);
                 Memory<DoublePointer> mean = Memory.doubles(KERNELS, 1)) {
             KernelCall ours = new KernelCall(
@@ -105,11 +114,10 @@ final class MemoryRows implements AutoCloseable {
                             mean.pointer(),
                             null),
                     () -> Bits.of(distances.pointer(), rows.rows()));
-            return measure(
-                    Operation.LOSS,
-                    bytes(rows) + 2 * codeBytes() + bytes(codebook),
-                    ours,
-                    (z, c, q) -> torch.mse_loss(z, c.index_select(0, q)));
+            return measure(Operation.LOSS, bytes(rows) + 2 * codeBytes() + bytes(codebook), ours, (z, c, q) -> {
+                torch.index_select_out(e, c, 0, q);
+                return torch.mse_loss_out(s, z, e, NO_REDUCTION).mean();
+            });
         }
     }
 

@@ -16,10 +16,11 @@ final class PeersAtTheirBest {
     /**
      * PASSIVE: OpenMP's idle threads sleep; where they spin on the cores that the others work on, libtorch takes 17 ms instead
      * of 0.4 for the codes of 64 rows on two cores. MALLOC: glibc keeps the memory of a call for the next, instead of new
-     * pages from the kernel each time.
+     * pages from the kernel each time; in one arena, because those of threads, which Java's all are, end at 64 MiB.
      */
     private static final Map<String, String> ENVIRONMENT = Map.of(
             "OMP_WAIT_POLICY", "PASSIVE",
+            "MALLOC_ARENA_MAX", "1",
             "MALLOC_MMAP_THRESHOLD_", "1073741824",
             "MALLOC_TRIM_THRESHOLD_", "1073741824");
 

@@ -1,6 +1,7 @@
 package io.github.vq4j.benchmarks;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +39,12 @@ record Report(
         @Nullable Double flopsPeak,
         @Nullable Double copyRate,
         List<Row> rows) {
+    Report {
+        Objects.requireNonNull(machine, "no machine");
+        Objects.requireNonNull(contenders, "no contenders");
+        Objects.requireNonNull(rows, "no rows");
+    }
+
     /** Our name among the contenders. */
     static final String OURS = "vq4j";
 
@@ -129,7 +137,13 @@ record Report(
 
     /** Reads a file of {@link #write}. */
     static Report read(Path file) throws IOException {
-        return new ObjectMapper().readValue(file.toFile(), Report.class);
+        byte[] text = Files.readAllBytes(file);
+        try {
+            return new ObjectMapper().readValue(text, Report.class);
+        } catch (JsonProcessingException other) {
+            throw new IOException(
+                    file + ": need what compare of this version wrote, got " + other.getOriginalMessage(), other);
+        }
     }
 
     /** Writes to another name first, so that there is never half a file. */

@@ -8,6 +8,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.vq4j.Backend;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -17,6 +19,9 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
 class CompareTest {
@@ -150,6 +155,40 @@ class CompareTest {
         assertEquals(Grid.FULL.kmeans(), mixed.kmeans());
         assertEquals(Grid.FULL.kmeansMoves(), mixed.kmeansMoves());
         assertEquals(Grid.SHORT.assignments(), mixed.assignments());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--threads 0 | need --threads and --rounds of at least 1, got 0 and 5",
+                "--rounds 0 | need --threads and --rounds of at least 1, got ",
+                "--sample -1 | need --sample of at least 0 and --limit above 0, got -1.0 and 10.0",
+                "--limit NaN | need --sample of at least 0 and --limit above 0, got 0.03 and NaN",
+                "--json missing/report.json | need a folder that exists for --json, got missing/report.json",
+                "--data missing.fvecs | there is no file missing.fvecs"
+            })
+    void whatCannotBeMeasuredIsSaidInALineBeforehand(String options, String message) {
+        assertFails(message, "compare --only latency --peers faiss " + options);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{}", "[]", "no JSON", "{\"date\":\"2026-11-30\",\"colour\":\"red\"}"})
+    void whatIsNoReportIsSaidInALineAndTheReadmeStays(String text) throws IOException {
+        Path json = Files.writeString(folder.resolve("other.json"), text);
+        Path readme = Files.writeString(folder.resolve("README.md"), ReadmeTable.BEGIN + ReadmeTable.END);
+        assertFails(
+                json + ": need what compare of this version wrote, got ",
+                "readme --readme " + readme + " --json " + json);
+        assertEquals(ReadmeTable.BEGIN + ReadmeTable.END, Files.readString(readme));
+    }
+
+    private static void assertFails(String message, String command) {
+        StringWriter complained = new StringWriter();
+        int status = Main.commandLine().setErr(new PrintWriter(complained)).execute(command.split(" "));
+        assertEquals(1, status, complained::toString);
+        assertTrue(complained.toString().startsWith(message), complained::toString);
+        assertEquals(1, complained.toString().lines().count(), complained::toString);
     }
 
     private static Grid gridOf(String... arguments) {
