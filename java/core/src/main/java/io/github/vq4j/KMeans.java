@@ -231,9 +231,8 @@ public final class KMeans {
 
     /** Before rows are sampled, so that the failure has the number of the row. */
     private void checkFinite(FloatPointer z, Rows rows) {
-        try (Memory<FloatPointer> means = Memory.floats(kernels, rows.features());
-                Memory<FloatPointer> variances = Memory.floats(kernels, rows.features())) {
-            kernels.norms.moments("z", z, rows, 1, rows.features(), means.pointer(), variances.pointer());
+        try (Memory<FloatPointer> largest = Memory.floats(kernels, 1)) {
+            kernels.workers.largestMagnitude(z, rows, largest.pointer());
         }
     }
 

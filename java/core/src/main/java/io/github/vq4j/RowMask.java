@@ -55,7 +55,12 @@ public final class RowMask {
      * @param most rows of a sequence with its padding: a mask for z of B x {@code most} x D, or B x D x {@code most}
      */
     public static RowMask ofLengths(int[] lengths, int most) {
-        boolean[] rows = new boolean[Math.multiplyExact(lengths.length, Arguments.atLeastOne("most", most))];
+        long all = (long) lengths.length * Arguments.atLeastOne("most", most);
+        if (all > MOST_COPIED) {
+            throw new IllegalArgumentException("need at most " + MOST_COPIED + " rows with their padding, got "
+                    + lengths.length + " sequences of " + most);
+        }
+        boolean[] rows = new boolean[(int) all];
         for (int b = 0; b < lengths.length; b++) {
             if (lengths[b] < 0 || lengths[b] > most) {
                 throw new IllegalArgumentException(

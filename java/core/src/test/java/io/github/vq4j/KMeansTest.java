@@ -219,6 +219,27 @@ class KMeansTest {
     }
 
     @Test
+    void largeRowsGiveTheLargeCodesOfTheSmallOnes() {
+        float scale = 0x1p58f; // the squares of a few hundred such rows have a sum beyond fp32
+        float[] small = clusters(4);
+        float[] large = small.clone();
+        for (int i = 0; i < large.length; i++) {
+            large[i] *= scale;
+        }
+        for (int batchSize : new int[] {0, 100}) {
+            KMeans kmeans = KMeans.builder(4).batchSize(batchSize).seed(6).build();
+            try (KMeansResult expected = kmeans.fit(Tensor.of(small, LAYOUT.shape()), 1);
+                    KMeansResult result = kmeans.fit(Tensor.of(large, LAYOUT.shape()), 1)) {
+                float[] codes = expected.codebook().toFloatArray();
+                for (int i = 0; i < codes.length; i++) {
+                    codes[i] *= scale;
+                }
+                assertArrayEquals(codes, result.codebook().toFloatArray());
+            }
+        }
+    }
+
+    @Test
     void miniBatchesWorkOnFewerRowsThanCodes() {
         KMeans kmeans = KMeans.builder(7)
                 .batchSize(4)

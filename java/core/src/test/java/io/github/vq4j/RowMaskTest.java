@@ -370,6 +370,9 @@ class RowMaskTest {
         refused(() -> RowMask.ofLengths(new int[] {2, 4}, 3), "need 0 <= lengths <= 3, got 4 at position 1");
         refused(() -> RowMask.ofLengths(new int[] {-1}, 3), "got -1 at position 0");
         refused(() -> RowMask.ofLengths(new int[] {0}, 0), "most");
+        refused(
+                () -> RowMask.ofLengths(new int[70_000], 1_000_000),
+                "need at most 536870911 rows with their padding, got 70000 sequences of 1000000");
     }
 
     @Test
