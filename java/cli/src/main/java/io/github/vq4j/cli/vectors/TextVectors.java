@@ -3,7 +3,9 @@ package io.github.vq4j.cli.vectors;
 import io.github.vq4j.cli.TextLines;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -22,10 +24,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Any other field has to be a finite number.
  */
 final class TextVectors implements VectorReader {
-    private static final Pattern SPACES = Pattern.compile(" +");
-    private static final Pattern TAB = Pattern.compile(" *\t *");
-    private static final Pattern SEMICOLON = Pattern.compile(" *; *");
-    private static final Pattern COMMA = Pattern.compile(" *, *");
+    private static final char SPACES = ' ';
+    private static final String MARKS = "\t;,";
 
     /** What stands in the place of a number, and is not to be taken for a word. */
     private static final Pattern MISSING =
@@ -36,7 +36,7 @@ final class TextVectors implements VectorReader {
 
     private final Path path;
     private final TextLines lines;
-    private final Pattern separator;
+    private final char separator;
     private final int labels;
     private final int features;
     private final long rows;
@@ -139,24 +139,37 @@ final class TextVectors implements VectorReader {
         return line;
     }
 
-    private static Pattern separatorOf(String line) {
-        Pattern mark = line.contains("\t") ? TAB : line.contains(";") ? SEMICOLON : line.contains(",") ? COMMA : SPACES;
+    private static char separatorOf(String line) {
+        char mark = (char) MARKS.chars()
+                .filter(each -> line.indexOf(each) >= 0)
+                .findFirst()
+                .orElse(SPACES);
         // Among words, "10,000" is one of them.
         String[] words = fields(line, SPACES);
         boolean numbers = Arrays.stream(words).skip(1).allMatch(TextVectors::isNumber);
         return numbers && words.length > fields(line, mark).length ? SPACES : mark;
     }
 
-    private static String[] fields(String line, Pattern separator) {
+    /** Without the spaces around them; where these separate, there are fields between them only. */
+    private static String[] fields(String line, char separator) {
+        List<String> fields = new ArrayList<>();
         int begin = 0;
-        int end = line.length();
-        while (begin < end && line.charAt(begin) == ' ') {
-            begin++;
+        while (begin <= line.length()) {
+            int mark = line.indexOf(separator, begin);
+            int next = mark < 0 ? line.length() : mark;
+            int end = next;
+            while (begin < end && line.charAt(begin) == ' ') {
+                begin++;
+            }
+            while (begin < end && line.charAt(end - 1) == ' ') {
+                end--;
+            }
+            if (separator != SPACES || begin < end) {
+                fields.add(line.substring(begin, end));
+            }
+            begin = next + 1;
         }
-        while (begin < end && line.charAt(end - 1) == ' ') {
-            end--;
-        }
-        return separator.split(line.substring(begin, end), -1);
+        return fields.toArray(new String[0]);
     }
 
     private static boolean areNames(String[] fields) {
