@@ -118,6 +118,7 @@ class CompareTest {
     @Test
     void faissIsMeasuredOrSaidToBeMissing() {
         boolean missing = report.contenders().get("FAISS").startsWith("not measured: ");
+        assertTrue(missing || report.contenders().get("FAISS").contains(" (OPTIMIZE"), "what it was compiled for");
         for (Report.Row row : rows(Operation.ASSIGNMENT)) {
             assertEquals(missing, row.of("FAISS") == null, row::toString);
             if (!missing) {
