@@ -10,6 +10,10 @@ import java.util.concurrent.atomic.AtomicLong;
 final class MemoryInUse {
     private static final long HEAP = Runtime.getRuntime().maxMemory();
     private static final long WAIT_MILLISECONDS = 10;
+
+    /** After so many waits in which nothing was given back, all has been: on a busy machine that thread may not run at once. */
+    private static final int WAITS_FOR_NOTHING = 5;
+
     private static final AtomicLong BYTES = new AtomicLong();
     private static volatile long limit = HEAP;
 
@@ -36,17 +40,19 @@ final class MemoryInUse {
             return;
         }
         System.gc();
-        long before = Long.MAX_VALUE;
         // An interrupt waits: without what is given back the limit would double each time.
         boolean isInterrupted = Thread.interrupted();
         // What the collector has found is given back by another thread, bit by bit.
-        for (long left = BYTES.get(); left < before; left = BYTES.get()) {
-            before = left;
+        long left = BYTES.get();
+        for (int forNothing = 0; forNothing < WAITS_FOR_NOTHING; ) {
             try {
                 Thread.sleep(WAIT_MILLISECONDS);
             } catch (InterruptedException interrupted) {
                 isInterrupted = true;
             }
+            long now = BYTES.get();
+            forNothing = now < left ? 0 : forNothing + 1;
+            left = now;
         }
         if (isInterrupted) {
             Thread.currentThread().interrupt();
