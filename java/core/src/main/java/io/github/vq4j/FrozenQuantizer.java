@@ -77,11 +77,14 @@ public final class FrozenQuantizer implements AutoCloseable {
      * Reads what {@link #save} wrote, or freezes the layer of any other {@link Checkpoint}.
      *
      * @param backend where to compute
-     * @throws IOException if the file cannot be read, or is not a whole checkpoint; the message says why
+     * @throws IOException if the file cannot be read, is not a whole checkpoint, or has a layer that still waits for its
+     *     initialisation by k-means; the message says why
      */
     public static FrozenQuantizer load(Path path, Backend backend) throws IOException {
         try (Quantizer layer = Checkpoint.loadLayer(path, backend)) {
             return layer.freeze();
+        } catch (IllegalStateException untrained) {
+            throw new IOException(path + ": " + untrained.getMessage(), untrained);
         }
     }
 

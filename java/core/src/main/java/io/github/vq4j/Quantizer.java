@@ -10,12 +10,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.BiConsumer;
 import java.util.function.Predicate;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A layer that replaces every row of its input by codes of trained codebooks. {@link VectorQuant} has one codebook,
@@ -42,6 +45,8 @@ import org.jspecify.annotations.Nullable;
  */
 public abstract sealed class Quantizer implements AutoCloseable
         permits VectorQuant, GroupVectorQuant, ResidualVectorQuant {
+    private static final Logger LOGGER = LoggerFactory.getLogger(Quantizer.class);
+
     final Kernels kernels;
     final RowSums sums;
     final double beta;
@@ -64,6 +69,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private final ConcurrentLinkedQueue<Pass> spare = new ConcurrentLinkedQueue<>();
 
     private boolean training = true;
+    private boolean hasWarned;
     private int disabledScopes;
     private long trainingSteps;
     private @Nullable Pass saved;
@@ -315,6 +321,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      *
      * @param z FLOAT32, FLOAT16 or BFLOAT16, with featureSize on axis dim, at least one row
      * @return INT32 of the shape of the codes of {@link #forward}, where z lies
+     * @throws IllegalStateException if a codebook still waits for its initialisation by k-means
      * @throws NotFiniteException if z or a codebook has a NaN or an infinity
      */
     public Tensor encode(Tensor z) {
@@ -348,6 +355,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      *     -1 of a row that was masked out, or of a stage that quantizer dropout left out, is an error: {@link #encode} gives
      *     codes without
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
+     * @throws IllegalStateException if a codebook still waits for its initialisation by k-means
      */
     public Tensor decode(Tensor codes) {
         return decoded(codes, checkCodesOfAll(codes), assignmentCount);
@@ -555,9 +563,12 @@ public abstract sealed class Quantizer implements AutoCloseable
     /**
      * The layer as it encodes and decodes now, for good: affine and norm of the codebook are folded into a plain one.
      * Later training of this layer does not change it.
+     *
+     * @throws IllegalStateException if a codebook still waits for its initialisation by k-means
      */
     public FrozenQuantizer freeze() {
         checkOpen();
+        checkInitialised(codebooks.size());
         return new FrozenQuantizer(this);
     }
 
@@ -715,6 +726,9 @@ public abstract sealed class Quantizer implements AutoCloseable
     private Quantized quantizeAlone(Tensor z, @Nullable Tensor output, @Nullable RowMask mask) {
         int axis = checkInput(z);
         checkMask(mask, z, axis);
+        if (!training && isEnabled()) {
+            warnOfRandomCodes();
+        }
         unfinished.leave(UnfinishedBatches.MOST);
         Pass pass = takePass();
         Batch batch = kernels.beginBatch();
@@ -792,6 +806,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private void assign(Tensor z, int axis, @Nullable RowMask mask, int used, Tensor codes) {
+        checkInitialised(used);
         Pass pass = takePass();
         try (Batch batch = kernels.beginBatch()) {
             start(pass, z, axis, mask, used > 1);
@@ -824,6 +839,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private void decode(Tensor codes, int axis, int used, Tensor rows) {
+        checkInitialised(used);
         Pass pass = takePass();
         try (Batch batch = kernels.beginBatch()) {
             pass.givenRows = Rows.of(rows.shape(), axis);
@@ -1275,6 +1291,39 @@ public abstract sealed class Quantizer implements AutoCloseable
             throw new IllegalArgumentException("need at least one code, got " + codes);
         }
         return axis;
+    }
+
+    /** Refuses what would last, and would be made of codes that no row has had a part in. */
+    private void checkInitialised(int used) {
+        uninitialised(used).ifPresent(codebook -> {
+            throw new IllegalStateException("codebook " + codebook + " of this " + this
+                    + " waits for kmeansInit, and its codes are random until then: run a training forward, restore a"
+                    + " checkpoint or set the codebook first");
+        });
+    }
+
+    /** Validation before the first step is usual: it is told once what it measures. */
+    private void warnOfRandomCodes() {
+        if (!hasWarned) {
+            uninitialised(assignmentCount).ifPresent(codebook -> {
+                hasWarned = true;
+                LOGGER.warn(
+                        "codebook {} of this {} waits for kmeansInit, which training does: a forward in inference gives"
+                                + " random codes until then",
+                        codebook,
+                        this);
+            });
+        }
+    }
+
+    /** The first codebook of those of the first assignments that still waits for its initialisation by k-means. */
+    private OptionalInt uninitialised(int used) {
+        for (int i = 0; i < Math.min(used, codebooks.size()); i++) {
+            if (codebooks.get(i).awaitsKmeans()) {
+                return OptionalInt.of(i);
+            }
+        }
+        return OptionalInt.empty();
     }
 
     private void checkMask(@Nullable RowMask mask, Tensor z, int axis) {

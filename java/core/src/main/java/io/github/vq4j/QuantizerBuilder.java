@@ -56,7 +56,10 @@ public abstract sealed class QuantizerBuilder<B extends QuantizerBuilder<B>>
         return self();
     }
 
-    /** Initialises the codebook by {@link KMeans} from the first training batch. Off by default: N(0, 1). */
+    /**
+     * Initialises the codebook by {@link KMeans} from the first training batch. Until then encode, decode and freeze are
+     * refused, and a forward in inference warns. Off by default: N(0, 1).
+     */
     public B kmeansInit(boolean kmeansInit) {
         this.kmeansInit = kmeansInit;
         return self();

@@ -5,10 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -282,7 +279,7 @@ class CodebookHealthTest {
             float[] z = new float[100];
             IntStream.range(0, 100).forEach(n -> z[n] = 10 * (n % 2));
             List<Boolean> collapsed = new ArrayList<>();
-            String log = logged(() -> {
+            String log = Log.during(() -> {
                 for (int step = 0; step < 6; step++) {
                     layer.forward(Tensor.of(z, 100, 1)).close();
                     collapsed.add(health.observe().get(0).collapsed());
@@ -315,7 +312,7 @@ class CodebookHealthTest {
                         .backend(Backend.cpu())
                         .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
-            String log = logged(() -> {
+            String log = Log.during(() -> {
                 layer.forward(Tensor.of(new float[20], 20, 1)).close();
                 assertTrue(health.observe().get(0).collapsed());
             });
@@ -332,7 +329,7 @@ class CodebookHealthTest {
                         .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
             // Eight codes, all rows on one: no perplexity below a tenth of eight is possible, and yet it is a collapse.
-            String log = logged(() -> {
+            String log = Log.during(() -> {
                 layer.forward(Tensor.of(new float[20], 20, 1)).close();
                 assertTrue(health.observe().get(0).collapsed());
             });
@@ -350,7 +347,7 @@ class CodebookHealthTest {
             float[] codebook = new float[1000];
             IntStream.range(0, 1000).forEach(k -> codebook[k] = k);
             layer.setCodebook(Tensor.of(codebook, 1000, 1));
-            String log = logged(() -> {
+            String log = Log.during(() -> {
                 layer.forward(Tensor.of(new float[] {3, 7, 100, 200}, 4, 1)).close();
                 assertFalse(health.observe().get(0).collapsed());
                 layer.forward(Tensor.of(new float[] {3}, 1, 1)).close();
@@ -358,18 +355,6 @@ class CodebookHealthTest {
             });
             assertEquals("", log);
         }
-    }
-
-    private static String logged(Runnable run) {
-        PrintStream before = System.err;
-        ByteArrayOutputStream log = new ByteArrayOutputStream();
-        System.setErr(new PrintStream(log, true, StandardCharsets.UTF_8));
-        try {
-            run.run();
-        } finally {
-            System.setErr(before);
-        }
-        return log.toString(StandardCharsets.UTF_8);
     }
 
     // ---- files -----------------------------------------------------------------------------------------------------
