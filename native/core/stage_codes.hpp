@@ -7,6 +7,19 @@
 
 namespace vq4j {
 
+// The code of a row that has none: a mask, or quantizer dropout in a stage, has left it out.
+constexpr int32_t no_code = -1;
+
+// The number within its stage of a code among those of all, where the stage begins at offset.
+VQ4J_SHARED int32_t code_within_stage(int32_t code, int32_t offset) {
+    return code == no_code ? no_code : static_cast<int32_t>(int64_t{code} - offset);
+}
+
+// Whether that is a code of the stage, or none.
+VQ4J_SHARED bool may_be_of_stage(int32_t code, int32_t offset, int64_t codes_count) {
+    return code == no_code || (offset <= code && code < offset + codes_count);
+}
+
 // outer x stages x inner; those of stage s begin at s * codes_count.
 struct StageCodes {
     int64_t stages;

@@ -14,11 +14,11 @@ namespace {
 
 // body(begin, end) for all rows, in parallel, but for ranges with a code out of range: the first of them is named.
 template <typename Body>
-void with_codes(const int32_t* codes, int64_t codes_count, Layout layout, Body body) {
+void with_codes(const int32_t* codes, int32_t least, int64_t codes_count, Layout layout, Body body) {
     check_codebook(codes_count, layout.features);
     FirstBad bad;
     parallel_ranges(layout.rows(), layout.features, [&](int64_t begin, int64_t end) {
-        const auto out_of_range = [=](int32_t code) { return code < 0 || code >= codes_count; };
+        const auto out_of_range = [=](int32_t code) { return code < least || code >= codes_count; };
         const int32_t* const found = std::find_if(codes + begin, codes + end, out_of_range);
         if (found != codes + end) {
             bad.note(found - codes);
@@ -27,6 +27,18 @@ void with_codes(const int32_t* codes, int64_t codes_count, Layout layout, Body b
         }
     });
     bad.require_codes_in_range(codes, codes_count);
+}
+
+// body(begin, end) for the stretches of rows that have a code.
+template <typename Body>
+void for_each_coded_stretch(const int32_t* codes, int64_t begin, int64_t end, Body body) {
+    while (begin < end) {
+        const int64_t stop = std::find(codes + begin, codes + end, no_code) - codes;
+        if (begin < stop) {
+            body(begin, stop);
+        }
+        begin = stop + 1;
+    }
 }
 
 }  // namespace
@@ -40,7 +52,7 @@ int32_t vq4j_cpu_lookup(const float* codebook, int64_t codes_count, const int32_
         const Layout layout = checked_rows(outer, inner, features);
         check_present({codebook, codes, out});
         const Kernels& table = kernels();
-        with_codes(codes, codes_count, layout,
+        with_codes(codes, 0, codes_count, layout,
             [&](int64_t begin, int64_t end) { table.look_up(codebook, codes, layout, begin, end, out); });
     });
 }
@@ -80,7 +92,7 @@ int32_t vq4j_cpu_residual(const float* rows, int64_t outer, int64_t inner, int64
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, codebook, codes, out});
         const Kernels& table = kernels();
-        with_codes(codes, codes_count, layout,
+        with_codes(codes, 0, codes_count, layout,
             [&](int64_t begin, int64_t end) { table.residual({rows, layout}, codebook, codes, begin, end, out); });
     });
 }
@@ -91,7 +103,10 @@ int32_t vq4j_cpu_add_lookup(const float* codebook, int64_t codes_count, const in
         const Layout layout = checked_rows(outer, inner, features);
         check_present({codebook, codes, sum});
         const Kernels& table = kernels();
-        with_codes(codes, codes_count, layout,
-            [&](int64_t begin, int64_t end) { table.add_look_up(codebook, codes, layout, begin, end, sum); });
+        with_codes(codes, no_code, codes_count, layout, [&](int64_t begin, int64_t end) {
+            for_each_coded_stretch(codes, begin, end, [&](int64_t first, int64_t stop) {
+                table.add_look_up(codebook, codes, layout, first, stop, sum);
+            });
+        });
     });
 }

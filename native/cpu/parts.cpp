@@ -94,11 +94,11 @@ int32_t vq4j_cpu_take_codes(const int32_t* codes, int64_t outer, int64_t inner, 
         FirstBad bad;
         for_each_code_stretch(outer, inner, stages, stage, [&](int64_t own, int64_t among) {
             for (int64_t i = 0; i < inner; ++i) {
-                const int64_t code = int64_t{codes[among + i]} - offset;
-                if (codes_count > 0 && (code < 0 || code >= codes_count)) {
+                const int32_t code = codes[among + i];
+                if (codes_count > 0 && !may_be_of_stage(code, offset, codes_count)) {
                     bad.note(among + i);
                 }
-                out[own + i] = static_cast<int32_t>(code);
+                out[own + i] = code_within_stage(code, offset);
             }
         });
         bad.require_none([&](int64_t i) { code_out_of_stage(codes[i], i, offset, codes_count); });

@@ -8,12 +8,13 @@
 
 namespace vq4j::lookup {
 
-// put(at, e) for an element's place and its code's value; codes out of range are noted instead.
+// put(at, e) for an element's place and its code's value, where its row has one; codes out of range are noted instead.
 template <typename Put>
 struct WithCode {
     const float* codebook;
     int64_t codes_count;
     const int32_t* codes;
+    int32_t least;
     Layout layout;
     BadRows bad;
     Put put;
@@ -21,9 +22,9 @@ struct WithCode {
     __device__ void operator()(int64_t i) const {
         const Element element = element_at(layout, i);
         const int32_t code = codes[element.row];
-        if (code < 0 || code >= codes_count) {
+        if (code < least || code >= codes_count) {
             bad.note(element.row);
-        } else {
+        } else if (code != no_code) {
             put(i, codebook[code * layout.features + element.feature]);
         }
     }
@@ -68,12 +69,12 @@ struct Add {
 };
 
 template <typename Put>
-void with_codes(const float* codebook, int64_t codes_count, const int32_t* codes, Layout layout, Put put,
+void with_codes(const float* codebook, int64_t codes_count, const int32_t* codes, int32_t least, Layout layout, Put put,
     cudaStream_t stream) {
     check_codebook(codes_count, layout.features);
     const DeviceFirstBad bad(stream);
     for_each(layout.rows() * layout.features, stream,
-        WithCode<Put>{codebook, codes_count, codes, layout, bad.rows(), put});
+        WithCode<Put>{codebook, codes_count, codes, least, layout, bad.rows(), put});
     bad.require_codes_in_range(codes, codes_count);
 }
 
@@ -86,7 +87,8 @@ int32_t vq4j_cuda_lookup(void* stream, const float* codebook, int64_t codes_coun
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_present({codebook, codes, out});
-        lookup::with_codes(codebook, codes_count, codes, layout, lookup::Write{out}, static_cast<cudaStream_t>(stream));
+        lookup::with_codes(codebook, codes_count, codes, 0, layout, lookup::Write{out},
+            static_cast<cudaStream_t>(stream));
     });
 }
 
@@ -111,7 +113,7 @@ int32_t vq4j_cuda_residual(void* stream, const float* rows, int64_t outer, int64
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_present({rows, codebook, codes, out});
-        lookup::with_codes(codebook, codes_count, codes, layout, lookup::Subtract{rows, out},
+        lookup::with_codes(codebook, codes_count, codes, 0, layout, lookup::Subtract{rows, out},
             static_cast<cudaStream_t>(stream));
     });
 }
@@ -121,6 +123,7 @@ int32_t vq4j_cuda_add_lookup(void* stream, const float* codebook, int64_t codes_
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         check_present({codebook, codes, sum});
-        lookup::with_codes(codebook, codes_count, codes, layout, lookup::Add{sum}, static_cast<cudaStream_t>(stream));
+        lookup::with_codes(codebook, codes_count, codes, no_code, layout, lookup::Add{sum},
+            static_cast<cudaStream_t>(stream));
     });
 }

@@ -74,10 +74,12 @@ struct TakeCodes {
     int32_t offset;
     int32_t* out;
 
-    __device__ void operator()(int64_t i) const { out[i] = codes[stage.among_all(i)] - offset; }
+    __device__ void operator()(int64_t i) const {
+        out[i] = code_within_stage(codes[stage.among_all(i)], offset);
+    }
 };
 
-// As TakeCodes, and notes what is no code of the stage.
+// As TakeCodes, and notes what is a code of another stage.
 struct TakeCheckedCodes {
     TakeCodes take;
     int64_t codes_count;
@@ -85,11 +87,10 @@ struct TakeCheckedCodes {
 
     __device__ void operator()(int64_t i) const {
         const int64_t at = take.stage.among_all(i);
-        const int64_t code = int64_t{take.codes[at]} - take.offset;
-        if (code < 0 || code >= codes_count) {
+        if (!may_be_of_stage(take.codes[at], take.offset, codes_count)) {
             bad.note(at);
         }
-        take.out[i] = static_cast<int32_t>(code);
+        take(i);
     }
 };
 

@@ -236,6 +236,33 @@ void stages_subtract_and_add_their_codes(Implementation& on) {
     CHECK_FAILS(on->add_lookup(x, 2, codes, 2, 1, 1, x), VQ4J_INVALID_ARGUMENT, "code 2", "row 1");
 }
 
+void a_code_of_minus_one_adds_nothing(Implementation& on) {
+    for (const Shape shape : shapes) {
+        const Floats rows = random_floats(shape.size(), 16);
+        const Floats codebook = random_floats(7 * shape.features, 17);
+        std::vector<int32_t> values = random_codes(shape.rows(), 7, 18);
+        for (size_t n = 0; n < values.size(); ++n) {
+            values[n] = n % 3 == 1 ? values[n] : -1;
+        }
+        const Array<float> c(on, codebook), sum(on, rows);
+        const Array<int32_t> codes(on, values);
+        CHECK_OK(on->add_lookup(c, 7, codes, shape.outer, shape.inner, shape.features, sum));
+        const Floats total = sum.read();
+        for (int64_t n = 0; n < shape.rows(); ++n) {
+            const int32_t code = values[static_cast<size_t>(n)];
+            for (int64_t d = 0; d < shape.features; ++d) {
+                const size_t at = shape.at(n, d);
+                const bool adds = code >= 0;
+                CHECK(total[at] == (adds ? rows[at] + codebook[static_cast<size_t>(code * shape.features + d)] : rows[at]));
+            }
+        }
+    }
+    const Array<float> x(on, Floats{1.0f, 2.0f});
+    const Array<int32_t> codes(on, std::vector<int32_t>{-1, -2});
+    CHECK_FAILS(on->add_lookup(x, 2, codes, 2, 1, 1, x), VQ4J_INVALID_ARGUMENT, "code -2", "row 1");
+    CHECK_FAILS(on->lookup(x, 2, codes, 2, 1, 1, x), VQ4J_INVALID_ARGUMENT, "code -1", "row 0");
+}
+
 // ---- parts of tensors ------------------------------------------------------------------------------------------
 
 void parts_of_the_features_are_taken_and_put_back(Implementation& on) {
@@ -270,12 +297,13 @@ void codes_of_a_stage_are_put_among_those_of_all_and_taken_back(Implementation& 
     CHECK((all.read()
         == std::vector<int32_t>{0, 0, 0, 104, -1, 106, 0, 0, 0, 0, 0, 0, 107, 108, 109, 0, 0, 0}));
     CHECK_OK(on->take_codes(all, 2, 3, 3, 1, 100, 0, back));
-    CHECK((back.read() == std::vector<int32_t>{4, -101, 6, 7, 8, 9}));
-    CHECK_OK(on->take_codes(all, 2, 3, 3, 1, -1, 111, back));
-    CHECK_FAILS(on->take_codes(all, 2, 3, 3, 1, 100, 10, back), VQ4J_INVALID_ARGUMENT, "code -1 at position 4",
-        "need 100 <= code < 110");
-    CHECK_FAILS(on->take_codes(all, 2, 3, 3, 1, -1, 110, back), VQ4J_INVALID_ARGUMENT, "code 109 at position 14",
-        "need -1 <= code < 109");
+    CHECK((back.read() == std::vector<int32_t>{4, -1, 6, 7, 8, 9}));
+    CHECK_OK(on->take_codes(all, 2, 3, 3, 1, 100, 10, back));
+    CHECK((back.read() == std::vector<int32_t>{4, -1, 6, 7, 8, 9}));
+    CHECK_FAILS(on->take_codes(all, 2, 3, 3, 1, 100, 9, back), VQ4J_INVALID_ARGUMENT, "code 109 at position 14",
+        "need 100 <= code < 109");
+    CHECK_FAILS(on->take_codes(all, 2, 3, 3, 1, 105, 5, back), VQ4J_INVALID_ARGUMENT, "code 104 at position 3",
+        "need 105 <= code < 110");
     CHECK_FAILS(on->put_codes(own, 2, 3, 3, 3, 0, all), VQ4J_INVALID_ARGUMENT, "stages = 3", "from 3");
 }
 
@@ -1159,6 +1187,7 @@ const std::vector<Test> tests = {
     TEST(lookup_copies_codes_bit_for_bit),
     TEST(lookup_of_groups_puts_the_codes_of_a_row_side_by_side),
     TEST(stages_subtract_and_add_their_codes),
+    TEST(a_code_of_minus_one_adds_nothing),
     TEST(parts_of_the_features_are_taken_and_put_back),
     TEST(codes_of_a_stage_are_put_among_those_of_all_and_taken_back),
     TEST(rows_are_taken_in_order_and_put_back),

@@ -202,7 +202,7 @@ VQ4J_API int32_t VQ4J_OPERATION(lookup_groups)(VQ4J_STREAM const float* codebook
 VQ4J_API int32_t VQ4J_OPERATION(residual)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner, int64_t features,
     const float* codebook, int64_t codes_count, const int32_t* codes, float* out);
 
-/** sum_n += codebook[codes_n], the output of a residual layer stage by stage. Otherwise as lookup. */
+/** sum_n += codebook[codes_n], a residual layer's output stage by stage; the code -1 adds nothing. Otherwise as lookup. */
 VQ4J_API int32_t VQ4J_OPERATION(add_lookup)(VQ4J_STREAM const float* codebook, int64_t codes_count, const int32_t* codes,
     int64_t outer, int64_t inner, int64_t features, float* sum);
 
@@ -235,8 +235,8 @@ VQ4J_API int32_t VQ4J_OPERATION(put_codes)(VQ4J_STREAM const int32_t* codes, int
     int64_t stages, int64_t stage, int32_t offset, int32_t* out);
 
 /**
- * The reverse of put_codes, whatever the sign: out[o * inner + i] = codes[(o * stages + stage) * inner + i] - offset.
- * @param codes_count of the stage: VQ4J_INVALID_ARGUMENT names the first code of the stage that is not in
+ * The reverse of put_codes: out[o * inner + i] = codes[(o * stages + stage) * inner + i] - offset; the code -1 stays.
+ * @param codes_count of the stage: VQ4J_INVALID_ARGUMENT names the first code of the stage that is neither -1 nor in
  *     [offset, offset + codes_count). 0: all are taken
  */
 VQ4J_API int32_t VQ4J_OPERATION(take_codes)(VQ4J_STREAM const int32_t* codes, int64_t outer, int64_t inner,

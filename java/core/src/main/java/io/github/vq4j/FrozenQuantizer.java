@@ -129,7 +129,8 @@ public final class FrozenQuantizer implements AutoCloseable {
     /**
      * The rows behind codes, as {@link Quantizer#decode}.
      *
-     * @param codes INT32, each in the range of its codebook, at least one
+     * @param codes INT32, each in the range of its codebook, at least one; the -1 of a stage that quantizer dropout left out
+     *     adds nothing
      * @return FLOAT32, where the codes lie
      */
     public Tensor decode(Tensor codes) {

@@ -352,8 +352,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * The effective codes behind codes, always as in inference.
      *
      * @param codes INT32 of the shape of the codes of {@link #forward}, each in the range of its codebook, at least one; the
-     *     -1 of a row that was masked out, or of a stage that quantizer dropout left out, is an error: {@link #encode} gives
-     *     codes without
+     *     -1 of a stage that quantizer dropout left out adds nothing, that of a row that was masked out is an error
      * @return FLOAT32 of the shape of the output of {@link #forward}, where the codes lie
      * @throws IllegalStateException if a codebook still waits for its initialisation by k-means
      */

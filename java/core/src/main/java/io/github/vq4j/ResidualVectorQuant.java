@@ -374,9 +374,9 @@ public final class ResidualVectorQuant extends Quantizer {
 
         /**
          * Quantizer dropout: each training forward uses only the first stages, a number drawn uniformly from minStages to
-         * all by the seed, the training step and the sample. The stages after have code -1 and take no part in output,
-         * loss, gradients, statistics, initialisation and replacement, so that the first stages learn to do with
-         * themselves. With {@link #stageLosses} they count as zero in the mean. Off by default.
+         * all by the seed, the training step and the sample. The stages after have code -1, which {@link ResidualVectorQuant#decode(Tensor)}
+         * takes, and no part in output, loss, gradients, statistics, initialisation and replacement, so that the first
+         * stages learn to do with themselves. With {@link #stageLosses} they count as zero in the mean. Off by default.
          *
          * @param minStages at least 1, at most the stages
          * @param bySample whether each item of the leading axis draws its own number, or one is drawn for the batch

@@ -46,6 +46,12 @@ class ResidualStagesTest {
                         Arguments.of(backend, true, true, true, 4, GradientEstimator.ROTATION)));
     }
 
+    /** Backend, share. */
+    static Stream<Arguments> shared() {
+        return backends().stream()
+                .flatMap(backend -> Stream.of(Arguments.of(backend, false), Arguments.of(backend, true)));
+    }
+
     private static ResidualVectorQuant.Builder builder(Backend backend) {
         return ResidualVectorQuant.builder(FEATURES, CODES, STAGES).dim(-1).backend(backend);
     }
@@ -541,23 +547,42 @@ class ResidualStagesTest {
         }
     }
 
-    /** What dropout has left out is decoded with the stages that are there. */
+    /** What dropout has left out adds nothing. */
     @ParameterizedTest
-    @MethodSource("backends")
-    void codesOfDropoutAreDecodedByTheirStages(Backend backend) {
+    @MethodSource("shared")
+    void codesOfDropoutAreDecodedByTheirStages(Backend backend, boolean share) {
         float[] z = normal(10, ROWS * FEATURES);
         try (ResidualVectorQuant layer =
-                        builder(backend).quantizerDropout(2, true).build();
+                        builder(backend).share(share).quantizerDropout(1, true).build();
                 Quantized q = layer.forward(Tensor.of(z, ROWS, FEATURES));
-                Tensor decoded = layer.decode(q.codes(), 2)) {
+                FrozenQuantizer frozen = layer.freeze();
+                Tensor decoded = layer.decode(q.codes());
+                Tensor ofFrozen = frozen.decode(q.codes());
+                Tensor ofTwo = layer.decode(q.codes(), 2)) {
+            assertArrayEquals(q.output().toFloatArray(), decoded.toFloatArray());
+            assertArrayEquals(q.output().toFloatArray(), ofFrozen.toFloatArray());
             int[] used = stagesOfRows(q.codes().toIntArray(), STAGES);
             for (int n = 0; n < ROWS; n++) {
                 boolean same = Arrays.equals(
-                        Arrays.copyOfRange(decoded.toFloatArray(), n * FEATURES, (n + 1) * FEATURES),
+                        Arrays.copyOfRange(ofTwo.toFloatArray(), n * FEATURES, (n + 1) * FEATURES),
                         Arrays.copyOfRange(q.output().toFloatArray(), n * FEATURES, (n + 1) * FEATURES));
-                assertEquals(used[n] == 2, same, "row " + n);
+                assertEquals(used[n] <= 2, same, "row " + n);
             }
-            refused(() -> layer.decode(q.codes()), "code -", "out of range");
+        }
+    }
+
+    /** A row without its first code is one that a mask has left out, and -2 is no code of any stage. */
+    @ParameterizedTest
+    @MethodSource("shared")
+    void codesThatNoStageHasAreRefused(Backend backend, boolean share) {
+        try (ResidualVectorQuant layer = builder(backend).share(share).build();
+                Tensor codes = layer.encode(Tensor.of(normal(10, 4 * FEATURES), 4, FEATURES))) {
+            int[] masked = codes.toIntArray();
+            Arrays.fill(masked, 2 * STAGES, 3 * STAGES, -1);
+            refused(() -> layer.decode(Tensor.of(masked, 4, STAGES)), "code -1", "row 2", "out of range");
+            int[] wrong = codes.toIntArray();
+            wrong[2 * STAGES + 1] = -2;
+            refused(() -> layer.decode(Tensor.of(wrong, 4, STAGES)), "code -2", "out of range");
         }
     }
 

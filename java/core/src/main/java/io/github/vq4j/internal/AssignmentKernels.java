@@ -295,7 +295,7 @@ public final class AssignmentKernels extends KernelSection {
                                 z, rows.outer(), rows.inner(), rows.features(), codebook, codesCount, codes, out));
     }
 
-    /** Adds the codes' vectors to a sum. */
+    /** Adds the codes' vectors to a sum; the code -1 adds nothing. */
     public void addLookup(FloatPointer codebook, long codesCount, IntPointer codes, Rows rows, FloatPointer sum) {
         check(
                 onCuda()

@@ -70,9 +70,9 @@ public final class TensorKernels extends KernelSection {
     }
 
     /**
-     * The reverse of {@link #putCodes}.
+     * The reverse of {@link #putCodes}; the code -1 stays.
      *
-     * @param codesCount of the stage, whose range all codes must be in; 0: all are taken
+     * @param codesCount of the stage, whose range all other codes must be in; 0: all are taken
      */
     public void takeCodes(
             IntPointer codes, Rows rows, long stages, long stage, int offset, long codesCount, IntPointer out) {

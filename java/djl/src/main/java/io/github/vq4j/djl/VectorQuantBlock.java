@@ -129,13 +129,14 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
     /**
      * The rows behind codes, always as in inference, without gradients.
      *
-     * @param codes INT64, of {@link #encode}, each one that exists
+     * @param codes INT64, of {@link #encode}, each one that exists; the -1 of a stage that quantizer dropout left out adds
+     *     nothing
      * @return FLOAT32, with featureSize at the layer's axis
      */
     public NDArray decode(NDArray codes) {
         checkInput("codes", codes, DataType.INT64);
         // Codes that do not fit in an int stay codes that do not exist.
-        try (NDArray clipped = codes.clip(-1, Integer.MAX_VALUE);
+        try (NDArray clipped = codes.clip(-2, Integer.MAX_VALUE);
                 NDArray narrow = clipped.toType(DataType.INT32, false);
                 Tensor rows = layer.decode(SharedMemory.codes(narrow))) {
             return codes.getManager().create(rows.toFloatArray(), new Shape(rows.shape()));

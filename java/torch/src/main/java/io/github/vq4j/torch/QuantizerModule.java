@@ -158,7 +158,7 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
      * The values behind codes, always as in inference, without gradients.
      *
      * @param codes LONG, of the shape of the codes of {@link #forward}, each one that exists, at least one, on the layer's
-     *     device
+     *     device; the -1 of a stage that quantizer dropout left out adds nothing
      * @return FLOAT, of the shape of the output of {@link #forward}
      */
     @SuppressWarnings("try") // A guard is there to be closed.
@@ -166,7 +166,7 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
         prepare();
         checkInput("codes", codes, Set.of(ScalarType.Long));
         try (NoGradGuard noGradient = new NoGradGuard();
-                Scalar below = new Scalar(-1);
+                Scalar below = new Scalar(-2);
                 Scalar above = new Scalar(Integer.MAX_VALUE);
                 // Codes that do not fit in an int stay codes that do not exist.
                 Tensor input = codes.clamp(new ScalarOptional(below), new ScalarOptional(above))

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import io.github.vq4j.Backend;
 import io.github.vq4j.FiniteScalarQuant;
 import io.github.vq4j.NotFiniteException;
+import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.VectorQuant;
 import java.util.List;
 import java.util.Map;
@@ -142,6 +143,16 @@ class BadInputTest {
         for (long code : new long[] {-1, 9, 1L << 32, Long.MIN_VALUE}) {
             Tensor codes = torch.zeros(3).to(ScalarType.Long).fill_(new Scalar(code));
             assertThrows(IllegalArgumentException.class, () -> module.decode(codes), () -> "code " + code);
+        }
+        // Of a stage that dropout may leave out, -1 alone is one.
+        try (VectorQuantModule stages = new VectorQuantModule(ResidualVectorQuant.builder(4, 18, 2)
+                .dim(-1)
+                .backend(Backend.cpu())
+                .build())) {
+            for (long code : new long[] {-2, 18, 1L << 32, Long.MIN_VALUE}) {
+                Tensor codes = torch.tensor(new long[] {0, code}).reshape(1, 2);
+                assertThrows(IllegalArgumentException.class, () -> stages.decode(codes), () -> "code " + code);
+            }
         }
     }
 
