@@ -24,7 +24,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The {@code state_dict} of the paper's reference package, in PyTorch, as a safetensors file: read into a layer, and
- * written from one. The options of a layer are not part of it: build the layer with those of the reference's.
+ * written from one. The options of a layer are not part of it: build the layer with those of the reference's. Its layers of
+ * groups and stages share one codebook unless they were built with share=False, those here have one each unless they were built
+ * with share(true), and nothing in the file tells which it was.
  *
  * <table>
  * <caption>Names there, each behind a prefix if there is one, and here</caption>
@@ -236,13 +238,22 @@ public final class ReferenceStateDict {
                         file.has(full) && file.type(full).equals("F32") && Arrays.equals(file.shape(full), shape);
                 if (!fits) {
                     throw bad("need a tensor " + full + " F32" + Arrays.toString(shape) + " for " + layer + ", got "
-                            + (file.has(full) ? file.type(full) + Arrays.toString(file.shape(full)) : "none"));
+                            + (file.has(full) ? file.type(full) + Arrays.toString(file.shape(full)) : none(name)));
                 }
                 used.add(full);
                 return file.floats(full);
             } catch (IOException failure) {
                 throw new UncheckedIOException(failure);
             }
+        }
+
+        /** "none", and what has the name behind another prefix, which is easily mistaken. */
+        private String none(String name) {
+            List<String> others = file.names().stream()
+                    .filter(other -> other.equals(name) || other.endsWith("." + name))
+                    .limit(8)
+                    .toList();
+            return others.isEmpty() ? "none" : "none, but with other prefixes " + others;
         }
 
         private float[] oneOfEqualRows(String name, float[] rows) {

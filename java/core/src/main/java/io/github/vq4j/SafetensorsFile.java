@@ -34,9 +34,13 @@ import org.jspecify.annotations.Nullable;
 public final class SafetensorsFile implements StateSource, AutoCloseable {
     static final long MAX_HEADER_BYTES = 100_000_000;
     static final int MAX_TENSORS = 100_000;
+
     static final String METADATA = "__metadata__";
     private static final int MAX_AXES = 64;
     private static final int CHUNK_BYTES = 1 << 16;
+
+    /** What a zip archive begins with: "PK", 3, 4. */
+    private static final int ZIP = 0x04034b50;
 
     static final Map<String, Integer> ELEMENT_BYTES = elementBytes();
 
@@ -64,6 +68,9 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
         long headerBytes = read(0, Long.BYTES).getLong();
         long most = Math.min(MAX_HEADER_BYTES, size - Long.BYTES);
         if (headerBytes < 0 || headerBytes > most) {
+            if ((int) headerBytes == ZIP) {
+                throw malformed("no safetensors file but a zip archive, as torch.save writes; save it by safetensors");
+            }
             throw malformed("no safetensors file: need a header of at most " + most + " bytes in a file of " + size
                     + ", got " + Long.toUnsignedString(headerBytes));
         }

@@ -203,6 +203,10 @@ class ReferenceStateDictTest {
         Path file = folder.resolve("bad");
         float[] codes = Arrays.copyOf(TrainedLayer.normal(2), 8 * 32);
         refused(file, new SafetensorsWriter(), "need a tensor codebook.weight F32[8, 32]");
+        refused(
+                file,
+                new SafetensorsWriter().floats("encoder.vq.codebook.weight", codes, 8, 32),
+                "got none, but with other prefixes [encoder.vq.codebook.weight]");
         refused(file, new SafetensorsWriter().floats("codebook.weight", codes, 32, 8), "got F32[32, 8]");
         refused(file, new SafetensorsWriter().doubles("codebook.weight", new double[256], 8, 32), "got F64[8, 32]");
         refused(

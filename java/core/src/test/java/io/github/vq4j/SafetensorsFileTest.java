@@ -248,6 +248,14 @@ class SafetensorsFileTest {
     }
 
     @Test
+    void archivesOfTorchAreNamed() throws IOException {
+        Path path = write(0x0000_0808_0403_4b50L, "{}".getBytes(StandardCharsets.UTF_8), new byte[0]);
+        String message = assertThrows(IOException.class, () -> SafetensorsFile.open(path))
+                .getMessage();
+        assertTrue(message.contains(path.toString()) && message.contains("torch.save"), message);
+    }
+
+    @Test
     void headerLengthsBeyondTheFileAllocateNothing() throws Throwable {
         for (long length : new long[] {3, 9, 1L << 20, 99_999_999, 100_000_001, 1L << 40, Long.MAX_VALUE, -1}) {
             Path path = write(length, "{}".getBytes(StandardCharsets.UTF_8), new byte[0]);
