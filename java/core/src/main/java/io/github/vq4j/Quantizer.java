@@ -1296,7 +1296,7 @@ public abstract sealed class Quantizer implements AutoCloseable
     private void checkInitialised(int used) {
         uninitialised(used).ifPresent(codebook -> {
             throw new IllegalStateException("codebook " + codebook + " of this " + this
-                    + " waits for kmeansInit, and its codes are random until then: run a training forward, restore a"
+                    + " waits for kmeansInit, and its codes are random until then: run training forwards, restore a"
                     + " checkpoint or set the codebook first");
         });
     }

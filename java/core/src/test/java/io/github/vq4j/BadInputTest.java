@@ -188,11 +188,12 @@ class BadInputTest {
     void codesOutOfRangeOfTheirStage(Backend backend) {
         try (ResidualVectorQuant layer =
                 ResidualVectorQuant.builder(4, 12, 3).dim(-1).backend(backend).build()) {
-            for (int bad : new int[] {-1, 3, 8, 12, Integer.MIN_VALUE}) {
+            for (int bad : new int[] {-2, 3, 8, 12, Integer.MIN_VALUE}) {
                 refused(
                         () -> layer.decode(Tensor.of(new int[] {0, 4, 8, 0, bad, 8}, 2, 3)),
                         "code " + bad + " at position 4 is out of range; need 4 <= code < 8");
             }
+            refused(() -> layer.decode(Tensor.of(new int[] {0, 4, 8, -1, 4, 8}, 2, 3)), "code -1 of row 1");
         }
     }
 
@@ -221,6 +222,7 @@ class BadInputTest {
                     assertEquals("z", exception.tensor(), norm.name());
                     assertEquals(12, exception.row(), norm.name());
                     assertTrue(exception.getMessage().contains("row 12"), exception.getMessage());
+                    layer.forward(Tensor.of(normal(2, 3 * 32 * 7), 3, 32, 7)).close();
                     assertEquals(
                             12,
                             assertThrows(NotFiniteException.class, () -> layer.encode(Tensor.of(z, 3, 32, 7)))

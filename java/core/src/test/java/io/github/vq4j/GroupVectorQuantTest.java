@@ -194,6 +194,9 @@ class GroupVectorQuantTest {
                             "output of shape [3, " + FEATURES + ", 5]",
                             "[3, 5, " + FEATURES + "]");
                     refused(() -> layer.decode(codes, codes), "output of type FLOAT32", "INT32");
+                    int[] masked = codes.toIntArray();
+                    masked[5] = -1;
+                    refused(() -> layer.decode(Tensor.of(masked, codes.shape())), "code -1", "out of range");
                 }
             }
         }

@@ -318,6 +318,13 @@ class VectorQuantBlockTest {
                 assertThrows(IllegalArgumentException.class, () -> block.decode(codes), () -> "code " + code);
             }
         }
+        // Of a stage that dropout may leave out, -1 alone is one.
+        try (VectorQuantBlock block = block(ResidualVectorQuant.builder(6, 8, 2))) {
+            for (long code : new long[] {-2, 1L << 31, Long.MIN_VALUE}) {
+                NDArray codes = manager.create(new long[] {0, code}, new Shape(1, 2));
+                assertThrows(IllegalArgumentException.class, () -> block.decode(codes), () -> "code " + code);
+            }
+        }
     }
 
     @Test
