@@ -101,7 +101,8 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
 
     /**
      * Restores a layer and optimisers that were built as those saved. Nothing is changed unless the file fits. A
-     * pending backward is cancelled, and gradients are forgotten.
+     * pending backward is cancelled, and gradients are forgotten. A layer that is to go on with another beta, seed or the like
+     * takes the state alone: {@code layer.restore(saved.layer().state())} of what {@link #load(Path)} gives.
      *
      * @param optimizers as many as were saved, in their order, or none: then those saved are left
      * @throws IOException if the file cannot be read, or is not a whole checkpoint

@@ -1,5 +1,6 @@
 package io.github.vq4j;
 
+import static io.github.vq4j.GroupVectorQuantTest.normal;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -57,6 +58,21 @@ class LayerStateTest {
             assertFalse(copy.isTraining());
             copy.setCodebook(0, Tensor.of(new float[36], 9, 4));
             assertTrue(layer.codebook().toFloatArray()[0] != 0);
+        }
+    }
+
+    /** Which {@link Checkpoint#restore} refuses. */
+    @Test
+    void trainingGoesOnWithAnotherBeta() {
+        try (VectorQuant layer =
+                        VectorQuant.builder(4, 9).kmeansInit(true).beta(0.5).build();
+                VectorQuant other =
+                        VectorQuant.builder(4, 9).kmeansInit(true).beta(0.9).build()) {
+            Tensor z = Tensor.of(normal(1, 36 * 4), 36, 4);
+            layer.forward(z).close();
+            other.restore(layer.state());
+            assertArrayEquals(layer.codebook().toFloatArray(), other.codebook().toFloatArray());
+            assertEquals(layer.trainingSteps(), other.trainingSteps());
         }
     }
 
