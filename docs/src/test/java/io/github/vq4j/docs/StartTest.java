@@ -15,6 +15,7 @@ import io.github.vq4j.Gradients;
 import io.github.vq4j.GroupVectorQuant;
 import io.github.vq4j.Optimizer;
 import io.github.vq4j.Quantized;
+import io.github.vq4j.ReferenceStateDict;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.RowMask;
 import io.github.vq4j.Tensor;
@@ -101,6 +102,36 @@ class StartTest {
             assertEquals(optimizer.learningRate(), itsOptimizer.learningRate());
         }
         optimizer.close();
+        layer.close();
+    }
+
+    @Test
+    void readsAStateDict() throws IOException {
+        Path file = folder.resolve("model.safetensors");
+        Tensor z = rows(64, 16);
+        float[] trained;
+        try (VectorQuant there = VectorQuant.builder(16, 256)
+                .dim(-1)
+                .kmeansInit(true)
+                .affineLr(2)
+                .replaceFreq(20)
+                .build()) {
+            there.forward(z).close();
+            trained = there.codebook().toFloatArray();
+            ReferenceStateDict.save(file, "encoder.vq.", there);
+        }
+        // docs: state-dict
+        VectorQuant layer = VectorQuant.builder(16, 256) // with the options that it was trained with
+                .dim(-1)
+                .kmeansInit(true)
+                .affineLr(2)
+                .replaceFreq(20)
+                .build();
+        ReferenceStateDict.load(file, "encoder.vq.", layer); // the names' prefix in the model's state_dict
+        int[] codes = layer.eval().encode(z).toIntArray();
+        // docs: end
+        assertArrayEquals(trained, layer.codebook().toFloatArray());
+        assertEquals(64, codes.length);
         layer.close();
     }
 
