@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 final class Readme implements Callable<Integer> {
     /** The reports that the README shows, from the root of the project. */
     static final List<String> SHOWN =
-            List.of("benchmarks/results/cpu-epyc-zen4.json", "benchmarks/results/cpu-epyc-zen3.json");
+            List.of("benchmarks/results/cpu-epyc-zen3.json", "benchmarks/results/cpu-epyc-zen4.json");
 
     @Option(
             names = "--json",

@@ -78,7 +78,9 @@ record ReadmeTable(Report report, String source) {
                     Figures.flops(report.flopsPeak())));
         }
         if (report.copyRate() != null) {
-            text.append(String.format("%nA copy of memory reads and writes %s.", Figures.bytesRate(report.copyRate())));
+            text.append(String.format(
+                    "%nA copy of memory reads and writes up to %s; shares are of a copy of as many bytes beside each row.",
+                    Figures.bytesRate(report.copyRate())));
         }
         text.append('\n');
         for (Set<Operation> table : TABLES) {
