@@ -1,5 +1,5 @@
 // A running average after a batch, or the batch where there is none yet. Bound by memory, 12 bytes an element.
-#include <algorithm>
+#include <cstring>
 
 #include "core/arguments.hpp"
 #include "cpu/kernels.hpp"
@@ -19,7 +19,8 @@ int32_t vq4j_cpu_running_average(float momentum, const float* batch, const int32
             if (has_started) {
                 table.weighted_sum(momentum, batch + begin, 1.0f - momentum, running + begin, end - begin, out + begin);
             } else {
-                std::copy(batch + begin, batch + end, out + begin);
+                // Not a copy: out may be batch.
+                std::memmove(out + begin, batch + begin, static_cast<size_t>(end - begin) * sizeof(float));
             }
         });
     });
