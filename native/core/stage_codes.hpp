@@ -15,9 +15,13 @@ VQ4J_SHARED int32_t code_within_stage(int32_t code, int32_t offset) {
     return code == no_code ? no_code : static_cast<int32_t>(int64_t{code} - offset);
 }
 
-// Whether that is a code of the stage, or none.
-VQ4J_SHARED bool may_be_of_stage(int32_t code, int32_t offset, int64_t codes_count) {
-    return code == no_code || (offset <= code && code < offset + codes_count);
+// Whether a code among those of all is of the stage that begins with first_code.
+VQ4J_SHARED bool is_of_stage(int64_t code, int64_t first_code, int64_t codes_count) {
+    return first_code <= code && code < first_code + codes_count;
+}
+
+VQ4J_SHARED bool is_of_stage_or_none(int32_t code, int32_t first_code, int64_t codes_count) {
+    return code == no_code || is_of_stage(code, first_code, codes_count);
 }
 
 // outer x stages x inner; those of stage s begin at s * codes_count.
@@ -30,9 +34,8 @@ struct StageCodes {
         return stages == 1 ? 0 : i / inner % stages * codes_count;
     }
 
-    // Whether a code is of the stage that begins with first_code.
     VQ4J_SHARED_MEMBER bool in_stage(int64_t code, int64_t first_code) const {
-        return first_code <= code && code < first_code + codes_count;
+        return is_of_stage(code, first_code, codes_count);
     }
 
     // Whether code i is of its stage.

@@ -95,7 +95,7 @@ int32_t vq4j_cpu_take_codes(const int32_t* codes, int64_t outer, int64_t inner, 
         for_each_code_stretch(outer, inner, stages, stage, [&](int64_t own, int64_t among) {
             for (int64_t i = 0; i < inner; ++i) {
                 const int32_t code = codes[among + i];
-                if (codes_count > 0 && !may_be_of_stage(code, offset, codes_count)) {
+                if (codes_count > 0 && !is_of_stage_or_none(code, offset, codes_count)) {
                     bad.note(among + i);
                 }
                 out[own + i] = code_within_stage(code, offset);

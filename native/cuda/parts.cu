@@ -87,7 +87,7 @@ struct TakeCheckedCodes {
 
     __device__ void operator()(int64_t i) const {
         const int64_t at = take.stage.among_all(i);
-        if (!may_be_of_stage(take.codes[at], take.offset, codes_count)) {
+        if (!is_of_stage_or_none(take.codes[at], take.offset, codes_count)) {
             bad.note(at);
         }
         take(i);
