@@ -34,7 +34,6 @@ import org.jspecify.annotations.Nullable;
 public final class SafetensorsFile implements StateSource, AutoCloseable {
     static final long MAX_HEADER_BYTES = 100_000_000;
     static final int MAX_TENSORS = 100_000;
-
     static final String METADATA = "__metadata__";
     private static final int MAX_AXES = 64;
     private static final int CHUNK_BYTES = 1 << 16;

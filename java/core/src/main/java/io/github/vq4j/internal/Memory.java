@@ -7,6 +7,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.ShortPointer;
 
 /**
@@ -74,6 +75,11 @@ public final class Memory<P extends Pointer> implements AutoCloseable {
     /** Room for fp64 numbers. */
     public static Memory<DoublePointer> doubles(Kernels kernels, long count) {
         return new Memory<>(kernels, count, Double.BYTES, DoublePointer::new);
+    }
+
+    /** Room for addresses. */
+    public static <T extends Pointer> Memory<PointerPointer<T>> addresses(Kernels kernels, long count) {
+        return new Memory<>(kernels, count, Long.BYTES, PointerPointer::new);
     }
 
     /** Room for bytes, aligned to 64. */

@@ -9,9 +9,9 @@ import org.bytedeco.javacpp.PointerPointer;
 
 /** Tensors that an optimiser steps together, as its kernels take them. */
 public final class SteppedTensors implements AutoCloseable {
-    private final Memory<Pointer> parts;
+    private final Memory<PointerPointer<FloatPointer>> parts;
     private final Memory<LongPointer> counts;
-    private final Memory<Pointer> steps;
+    private final Memory<PointerPointer<LongPointer>> steps;
     private final int partsOfOne;
 
     /** So that their memory stays as long as this does: kernels have no more than addresses of it. */
@@ -24,9 +24,9 @@ public final class SteppedTensors implements AutoCloseable {
      * @param partsOfOne how many parts of each the optimiser's kernel takes
      */
     public SteppedTensors(int most, int partsOfOne) {
-        parts = Memory.bytes(Kernels.cpu(), (long) most * partsOfOne * Long.BYTES);
+        parts = Memory.addresses(Kernels.cpu(), (long) most * partsOfOne);
         counts = Memory.longs(Kernels.cpu(), most);
-        steps = Memory.bytes(Kernels.cpu(), (long) most * Long.BYTES);
+        steps = Memory.addresses(Kernels.cpu(), most);
         this.partsOfOne = partsOfOne;
     }
 
@@ -49,7 +49,7 @@ public final class SteppedTensors implements AutoCloseable {
     }
 
     PointerPointer<FloatPointer> parts() {
-        return new PointerPointer<>(parts.pointer());
+        return parts.pointer();
     }
 
     LongPointer counts() {
@@ -57,7 +57,7 @@ public final class SteppedTensors implements AutoCloseable {
     }
 
     PointerPointer<LongPointer> steps() {
-        return new PointerPointer<>(steps.pointer());
+        return steps.pointer();
     }
 
     int count() {
