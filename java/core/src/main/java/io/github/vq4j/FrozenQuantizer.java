@@ -6,7 +6,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.locks.StampedLock;
-import java.util.function.Function;
 
 /**
  * A layer that does not change any more: what {@link Quantizer#encode} and {@link Quantizer#decode} of the layer that
@@ -95,12 +94,10 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws IOException if the file cannot be written; one that was there is still there then
      */
     public void save(Path path) throws IOException {
-        long stamp = use.readLock();
-        try {
-            Checkpoint.save(path, open());
-        } finally {
-            use.unlockRead(stamp);
-        }
+        whileOpen(open -> {
+            Checkpoint.save(path, open);
+            return path;
+        });
     }
 
     /**
@@ -160,7 +157,7 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws IllegalStateException if this is not of a residual layer
      */
     public Tensor encode(Tensor z, int stages) {
-        return whileOpen(open -> residual().encode(z, stages));
+        return whileOpen(open -> residual(open).encode(z, stages));
     }
 
     /**
@@ -169,13 +166,19 @@ public final class FrozenQuantizer implements AutoCloseable {
      * @throws IllegalStateException if this is not of a residual layer
      */
     public Tensor decode(Tensor codes, int stages) {
-        return whileOpen(open -> residual().decode(codes, stages));
+        return whileOpen(open -> residual(open).decode(codes, stages));
     }
 
-    private <T> T whileOpen(Function<Quantizer, T> method) {
+    /** What a call does with the layer. */
+    @FunctionalInterface
+    private interface Use<T, E extends Exception> {
+        T of(Quantizer open) throws E;
+    }
+
+    private <T, E extends Exception> T whileOpen(Use<T, E> method) throws E {
         long stamp = use.readLock();
         try {
-            return method.apply(open());
+            return method.of(open());
         } finally {
             use.unlockRead(stamp);
         }
@@ -188,8 +191,8 @@ public final class FrozenQuantizer implements AutoCloseable {
         return layer;
     }
 
-    private ResidualVectorQuant residual() {
-        if (open() instanceof ResidualVectorQuant residual) {
+    private ResidualVectorQuant residual(Quantizer open) {
+        if (open instanceof ResidualVectorQuant residual) {
             return residual;
         }
         throw new IllegalStateException("need a residual quantizer for its first stages, this is " + this);
