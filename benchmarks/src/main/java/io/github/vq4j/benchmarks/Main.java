@@ -1,7 +1,7 @@
 package io.github.vq4j.benchmarks;
 
+import io.github.vq4j.cli.FailureMessage;
 import java.io.IOException;
-import java.nio.file.NoSuchFileException;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -56,8 +56,7 @@ public final class Main implements Runnable {
                     if (!(failure instanceof IOException || failure instanceof IllegalArgumentException)) {
                         throw failure;
                     }
-                    boolean missing = failure instanceof NoSuchFileException;
-                    command.getErr().println((missing ? "there is no file " : "") + failure.getMessage());
+                    command.getErr().println(FailureMessage.of(failure));
                     return command.getCommandSpec().exitCodeOnExecutionException();
                 });
     }

@@ -60,18 +60,9 @@ public final class Main {
             if (!expected) {
                 throw failure;
             }
-            command.getErr().println(command.getColorScheme().errorText("vq4j: " + messageOf(failure)));
+            command.getErr().println(command.getColorScheme().errorText("vq4j: " + FailureMessage.of(failure)));
             return command.getCommandSpec().exitCodeOnExecutionException();
         });
         return commandLine;
-    }
-
-    private static String messageOf(Exception failure) {
-        if (failure instanceof java.nio.file.NoSuchFileException missing) {
-            return "there is no file " + missing.getFile();
-        }
-        return failure instanceof java.nio.file.AccessDeniedException denied && denied.getReason() == null
-                ? "no permission for " + denied.getFile()
-                : failure.getMessage();
     }
 }
