@@ -1,11 +1,12 @@
 // The nearest code of every row: codes_n = argmax_k (c_k - m).(z_n - m) - h_k, the lowest k on a tie.
 //
 // A tile is 6 rows x 2 vectors of codes, a score a lane, started at -h and held in registers over all features: 12 chains
-// of fused multiply-adds hide their latency, 2 loads of codes and 6 broadcasts feed them. Each lane keeps the best score
-// it has seen and which vector of codes it was in; the lanes of a row are compared once at the end of its block. Rows are
-// centred, checked and transposed into tiles once a block, and fetched while the block before is scored; codes stream from
-// a piece of the codebook that stays in the second-level cache. The N x K scores are never written. Bound by the FMA units
-// from about D = 32 up, below by the comparisons; on a core that another thread works on, too, by the number of instructions.
+// of fused multiply-adds hide their latency, 2 loads of codes and 6 broadcasts feed them. A tile of few rows, all that a
+// short call has, takes 4 vectors of codes, for twice the chains. Each lane keeps the best score it has seen and which
+// vector of codes it was in; the lanes of a row are compared once at the end of its block. Rows are centred, checked and
+// transposed into tiles once a block, and fetched while the block before is scored; codes stream from a piece of the codebook
+// that stays in the second-level cache. The N x K scores are never written. Bound by the FMA units from about D = 32 up, below
+// by the comparisons; on a core that another thread works on, too, by the number of instructions.
 #ifndef VQ4J_CPU_ISA_ASSIGN_HPP
 #define VQ4J_CPU_ISA_ASSIGN_HPP
 
@@ -23,56 +24,86 @@ namespace {
 constexpr int tile_rows = 6;
 constexpr int tile_codes = 2 * lanes;
 
-// What is brought to the second-level cache meanwhile: a line for each feature, `step` floats apart.
+// What is brought to the second-level cache meanwhile: for each feature what some panels have of it, `step` floats apart.
 struct Ahead {
     const float* line;
     int64_t step;
 };
 
-// Scores of a tile's rows, [D][rows_in_tile], against the codes of one panel. In variables of their own and loops that are
-// unrolled: else a vector of two registers (NEON) is written to the stack for every feature.
-template <int rows_in_tile, bool fetch>
-VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
-    Ahead ahead, Floats (&score)[rows_in_tile][2]) {
+// Scores of a tile's rows, [D][rows_in_tile], against the codes of panels side by side. In variables of their own and loops
+// that are unrolled: else a vector of two registers (NEON) is written to the stack for every feature. Of a feature's values
+// and vectors of codes, those that are fewer are held beside the sums.
+template <int fetched_panels, int rows_in_tile, int vectors>
+VQ4J_SHARED void score_panels(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
+    Ahead ahead, Floats (&score)[rows_in_tile][vectors]) {
+    const int64_t panel_floats = tile_codes * features;
     const float* const starts = packed.negative_h + panel * tile_codes;
-    const float* codes = packed.codes + panel * tile_codes * features;
-    Floats sum[rows_in_tile][2];
+    const float* codes = packed.codes + panel * panel_floats;
+    const auto load_codes = [&](int v) { return load(codes + v / 2 * panel_floats + v % 2 * lanes); };
+    Floats sum[rows_in_tile][vectors];
 #pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
-        sum[r][0] = load(starts);
-        sum[r][1] = load(starts + lanes);
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            sum[r][v] = load(starts + v * lanes);
+        }
     }
     const float* values = tile;
 #pragma GCC unroll 4
     for (int64_t d = 0; d < features; ++d) {
-        const Floats c0 = load(codes);
-        const Floats c1 = load(codes + lanes);
-        if (fetch) {
-            fetch_to_second_level(ahead.line);
-            ahead.line += ahead.step;
+#pragma GCC unroll 2
+        for (int p = 0; p < fetched_panels; ++p) {
+            fetch_to_second_level(ahead.line + p * tile_codes);
         }
+        ahead.line += ahead.step;
+        if (rows_in_tile < vectors) {
+            Floats z[rows_in_tile];
 #pragma GCC unroll 6
-        for (int r = 0; r < rows_in_tile; ++r) {
-            const Floats z = all(values[r]);
-            add_product(z, c0, sum[r][0]);
-            add_product(z, c1, sum[r][1]);
+            for (int r = 0; r < rows_in_tile; ++r) {
+                z[r] = all(values[r]);
+            }
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v) {
+                const Floats c = load_codes(v);
+#pragma GCC unroll 6
+                for (int r = 0; r < rows_in_tile; ++r) {
+                    add_product(z[r], c, sum[r][v]);
+                }
+            }
+        } else {
+            Floats c[vectors];
+#pragma GCC unroll 4
+            for (int v = 0; v < vectors; ++v) {
+                c[v] = load_codes(v);
+            }
+#pragma GCC unroll 6
+            for (int r = 0; r < rows_in_tile; ++r) {
+                const Floats z = all(values[r]);
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; ++v) {
+                    add_product(z, c[v], sum[r][v]);
+                }
+            }
         }
         codes += tile_codes;
         values += rows_in_tile;
     }
 #pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
-        score[r][0] = sum[r][0];
-        score[r][1] = sum[r][1];
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            score[r][v] = sum[r][v];
+        }
     }
 }
 
-// The same; the next panel's codes are brought to the second-level cache.
-template <int rows_in_tile>
-VQ4J_SHARED void score_panel(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
-    Floats (&score)[rows_in_tile][2]) {
-    score_panel<rows_in_tile, true>(
-        tile, features, packed, panel, {packed.codes + (panel + 1) * tile_codes * features, tile_codes}, score);
+// The same; the codes of as many panels behind them are brought to the second-level cache.
+template <int rows_in_tile, int vectors>
+VQ4J_SHARED void score_panels(const float* tile, int64_t features, PackedCodebook<const float> packed, int64_t panel,
+    Floats (&score)[rows_in_tile][vectors]) {
+    constexpr int panels = vectors / 2;
+    score_panels<panels>(tile, features, packed, panel,
+        {packed.codes + (panel + panels) * tile_codes * features, panels * tile_codes}, score);
 }
 
 // The best score of every lane of some rows, and of which vector of codes it is: code vector * lanes + lane.
@@ -93,25 +124,39 @@ void score_tile(const float* tile, int64_t features, const PackedCodebook<const 
         best[r] = begin == 0 ? all(-std::numeric_limits<float>::infinity()) : load(best_lanes.scores[first_row + r]);
         vector[r] = begin == 0 ? all(0) : load(best_lanes.vectors[first_row + r]);
     }
-    const auto take = [&](const Floats (&score)[rows_in_tile][2], int64_t panel) {
+    int64_t panel = begin;
+    const auto take = [&](const auto& score) {
+        constexpr int vectors = sizeof score[0] / sizeof score[0][0];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v += 2) {
 #pragma GCC unroll 6
-        for (int r = 0; r < rows_in_tile; ++r) {
-            take_better(score[r][0], score[r][1], static_cast<int32_t>(2 * panel), best[r], vector[r]);
+            for (int r = 0; r < rows_in_tile; ++r) {
+                take_better(score[r][v], score[r][v + 1], static_cast<int32_t>(2 * panel + v), best[r], vector[r]);
+            }
         }
+        panel += vectors / 2;
+    };
+    const auto score_next = [&](auto& score) {
+        if (first_tile) {
+            score_panels(tile, features, packed, panel, score);
+        } else {
+            score_panels<0>(tile, features, packed, panel, ahead, score);
+        }
+        take(score);
     };
     Floats score[rows_in_tile][2];
-    int64_t panel = begin;
     if (!first_tile && begin == 0) {
-        score_panel<rows_in_tile, true>(tile, features, packed, panel, ahead, score);
-        take(score, panel++);
+        score_panels<1>(tile, features, packed, panel, ahead, score);
+        take(score);
     }
-    for (; panel < end; ++panel) {
-        if (first_tile) {
-            score_panel(tile, features, packed, panel, score);
-        } else {
-            score_panel<rows_in_tile, false>(tile, features, packed, panel, ahead, score);
+    if (rows_in_tile <= rows_of_two_panels) {
+        Floats two_panels[rows_in_tile][4];
+        while (panel + 2 <= end) {
+            score_next(two_panels);
         }
-        take(score, panel);
+    }
+    while (panel < end) {
+        score_next(score);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {

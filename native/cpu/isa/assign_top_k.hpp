@@ -40,7 +40,7 @@ void offer_tile(const float* tile, int64_t features, const PackedCodebook<const 
     int64_t first_row, TopKOfRows best) {
     for (int64_t panel = begin; panel < end; ++panel) {
         Floats score[rows_in_tile][2];
-        score_panel(tile, features, packed, panel, score);
+        score_panels(tile, features, packed, panel, score);
         for (int r = 0; r < rows_in_tile; ++r) {
             const TopK of_row = best.row(first_row + r);
             const Floats least = all(of_row.least());

@@ -132,7 +132,7 @@ void score_open_rows(const BoundedCodebook& codebook, int64_t features, int64_t 
     const int64_t first_code = panel * tile_codes;
     const float* codes = codebook.packed.codes + first_code * features;
     const float* row[rows_in_tile];
-    Floats sum[rows_in_tile][2];  // in registers, as in score_panel
+    Floats sum[rows_in_tile][2];  // in registers, as in score_panels
 #pragma GCC unroll 6
     for (int r = 0; r < rows_in_tile; ++r) {
         row[r] = open.centred + listed[r] * features;

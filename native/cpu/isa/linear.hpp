@@ -42,7 +42,7 @@ template <int rows_in_tile>
 void map_tile(const float* tile, int64_t features, const PackedCodebook<const float>& packed, int64_t panel, int64_t first_row,
     PanelOutputs& outputs) {
     Floats score[rows_in_tile][2];
-    score_panel(tile, features, packed, panel, score);
+    score_panels(tile, features, packed, panel, score);
     for (int r = 0; r < rows_in_tile; ++r) {
         store(outputs.values[first_row + r], score[r][0]);
         store(outputs.values[first_row + r] + lanes, score[r][1]);

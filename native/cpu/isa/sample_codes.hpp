@@ -18,7 +18,7 @@ void sample_tile(const float* tile, int64_t features, const PackedCodebook<const
     const CodeSampling& sampling, int64_t n, SampledCode* best) {
     for (int64_t panel = begin; panel < end; ++panel) {
         Floats score[rows_in_tile][2];
-        score_panel(tile, features, packed, panel, score);
+        score_panels(tile, features, packed, panel, score);
         for (int i = 0; i < rows_in_tile; ++i) {
             float scores[tile_codes];
             store(scores, score[i][0]);

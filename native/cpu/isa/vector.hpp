@@ -17,6 +17,7 @@ namespace {
 #if defined(__AVX512F__)
 
 constexpr int lanes = 16;
+constexpr int rows_of_two_panels = 3;
 
 struct Floats {
     __m512 v;
@@ -112,6 +113,7 @@ VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
 #elif defined(__AVX2__)
 
 constexpr int lanes = 8;
+constexpr int rows_of_two_panels = 3;
 
 struct Floats {
     __m256 v;
@@ -215,6 +217,7 @@ VQ4J_SHARED uint32_t lanes_not_below(Floats score, Floats bound) {
 
 // Two registers: a tile of the assignment, 6 rows x 16 codes, then fills 24 of the 32, its codes and rows most of the rest.
 constexpr int lanes = 8;
+constexpr int rows_of_two_panels = 2;
 
 struct Floats {
     float32x4_t low;
@@ -340,6 +343,7 @@ VQ4J_SHARED float largest_lane(Floats a) {
 
 // As wide as two registers of the baseline instruction sets, in loops that the compiler turns into their instructions.
 constexpr int lanes = 8;
+constexpr int rows_of_two_panels = 1;
 
 struct Floats {
     float v[lanes];
@@ -471,6 +475,7 @@ VQ4J_SHARED uint32_t lanes_not_below(const Floats& score, const Floats& bound) {
 
 // ---- of every instruction set ----------------------------------------------------------------------------------------
 //
+// rows_of_two_panels: tiles of the assignment (assign.hpp) with so few rows find registers for the scores of two panels.
 // multiply_add: a * b + c. add_product: sum + a * b, in place. load_first: zero in the other lanes. choose_first: a in the
 // first lanes, b in the others. add_lanes: a balanced tree, as add_stripes. larger: b where a is NaN. lanes_equal: a bit for
 // each lane equal to x. without: `other` in the lanes equal to x. largest_lane: of lanes that are numbers. transpose: of the
