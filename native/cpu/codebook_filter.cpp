@@ -1,6 +1,7 @@
-// When a packed codebook gets its filter. Making it reads the panels once and writes about as much again.
+// When a packed codebook gets its filters. Making one reads the panels once and writes at most as much again.
 #include "cpu/codebook_filter.hpp"
 
+#include <cmath>
 #include <new>
 
 #include "cpu/kernels.hpp"
@@ -31,22 +32,30 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
     if (!may_have_filter(codes_count, features)) {
         return false;
     }
-    FilterState& state = filter_state(packed);
-    if (state.ready.load(std::memory_order_acquire)) {
-        return true;
-    }
-    if (state.rows.fetch_add(rows) + rows < least_filtered_rows || state.begun.exchange(true)) {
-        return false;
-    }
     const FilterKernels& filter = *kernels().filter;
+    FilterState& state = filter_state(packed);
     const int64_t panel_codes = kernels().panel.codes;
-    parallel_ranges(panels_of(codes_count, panel_codes), panel_codes * features, [&](int64_t begin, int64_t end) {
-        for (int64_t panel = begin; panel < end; ++panel) {
-            filter.pack_panel(packed, codes_count, features, panel);
+    const auto for_each_panel = [&](auto pack) {
+        parallel_ranges(panels_of(codes_count, panel_codes), panel_codes * features, [&](int64_t begin, int64_t end) {
+            for (int64_t panel = begin; panel < end; ++panel) {
+                pack(packed, codes_count, features, panel);
+            }
+        });
+    };
+    const int64_t rows_so_far = state.rows.fetch_add(rows) + rows;
+    if (filter.may_have_axes(codes_count, features) && rows_so_far * codes_count >= least_pairs_of_axes && state.axes.begin()) {
+        state.axes_slack = filter.find_axes(packed, codes_count, features);
+        if (state.axes_slack < HUGE_VALF) {
+            for_each_panel(filter.pack_axes_panel);
+            state.axes.finish();
         }
-    });
-    state.ready.store(true, std::memory_order_release);
-    return true;
+    }
+    const bool by_axes = state.axes.is_ready() && !state.axes.rests();
+    if (!by_axes && filter.may_have_bytes(codes_count, features) && rows_so_far >= least_rows_of_bytes && state.bytes.begin()) {
+        for_each_panel(filter.pack_bytes_panel);
+        state.bytes.finish();
+    }
+    return by_axes || state.bytes.is_ready();
 }
 
 }  // namespace vq4j

@@ -80,11 +80,15 @@ struct NormalizedColumns {
     const float* mean_product;  // normalize_gradient
 };
 
-// The assignment's filter of an instruction set that has one (isa/filtered_assign.hpp); codebook_filter.hpp has what it
-// keeps of a codebook.
+// The assignment's filters of an instruction set that has them (isa/filtered_assign.hpp); codebook_filter.hpp has what they
+// keep of a codebook.
 struct FilterKernels {
-    int64_t (*floats)(int64_t codes_count, int64_t features);  // of its memory; 0 where it would not pay
-    void (*pack_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
+    int64_t (*floats)(int64_t codes_count, int64_t features);  // of their memory; 0 where none would pay
+    bool (*may_have_bytes)(int64_t codes_count, int64_t features);
+    bool (*may_have_axes)(int64_t codes_count, int64_t features);
+    void (*pack_bytes_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
+    float (*find_axes)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features);  // infinite: none
+    void (*pack_axes_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
     int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
         float* workspace, int32_t* codes);
     int64_t pairs_for_an_open_one;  // of a row and a group that it assigns while assign_bounded scores one

@@ -5,7 +5,18 @@
 namespace vq4j::testing {
 namespace {
 
-constexpr int64_t rows_before_filter = 64;  // that a codebook has been used for
+// How many calls give an implementation its filter: after 64 rows or, on AVX2, some pairs of a row and a code, where that does
+// not take many.
+int64_t calls_before_filter(const Implementation& on, int64_t rows, int64_t codes_count) {
+#ifdef VQ4J_FILTER_EVERYTHING
+    constexpr int64_t pairs = 1 << 13;
+#else
+    constexpr int64_t pairs = 1 << 22;
+#endif
+    constexpr int64_t most = 32;
+    const int64_t of_pairs = pairs / (rows * codes_count) + 1;
+    return on.name.rfind("cpu, avx2", 0) == 0 && of_pairs <= most ? of_pairs : 64 / rows + 1;
+}
 
 void check_canonical(Implementation& on, const Floats& rows, Shape shape, const Floats& codebook) {
     const int64_t codes_count = static_cast<int64_t>(codebook.size()) / shape.features;
@@ -14,11 +25,16 @@ void check_canonical(Implementation& on, const Floats& rows, Shape shape, const 
     const Array<float> c(on, codebook);
     const Array<unsigned char> packed(on, on->packed_codebook_bytes(codes_count, shape.features));
     CHECK_OK(on->pack_codebook(c, codes_count, shape.features, packed));
-    for (int64_t assigned = 0; assigned <= rows_before_filter; assigned += shape.rows()) {
-        const Array<int32_t> codes(on, shape.rows());
+    const Array<int32_t> codes(on, shape.rows());
+    const auto assign = [&] {
         CHECK_OK(on->assign(z, shape.outer, shape.inner, shape.features, packed, codes_count, codes));
-        CHECK(codes.read() == expected);
+    };
+    assign();
+    CHECK(codes.read() == expected);
+    for (int64_t call = calls_before_filter(on, shape.rows(), codes_count); call > 0; --call) {
+        assign();
     }
+    CHECK(codes.read() == expected);
 }
 
 // Rows around the codes, which are around a common mean.
@@ -185,6 +201,55 @@ void codes_near_a_plane_of_other_magnitudes(Implementation& on) {
         }
         check_canonical(on, rows, shape, codebook);
         check_canonical(on, near_a_plane(512, 32, 3, 380, 1.0f), shape, codebook);
+    }
+}
+
+// Families of six codes with the same place in the plane of the first eight features. The other features of the row are
+// those of its code, but for 5 % of their length; the other codes of the family have just its length, in directions
+// near it. So they have larger bounds and lower scores.
+void what_is_off_the_plane_decides(Implementation& on) {
+    constexpr size_t plane = 8, families = 50, codes_count = 6 * families;
+    for (const size_t features : {24, 40}) {
+        const Shape shape{families, 1, static_cast<int64_t>(features)};
+        const Floats inside = random_floats(families * plane, 410, 0.0f, 6.0f);
+        const Floats directions = random_floats(shape.size(), 420);
+        const Floats turns = random_floats(codes_count * shape.features, 430, 0.0f, 0.1f);
+        Floats codebook(turns.size()), rows(static_cast<size_t>(shape.size()));
+        const auto fill = [&](float* values, size_t family, float turn, const float* turned, float length) {
+            double squares = 0.0;
+            for (size_t d = 0; d < features; ++d) {
+                values[d] = d < plane ? inside[family * plane + d] : directions[family * features + d] + turn * turned[d];
+                squares += d < plane ? 0.0 : static_cast<double>(values[d] * values[d]);
+            }
+            for (size_t d = plane; d < features; ++d) {
+                values[d] *= length / static_cast<float>(std::sqrt(squares));
+            }
+        };
+        for (size_t k = 0; k < codes_count; ++k) {
+            const bool is_nearest = k / families == k % 6;
+            fill(&codebook[k * features], k % families, is_nearest ? 0.0f : 1.0f, &turns[k * features],
+                is_nearest ? 1.9f : 2.0f);
+        }
+        for (size_t n = 0; n < families; ++n) {
+            fill(&rows[n * features], n, 0.0f, &turns[0], 2.0f);
+        }
+        check_canonical(on, rows, shape, codebook);
+    }
+}
+
+// Of rows and codes in the plane, which the coordinates tell apart no better than scores are rounded.
+void codes_of_a_plane_that_differ_by_rounding(Implementation& on) {
+    for (const int64_t features : {16, 48, 100}) {
+        const Shape shape{768, 1, features};
+        const Floats distinct = near_a_plane(96, features, 6, 440, 0.0f);
+        Floats codebook, rows;
+        for (int copy = 0; copy < 8; ++copy) {
+            for (size_t i = 0; i < distinct.size(); ++i) {
+                codebook.push_back(distinct[i] * (1.0f + static_cast<float>((i + copy) % 3) * 1.2e-7f));
+                rows.push_back(distinct[i] * (1.0f + 1e-4f * static_cast<float>(copy)));
+            }
+        }
+        check_canonical(on, rows, shape, codebook);
     }
 }
 
@@ -363,6 +428,8 @@ const std::vector<Test> tests = {
     TEST(magnitudes_far_apart),
     TEST(rows_and_codes_near_a_plane),
     TEST(codes_near_a_plane_of_other_magnitudes),
+    TEST(what_is_off_the_plane_decides),
+    TEST(codes_of_a_plane_that_differ_by_rounding),
     TEST(a_few_codes_far_longer_than_the_rows),
     TEST(rows_that_round_towards_another_code),
     TEST(codes_whose_scores_differ_by_their_roundings),

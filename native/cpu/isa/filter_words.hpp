@@ -1,4 +1,4 @@
-// What the assignment's filter (filtered_assign.hpp) needs of an instruction set beside its vectors: whole numbers of a
+// What the assignment's filters (filtered_assign.hpp) need of an instruction set beside its vectors: whole numbers of a
 // byte, four of them in a word of 32 bits, and the sums of their products.
 #ifndef VQ4J_CPU_ISA_FILTER_WORDS_HPP
 #define VQ4J_CPU_ISA_FILTER_WORDS_HPP
@@ -22,6 +22,9 @@ constexpr int tiles_at_once = 1;
 constexpr int64_t least_filtered_features = 4;
 constexpr int64_t least_filtered_codes = 64;
 constexpr int64_t least_filtered_values = 0;  // of the codebook, K * D
+constexpr bool filters_by_axes = false;  // bytes are as fast
+constexpr int64_t least_codes_of_axes = 0;
+constexpr int64_t least_values_of_axes = 0;
 constexpr int64_t pairs_for_an_open_one = 5;
 
 VQ4J_SHARED int64_t products_saved(int64_t groups, int64_t features) {
@@ -77,11 +80,16 @@ constexpr int tiles_at_once = 2;
 constexpr int64_t least_filtered_features = 4;
 constexpr int64_t least_filtered_codes = 64;
 constexpr int64_t least_filtered_values = 0;
+constexpr int64_t least_codes_of_axes = 64;
+constexpr int64_t least_values_of_axes = 0;
 #else
 constexpr int64_t least_filtered_features = 32;
 constexpr int64_t least_filtered_codes = 256;
 constexpr int64_t least_filtered_values = 12 << 10;
+constexpr int64_t least_codes_of_axes = 256;
+constexpr int64_t least_values_of_axes = 5 << 10;  // K (D - 11)
 #endif
+constexpr bool filters_by_axes = true;
 constexpr int64_t pairs_for_an_open_one = 3;
 
 // What rounding a row and finding its nearest group take is 400 of them.

@@ -28,7 +28,6 @@ namespace vq4j {
 namespace {
 
 #ifdef VQ4J_FILTERED_ASSIGNMENT
-constexpr FilterKernels filter_kernels = {filter_floats, pack_filter_panel, assign_filtered, pairs_for_an_open_one};
 constexpr const FilterKernels* filter_of_set = &filter_kernels;
 constexpr auto assign_of_set = assign_filtered;
 #else
