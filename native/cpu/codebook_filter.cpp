@@ -43,7 +43,8 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
         });
     };
     const int64_t rows_so_far = state.rows.fetch_add(rows) + rows;
-    if (filter.may_have_axes(codes_count, features) && rows_so_far * codes_count >= least_pairs_of_axes && state.axes.begin()) {
+    if (filter.may_have_axes(codes_count, features) && rows_so_far >= least_pairs_of_axes / codes_count
+        && state.axes.begin()) {
         state.axes_slack = filter.find_axes(packed, codes_count, features);
         if (state.axes_slack < HUGE_VALF) {
             for_each_panel(filter.pack_axes_panel);
@@ -51,7 +52,8 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
         }
     }
     const bool by_axes = state.axes.is_ready() && !state.axes.rests();
-    if (!by_axes && filter.may_have_bytes(codes_count, features) && rows_so_far >= least_rows_of_bytes && state.bytes.begin()) {
+    if (!by_axes && filter.may_have_bytes(codes_count, features) && rows_so_far >= least_rows_of_bytes
+        && state.bytes.begin()) {
         for_each_panel(filter.pack_bytes_panel);
         state.bytes.finish();
     }

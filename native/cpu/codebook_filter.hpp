@@ -1,8 +1,8 @@
 // What the filters of an instruction set (isa/filtered_assign.hpp) know of a packed codebook, behind its panels.
 //
 // Packing a codebook only notes that there is none yet. assign makes one, from the panels, once it has been given so many
-// rows with this codebook that it pays: bytes take about as long as scoring 20 rows, axes as 40. Other threads assign
-// without a filter until it is ready; the codes do not depend on it.
+// rows with this codebook that it pays: bytes take about as long as scoring 20 rows, axes as assigning 50 with them. Other
+// threads assign without a filter until it is ready; the codes do not depend on it.
 #ifndef VQ4J_CPU_CODEBOOK_FILTER_HPP
 #define VQ4J_CPU_CODEBOOK_FILTER_HPP
 
