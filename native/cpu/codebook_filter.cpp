@@ -34,30 +34,33 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
     }
     const FilterKernels& filter = *kernels().filter;
     FilterState& state = filter_state(packed);
-    const int64_t panel_codes = kernels().panel.codes;
-    const auto for_each_panel = [&](auto pack) {
-        parallel_ranges(panels_of(codes_count, panel_codes), panel_codes * features, [&](int64_t begin, int64_t end) {
-            for (int64_t panel = begin; panel < end; ++panel) {
-                pack(packed, codes_count, features, panel);
+    const bool lacks_axes = filter.may_have_axes(codes_count, features) && !state.axes.is_begun();
+    const bool lacks_bytes = filter.may_have_bytes(codes_count, features) && !state.bytes.is_begun();
+    const auto serves_by_axes = [&] { return state.axes.is_ready() && !state.axes.rests(); };
+    // Once there is nothing to be made, calls do not write what threads share.
+    if (lacks_axes || (lacks_bytes && !serves_by_axes())) {
+        const int64_t panel_codes = kernels().panel.codes;
+        const auto for_each_panel = [&](auto pack) {
+            parallel_ranges(panels_of(codes_count, panel_codes), panel_codes * features, [&](int64_t begin, int64_t end) {
+                for (int64_t panel = begin; panel < end; ++panel) {
+                    pack(packed, codes_count, features, panel);
+                }
+            });
+        };
+        const int64_t rows_so_far = state.rows.fetch_add(rows) + rows;
+        if (lacks_axes && rows_so_far >= least_pairs_of_axes / codes_count && state.axes.begin()) {
+            state.axes_slack = filter.find_axes(packed, codes_count, features);
+            if (state.axes_slack < HUGE_VALF) {
+                for_each_panel(filter.pack_axes_panel);
+                state.axes.finish();
             }
-        });
-    };
-    const int64_t rows_so_far = state.rows.fetch_add(rows) + rows;
-    if (filter.may_have_axes(codes_count, features) && rows_so_far >= least_pairs_of_axes / codes_count
-        && state.axes.begin()) {
-        state.axes_slack = filter.find_axes(packed, codes_count, features);
-        if (state.axes_slack < HUGE_VALF) {
-            for_each_panel(filter.pack_axes_panel);
-            state.axes.finish();
+        }
+        if (lacks_bytes && !serves_by_axes() && rows_so_far >= least_rows_of_bytes && state.bytes.begin()) {
+            for_each_panel(filter.pack_bytes_panel);
+            state.bytes.finish();
         }
     }
-    const bool by_axes = state.axes.is_ready() && !state.axes.rests();
-    if (!by_axes && filter.may_have_bytes(codes_count, features) && rows_so_far >= least_rows_of_bytes
-        && state.bytes.begin()) {
-        for_each_panel(filter.pack_bytes_panel);
-        state.bytes.finish();
-    }
-    return by_axes || state.bytes.is_ready();
+    return serves_by_axes() || state.bytes.is_ready();
 }
 
 }  // namespace vq4j

@@ -25,8 +25,11 @@ constexpr int32_t most_filter_trust = 16;
 constexpr int32_t filter_distrust = 4;
 constexpr int32_t blocks_of_rest = 256;
 
+// Of one kind of filter: whether it was made, and whether it serves.
 class FilterUse {
 public:
+    bool is_begun() const { return begun_.load(std::memory_order_relaxed); }
+
     // Whether the caller is to make the filter; once.
     bool begin() { return !begun_.exchange(true); }
     void finish() { ready_.store(true, std::memory_order_release); }
@@ -65,7 +68,7 @@ private:
 struct FilterState {
     explicit FilterState(bool of_directions) : directions(of_directions) {}
 
-    std::atomic<int64_t> rows{0};  // assigned so far
+    std::atomic<int64_t> rows{0};  // assigned while a filter was still to be made
     bool directions;               // the codes are, with h = 0
     float axes_slack = 0.0f;       // of isa/axes.hpp
     FilterUse axes;                // not ready where the codebook has none

@@ -189,9 +189,8 @@ float find_axes(PackedCodebook<const float> packed, int64_t codes_count, int64_t
 
 // Vectors, one a lane, along the axes.
 struct Coordinates {
-    Floats along[axes];
-    Floats rest;    // at least the length of what is left
-    Floats length;  // at least the vector's
+    Floats values[coordinates];  // the last one is at least the length of what is left
+    Floats length;               // at least the vector's
 };
 
 // Of vectors whose feature d stands at columns + d * pitch.
@@ -199,27 +198,27 @@ VQ4J_SHARED Coordinates coordinates_of(const float* columns, int64_t pitch, int6
     constexpr float rest_slack = 40.0f * rounding_unit;
     Coordinates of;
     for (int a = 0; a < axes; ++a) {
-        of.along[a] = all(0.0f);
+        of.values[a] = all(0.0f);
     }
     Floats squares = all(0.0f);
     for (int64_t d = 0; d < features; ++d) {
         const Floats value = load(columns + d * pitch);
         squares = multiply_add(value, value, squares);
         for (int a = 0; a < axes; ++a) {
-            of.along[a] = multiply_add(value, all(directions[d * axes + a]), of.along[a]);
+            of.values[a] = multiply_add(value, all(directions[d * axes + a]), of.values[a]);
         }
     }
     Floats rest = all(0.0f);
     for (int64_t d = 0; d < features; ++d) {
         Floats left = load(columns + d * pitch);
         for (int a = 0; a < axes; ++a) {
-            left = multiply_add(-of.along[a], all(directions[d * axes + a]), left);
+            left = multiply_add(-of.values[a], all(directions[d * axes + a]), left);
         }
         rest = multiply_add(left, left, rest);
     }
     const float slack = score_slack(features);
     of.length = distances_from_above(squares, slack);
-    of.rest = multiply_add(of.length, all(rest_slack), distances_from_above(rest, slack)) * all(round_up);
+    of.values[axes] = multiply_add(of.length, all(rest_slack), distances_from_above(rest, slack)) * all(round_up);
     return of;
 }
 
@@ -228,7 +227,7 @@ void pack_axes_panel(PackedCodebook<const float> packed, int64_t features, int64
         const float* const codes = group_of_codes(packed, features, group);
         const Coordinates of = coordinates_of(codes, tile_codes, features, found.directions);
         for (int i = 0; i < coordinates; ++i) {
-            store(found.of_codes + (group * coordinates + i) * group_codes, i < axes ? of.along[i] : of.rest);
+            store(found.of_codes + (group * coordinates + i) * group_codes, of.values[i]);
         }
         found.radii[group] = largest_lane(of.length);
     }

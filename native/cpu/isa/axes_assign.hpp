@@ -138,7 +138,7 @@ int64_t assign_by_axes(Rows rows, PackedCodebook<const float> packed, const Code
         }
         const Coordinates of = coordinates_of(columns, lanes, features, found.directions);
         for (int a = 0; a < coordinates; ++a) {
-            store(block.along + (tile * coordinates + a) * lanes, a < axes ? of.along[a] : of.rest);
+            store(block.along + (tile * coordinates + a) * lanes, of.values[a]);
         }
         // Above what lengths, scores and their parts are made of.
         const Floats most = all(radius) + of.length;
