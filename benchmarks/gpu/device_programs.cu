@@ -91,8 +91,8 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_training_steps(void* stream, const fl
     return guarded([&] {
         const float commitment = 0.1f / static_cast<float>(rows_count * features);
         const float of_codes = 1.9f / static_cast<float>(rows_count * features);
-        const std::unique_ptr<void, void (*)(void*)> counter(
-            vq4j_cuda_allocate(2 * sizeof(int64_t)), vq4j_cuda_release);
+        const auto release = [=](void* memory) { vq4j_cuda_release(stream, memory); };
+        const std::unique_ptr<void, decltype(release)> counter(vq4j_cuda_allocate(stream, 2 * sizeof(int64_t)), release);
         check_present({counter.get()});
         require_ok(vq4j_cuda_clear(stream, counter.get(), 2 * sizeof(int64_t)));
         float* const stepped[] = {codebook, grad_codebook, first_moment, second_moment};

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,29 +27,57 @@ thread_local int64_t open_number = 0;
 // Never destroyed: the driver may be gone before the process ends.
 std::vector<OpenBatch*>& idle_batches = *new std::vector<OpenBatch*>;
 std::map<int64_t, std::unique_ptr<Results>>& submitted = *new std::map<int64_t, std::unique_ptr<Results>>;
-std::vector<void*>& to_release = *new std::vector<void*>;
 int64_t last_number = 0;
-int64_t open_batches = 0;
+std::set<int64_t>& open_numbers = *new std::set<int64_t>;
 
 std::atomic<bool> other_streams{false};
+std::set<cudaStream_t>& streams_in_use = *new std::set<cudaStream_t>;  // but for the default stream; until they are forgotten
 
-void release_now(void* memory) noexcept {
-    const int own_device = device_of(memory);
+// Memory that was given back while batches were open, which may name it: those up to a number.
+struct Released {
+    void* memory;
+    cudaStream_t stream;
+    bool when_idle;
+    int64_t last_batch;  // set where it is kept
+};
+std::deque<Released>& to_release = *new std::deque<Released>;
+
+void release_now(const Released& released) noexcept {
+    const int own_device = device_of(released.memory);
     if (own_device < 0) {
         return;
     }
     const OnDevice device(own_device);
-    if (other_streams.load()) {
+    bool in_order = !released.when_idle;
+    if (in_order && released.stream != nullptr) {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        in_order = streams_in_use.count(released.stream) != 0;  // a stream that was forgotten may be there no more
+    }
+    if (!in_order && other_streams.load()) {
         cudaDeviceSynchronize();  // the default stream, in whose order it is given back, says nothing of the others
         batching::add(waits);
     }
-    cudaFreeAsync(memory, nullptr);
+    cudaFreeAsync(released.memory, in_order ? released.stream : nullptr);
     cudaGetLastError();
 }
 
-OpenBatch* take_batch(int device, cudaStream_t stream) {
+void release(Released released) noexcept {
+    if (released.memory == nullptr) {
+        return;
+    }
+    {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        if (!open_numbers.empty()) {
+            released.last_batch = last_number;
+            to_release.push_back(released);
+            return;
+        }
+    }
+    release_now(released);
+}
+
+OpenBatch* take_idle_batch(int device, cudaStream_t stream) {
     const std::lock_guard<std::mutex> lock(shared_mutex);
-    ++open_batches;
     for (size_t i = idle_batches.size(); i-- > 0;) {
         if (idle_batches[i]->is_of(device, stream)) {
             OpenBatch* const batch = idle_batches[i];
@@ -55,7 +85,19 @@ OpenBatch* take_batch(int device, cudaStream_t stream) {
             return batch;
         }
     }
-    return new OpenBatch(device, stream);
+    return nullptr;
+}
+
+// The thread has an open batch from here on.
+void begin_open_batch(int device, cudaStream_t stream) {
+    OpenBatch* const idle = take_idle_batch(device, stream);
+    open_batch = idle != nullptr ? idle : new OpenBatch(device, stream);
+    {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        open_number = ++last_number;
+        open_numbers.insert(open_number);
+    }
+    open_batch->begin();
 }
 
 // What is kept of a stream between its batches.
@@ -74,12 +116,14 @@ std::vector<std::unique_ptr<OpenBatch>> take_idle_batches(int device, cudaStream
 // The thread has no open batch any more.
 void close_open_batch() {
     open_batch->forget();
-    std::vector<void*> released;
+    std::vector<Released> released;
     {
         const std::lock_guard<std::mutex> lock(shared_mutex);
         idle_batches.push_back(open_batch);
-        if (--open_batches == 0) {
-            released.swap(to_release);
+        open_numbers.erase(open_number);
+        while (!to_release.empty() && (open_numbers.empty() || to_release.front().last_batch < *open_numbers.begin())) {
+            released.push_back(to_release.front());
+            to_release.pop_front();
         }
     }
     open_batch = nullptr;
@@ -134,8 +178,8 @@ cudaMemPool_t pool_of(int device) {
 using namespace batching;
 
 Batch* Batch::open(cudaStream_t stream) {
-    if (stream != nullptr && !other_streams.load(std::memory_order_relaxed) && !other_streams.exchange(true)) {
-        wait_for_device();  // what has been allocated so far is ordered on the default stream
+    if (stream != nullptr && !other_streams.load(std::memory_order_relaxed)) {
+        other_streams.store(true);
     }
     return open_batch != nullptr && open_batch->is_of(current_device(), stream) ? open_batch : nullptr;
 }
@@ -174,10 +218,15 @@ Verdicts verdicts_of(const int64_t* batches, int64_t count, cudaStream_t stream)
 void* allocate_from_pool(size_t bytes, cudaStream_t stream) {
     void* memory = nullptr;
     check(cudaMallocFromPoolAsync(&memory, bytes, pool_of(current_device()), stream), "device memory");
-    if (stream == nullptr && other_streams.load()) {
-        wait_for(stream);  // what another stream is to use must not be in use on this one
-    }
     return memory;
+}
+
+void* allocate_lasting(size_t bytes, cudaStream_t stream) {
+    if (stream != nullptr) {
+        const std::lock_guard<std::mutex> lock(shared_mutex);
+        streams_in_use.insert(stream);
+    }
+    return allocate_from_pool(bytes, stream);
 }
 
 void release_to_pool(void* memory, cudaStream_t stream) noexcept {
@@ -198,18 +247,12 @@ void count_steps(int64_t steps) {
     batching::add(steps_run, steps);
 }
 
-void release_after_batches(void* memory) noexcept {
-    if (memory == nullptr) {
-        return;
-    }
-    {
-        const std::lock_guard<std::mutex> lock(shared_mutex);
-        if (open_batches > 0) {
-            to_release.push_back(memory);
-            return;
-        }
-    }
-    release_now(memory);
+void release_after_batches(void* memory, cudaStream_t stream) noexcept {
+    batching::release({memory, stream, false, 0});
+}
+
+void release_when_idle(void* memory) noexcept {
+    batching::release({memory, nullptr, true, 0});
 }
 
 }  // namespace vq4j
@@ -224,10 +267,7 @@ int32_t vq4j_cuda_begin_batch(void* stream, int64_t* batch) {
         }
         const auto s = static_cast<cudaStream_t>(stream);
         Batch::open(s);
-        open_batch = take_batch(current_device(), s);
-        open_batch->begin();
-        const std::lock_guard<std::mutex> lock(shared_mutex);
-        open_number = ++last_number;
+        begin_open_batch(current_device(), s);
         *batch = open_number;
     });
 }
@@ -298,6 +338,12 @@ int32_t vq4j_cuda_forget_stream(void* stream) {
         }
         wait_for(s);
         take_idle_batches(current_device(), s).clear();
+        {
+            const std::lock_guard<std::mutex> lock(shared_mutex);
+            streams_in_use.erase(s);
+        }
+        wait_for(s);  // for what was just given back to the pool, so that other libraries can have it
+        check(cudaMemPoolTrimTo(pool_of(current_device()), 0), "pool of device memory");
     });
 }
 

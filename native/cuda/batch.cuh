@@ -101,6 +101,9 @@ __device__ __forceinline__ bool Verdicts::failed(int& told) const {
 void* allocate_from_pool(size_t bytes, cudaStream_t stream);
 void release_to_pool(void* memory, cudaStream_t stream) noexcept;
 
+// Memory for release_after_batches or release_when_idle, which may come from any thread, also when the stream is forgotten.
+void* allocate_lasting(size_t bytes, cudaStream_t stream);
+
 // Waits until all that was put on the stream is done: where the host waits, but for the next one.
 void wait_for(cudaStream_t stream);
 
@@ -110,8 +113,10 @@ void wait_for_device();
 // Counts kernels, fills and copies that run, for vq4j_cuda_batch_counts.
 void count_steps(int64_t steps);
 
-// Frees memory once no open batch can name it any more.
-void release_after_batches(void* memory) noexcept;
+// Frees memory once no open batch can name it any more, in the order of the stream that it was allocated for; or when all
+// streams of its device are done.
+void release_after_batches(void* memory, cudaStream_t stream) noexcept;
+void release_when_idle(void* memory) noexcept;
 
 }  // namespace vq4j
 

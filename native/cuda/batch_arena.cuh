@@ -23,7 +23,8 @@ public:
             used_ = 0;
         }
         if (chunk_ == chunks_.size()) {
-            const size_t size = std::max(aligned, chunks_.empty() ? least_bytes : 2 * chunks_.back().bytes);
+            const size_t next = chunks_.empty() ? least_bytes : std::min(2 * chunks_.back().bytes, most_bytes_ahead);
+            const size_t size = std::max(aligned, next);
             chunks_.push_back({static_cast<unsigned char*>(allocate_from_pool(size, stream)), size});
         }
         unsigned char* const memory = chunks_[chunk_].memory + used_;
@@ -49,6 +50,7 @@ public:
 
 private:
     static constexpr size_t least_bytes = size_t{1} << 20;
+    static constexpr size_t most_bytes_ahead = size_t{32} << 20;  // of a chunk, unless one request is larger
     struct Chunk {
         unsigned char* memory;
         size_t bytes;

@@ -92,12 +92,16 @@ constexpr size_t page_bytes = page_watches * sizeof(long long);
 // and results of them that have not been finished.
 class Pages {
 public:
-    Pages() = default;
-    ~Pages() { std::for_each(memory_.begin(), memory_.end(), release_after_batches); }
+    explicit Pages(cudaStream_t stream) : stream_(stream) {}
+    ~Pages() {
+        for (void* const memory : memory_) {
+            release_after_batches(memory, stream_);
+        }
+    }
     Pages(const Pages&) = delete;
     Pages& operator=(const Pages&) = delete;
 
-    long long* take(cudaStream_t stream) {
+    long long* take() {
         constexpr size_t pages_at_once = 64;
         {
             const std::lock_guard<std::mutex> lock(shared_mutex);
@@ -107,7 +111,7 @@ public:
                 return page;
             }
         }
-        auto* const memory = static_cast<long long*>(allocate_from_pool(pages_at_once * page_bytes, stream));
+        auto* const memory = static_cast<long long*>(allocate_lasting(pages_at_once * page_bytes, stream_));
         const std::lock_guard<std::mutex> lock(shared_mutex);
         memory_.push_back(memory);
         for (size_t page = 1; page < pages_at_once; ++page) {
@@ -120,6 +124,7 @@ public:
     void give_back(const std::vector<long long*>& pages) { idle_.insert(idle_.end(), pages.begin(), pages.end()); }
 
 private:
+    cudaStream_t stream_;
     std::vector<void*> memory_;
     std::vector<long long*> idle_;
 };
@@ -158,7 +163,7 @@ public:
     // Where a page of what is watched stays on the device, of which `watched` numbers are in use.
     long long* verdict(size_t page) {
         while (verdict_.size() <= page) {
-            verdict_.push_back(pages_->take(stream_));
+            verdict_.push_back(pages_->take());
         }
         return verdict_[page];
     }
@@ -188,20 +193,20 @@ public:
         check(cudaEventRecord(event_, stream_), "event");
     }
 
-    // Once the event has come, or the stream was waited for. A failure is thrown once.
+    // Once the event has come, or the stream was waited for. A failure is thrown once; nothing is copied then, nor later: who
+    // hears of it does not keep the places to copy to.
     void deliver() {
-        std::vector<Watch> watched;
-        watched.swap(watches);
+        const std::vector<Watch> watched = std::exchange(watches, {});
+        const std::vector<Fetch> fetched = std::exchange(fetches, {});
         for (const Watch& watch : watched) {
             if (watch.has_failed()) {
                 failed_watch = watch.number;
                 watch.fail(watch.lowest());
             }
         }
-        for (const Fetch& fetch : fetches) {
+        for (const Fetch& fetch : fetched) {
             std::memcpy(fetch.to, fetch.copy, fetch.bytes);
         }
-        fetches.clear();
     }
 
     void wait() {

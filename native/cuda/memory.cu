@@ -8,17 +8,21 @@ const char* vq4j_cuda_last_error(void) {
     return last_message().c_str();
 }
 
-void* vq4j_cuda_allocate(int64_t bytes) {
+void* vq4j_cuda_allocate(void* stream, int64_t bytes) {
     void* memory = nullptr;
     const int32_t status = guarded([&] {
         check_sizes({{"bytes", bytes}});
-        memory = allocate_from_pool(static_cast<size_t>(bytes), nullptr);
+        memory = allocate_lasting(static_cast<size_t>(bytes), static_cast<cudaStream_t>(stream));
     });
     return status == VQ4J_OK ? memory : nullptr;
 }
 
-void vq4j_cuda_release(void* memory) {
-    release_after_batches(memory);
+void vq4j_cuda_release(void* stream, void* memory) {
+    release_after_batches(memory, static_cast<cudaStream_t>(stream));
+}
+
+void vq4j_cuda_release_when_idle(void* memory) {
+    release_when_idle(memory);
 }
 
 int32_t vq4j_cuda_copy(void* stream, void* to, const void* from, int64_t bytes) {

@@ -268,7 +268,7 @@ private:
     CopiedParts copies_ = {};  // behind the sequence
     Graphs graphs_;
     std::unique_ptr<Results> results_;
-    std::shared_ptr<Pages> verdict_pages_ = std::make_shared<Pages>();
+    std::shared_ptr<Pages> verdict_pages_ = std::make_shared<Pages>(stream_);
     std::vector<long long*> pages_;            // watched numbers on the device
     std::vector<unsigned char*> page_copies_;  // on the host, of the pages in use
     size_t watched_ = 0;

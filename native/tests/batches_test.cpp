@@ -1,5 +1,6 @@
 // Operations that run together in a batch.
 #include <algorithm>
+#include <future>
 #include <thread>
 
 #include "checks.hpp"
@@ -702,16 +703,78 @@ void a_graph_that_the_driver_refuses_is_run_kernel_by_kernel(Implementation& on)
     }
 }
 
-// Another stream may still use what the default stream does not. From here on: the process remembers that there was one.
-void memory_is_given_back_once_all_streams_are_done(Implementation& on) {
-    const Array<float> used(on, 10);
-    CHECK_OK(vq4j_cuda_clear(reinterpret_cast<void*>(uintptr_t{64}), used, sizeof(float)));
-    int64_t waits = 0;
-    {
-        const Array<float> fresh(on, 10);
-        waits = Counts::now().waits;
-    }
+void memory_comes_and_goes_in_the_order_of_its_stream(Implementation&) {
+    void* const stream = reinterpret_cast<void*>(uintptr_t{64});
+    const int64_t waits = Counts::now().waits;
+    void* const memory = vq4j_cuda_allocate(stream, 40);
+    CHECK(memory != nullptr);
+    CHECK_OK(vq4j_cuda_clear(stream, memory, 40));
+    vq4j_cuda_release(stream, memory);
+    vq4j_cuda_release(stream, nullptr);
+    CHECK(Counts::now().waits == waits);
+}
+
+// From here on: the process remembers that there was a stream beside the default one.
+void memory_that_other_streams_use_is_given_back_once_all_are_done(Implementation&) {
+    void* const stream = reinterpret_cast<void*>(uintptr_t{64});
+    void* const memory = vq4j_cuda_allocate(nullptr, 40);
+    CHECK_OK(vq4j_cuda_clear(stream, memory, 40));
+    const int64_t waits = Counts::now().waits;
+    vq4j_cuda_release_when_idle(memory);
+    vq4j_cuda_release_when_idle(nullptr);
     CHECK(Counts::now().waits == waits + 1);
+}
+
+// Nothing can be put on a stream that may have been destroyed.
+void memory_of_a_forgotten_stream_is_given_back_once_all_are_done(Implementation&) {
+    void* const stream = reinterpret_cast<void*>(uintptr_t{64});
+    void* const memory = vq4j_cuda_allocate(stream, 40);
+    CHECK_OK(vq4j_cuda_forget_stream(stream));
+    const int64_t waits = Counts::now().waits;
+    vq4j_cuda_release(stream, memory);
+    CHECK(Counts::now().waits == waits + 1);
+}
+
+// Those that were begun later cannot name it.
+void memory_waits_for_the_batches_that_were_open_and_no_others(Implementation& on) {
+    std::promise<void> is_open;
+    std::promise<void> may_finish;
+    std::thread other;
+    const auto bytes_in_use = [] {
+        CHECK_OK(vq4j_cuda_synchronize_device());
+        return host_run::device_memory_bytes();
+    };
+    void* const memory = vq4j_cuda_allocate(nullptr, 4000);
+    const int64_t first = begin(on);
+    const size_t bytes = bytes_in_use();
+    vq4j_cuda_release(nullptr, memory);
+    CHECK(bytes_in_use() == bytes);
+    other = std::thread([&] {
+        const int64_t second = begin(on);
+        is_open.set_value();
+        may_finish.get_future().wait();
+        CHECK_OK(vq4j_cuda_drop_batch(second));
+    });
+    is_open.get_future().wait();
+    CHECK_OK(vq4j_cuda_drop_batch(first));
+    CHECK(bytes_in_use() == bytes - 4000);
+    may_finish.set_value();
+    other.join();
+}
+
+// It has been told that they are not there, and may have given up the memory they were to be copied to.
+void what_was_to_be_fetched_is_forgotten_with_a_failure(Implementation& on) {
+    const Array<float> codebook(on, random_floats(10, 1));
+    const Array<int32_t> bad(on, std::vector<int32_t>{-5});
+    const Array<float> out(on, 10);
+    float fetched = 7.0f;
+    float copied = 0.0f;
+    const int64_t batch = begin(on);
+    CHECK_OK(on->lookup(codebook, 1, bad, 1, 1, 10, out));
+    CHECK_OK(on->fetch(&fetched, codebook, sizeof fetched));
+    CHECK_FAILS(on->copy(&copied, codebook, sizeof copied), VQ4J_INVALID_ARGUMENT, "code -5 of row 0");
+    finish(on, batch);
+    CHECK(fetched == 7.0f);
 }
 
 // Graphs and memory of the operations at once, the pages of what was found when the last batch is finished.
@@ -814,6 +877,7 @@ int main() {
                                   TEST(what_is_wrong_with_data_is_the_result_of_finishing),
                                   TEST(a_copy_to_the_host_reports_what_was_wrong_before_it),
                                   TEST(codes_out_of_range_are_named_when_the_batch_is_finished),
+                                  TEST(what_was_to_be_fetched_is_forgotten_with_a_failure),
                                   TEST(what_a_batch_commits_after_a_failure_is_not_there),
                                   TEST(a_step_is_not_made_where_a_batch_before_it_fails),
                                   TEST(more_checks_than_a_page_holds), TEST(a_batch_longer_than_a_graph_runs_in_parts),
@@ -829,7 +893,10 @@ int main() {
 #ifdef VQ4J_HOST_RUN
     of_host_run = run({TEST(the_device_that_was_current_is_so_again),
                           TEST(a_graph_that_the_driver_refuses_is_run_kernel_by_kernel),
-                          TEST(memory_is_given_back_once_all_streams_are_done),
+                          TEST(memory_waits_for_the_batches_that_were_open_and_no_others),
+                          TEST(memory_comes_and_goes_in_the_order_of_its_stream),
+                          TEST(memory_that_other_streams_use_is_given_back_once_all_are_done),
+                          TEST(memory_of_a_forgotten_stream_is_given_back_once_all_are_done),
                           TEST(what_is_kept_of_a_stream_is_given_back_when_it_is_forgotten)},
         {cuda()});
 #endif

@@ -35,7 +35,7 @@ struct Operations {
 #pragma pop_macro("VQ4J_API")
 };
 
-// All but those without a stream: last_error, allocate, release, packed_codebook_bytes, submit_batch, finish_batch, drop_batch.
+// All but allocate, release and those without a stream: last_error, packed_codebook_bytes, submit_batch, finish_batch, drop_batch.
 #define VQ4J_STREAM_OPERATIONS(X) \
     X(copy) X(clear) X(fill_normal) X(pack_codebook) X(assign) X(count_codes) X(lookup) X(lookup_groups) X(commitment_loss) \
     X(input_gradient) X(codebook_gradient) X(scatter) X(moments) X(normalize) X(normalize_gradient) X(row_norm) \
@@ -124,8 +124,8 @@ inline Implementation cuda(bool in_batches = false) {
     Implementation on;
     on.name = in_batches ? "cuda, in batches" : "cuda";
     on.operations.last_error = vq4j_cuda_last_error;
-    on.operations.allocate = vq4j_cuda_allocate;
-    on.operations.release = vq4j_cuda_release;
+    on.operations.allocate = [](int64_t bytes) { return vq4j_cuda_allocate(nullptr, bytes); };
+    on.operations.release = [](void* memory) { vq4j_cuda_release(nullptr, memory); };
     on.operations.packed_codebook_bytes = vq4j_cuda_packed_codebook_bytes;
 #define VQ4J_SET(name) \
     on.operations.name = in_batches ? InBatch<vq4j_cuda_##name>::call : OnDefaultStream<vq4j_cuda_##name>::call;

@@ -24,6 +24,13 @@ extern "C" {
  */
 VQ4J_API int32_t vq4j_cuda_device_count(int32_t* count);
 
+/**
+ * Gives memory of allocate back once all that was put on any stream of its device is done: for memory that was used on another
+ * stream than its own, or by another library. Waits for the device where one of the library's streams was not the default
+ * stream; else it is in the order of the default stream. NULL is allowed.
+ */
+VQ4J_API void vq4j_cuda_release_when_idle(void* memory);
+
 /** The device whose memory this is, or -1: memory of the host. */
 VQ4J_API int32_t vq4j_cuda_device_of(const void* memory, int32_t* device);
 
@@ -66,9 +73,10 @@ VQ4J_API int32_t vq4j_cuda_synchronize(void* stream);
 VQ4J_API int32_t vq4j_cuda_synchronize_device(void);
 
 /**
- * Waits for a stream of the current device and gives back what is kept of it between batches: graphs and device memory. For a
- * stream that is about to be destroyed, whose address a new one may get. Batches that have been submitted to it can be finished
- * afterwards. VQ4J_INVALID_ARGUMENT where the calling thread has a batch open on it; no other thread may have one.
+ * Waits for a stream of the current device and gives back what is kept of it between batches, graphs and device memory, and to
+ * the device what the library keeps of its memory. For a stream that is about to be destroyed, whose address a new one may get:
+ * batches that have been submitted to it can be finished, and memory that was allocated for it be given back, afterwards.
+ * VQ4J_INVALID_ARGUMENT where the calling thread has a batch open on it; no other thread may have one.
  */
 VQ4J_API int32_t vq4j_cuda_forget_stream(void* stream);
 

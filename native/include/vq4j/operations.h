@@ -23,11 +23,11 @@
 /** The message of the calling thread's last failed call; an empty string when none failed. */
 VQ4J_API const char* VQ4J_OPERATION(last_error)(void);
 
-/** Memory aligned to 64 bytes or more, contents undefined; NULL when it is not to be had. */
-VQ4J_API void* VQ4J_OPERATION(allocate)(int64_t bytes);
+/** Memory aligned to 64 bytes or more, contents undefined; NULL when it is not to be had. For use in the order of the stream. */
+VQ4J_API void* VQ4J_OPERATION(allocate)(VQ4J_STREAM int64_t bytes);
 
-/** Gives memory of allocate back. NULL is allowed. */
-VQ4J_API void VQ4J_OPERATION(release)(void* memory);
+/** Gives memory of allocate back, in the order of the stream that it was allocated for. NULL is allowed. */
+VQ4J_API void VQ4J_OPERATION(release)(VQ4J_STREAM void* memory);
 
 /**
  * Copies bytes between any two places, host or device. Complete when it returns, but between places of a device it is an

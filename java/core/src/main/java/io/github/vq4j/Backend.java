@@ -95,9 +95,12 @@ public final class Backend {
 
     /**
      * This device, with all work on a stream of the caller's. Layers of such a backend are ordered with what else is put on the
-     * stream; device memory is then given back with a wait for the device.
+     * stream, and so is the memory of their results, that goes back when they are closed: nothing waits. Results that layers of
+     * another stream have taken, or other libraries by {@link Tensor#address} or {@link Dlpack}, go back with a wait for the
+     * device.
      *
-     * @param stream address of a cudaStream_t, which has to stay as long as layers use it; 0 for the default stream
+     * @param stream address of a cudaStream_t, which has to stay as long as layers use it and until {@link #forgetStream}; 0 for
+     *     the default stream
      * @throws IllegalStateException on the CPU, which has no streams
      */
     public Backend onStream(long stream) {
@@ -107,7 +110,7 @@ public final class Backend {
 
     /**
      * Waits for the backend's stream and gives back what is kept of it between passes, graphs and device memory: before the
-     * stream is destroyed, or when layers will not use it for long.
+     * stream is destroyed, or when layers will not use it for long. Results can be closed afterwards.
      *
      * @throws IllegalStateException on the CPU, which has no streams
      */

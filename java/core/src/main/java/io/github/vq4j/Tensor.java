@@ -31,7 +31,8 @@ public final class Tensor implements AutoCloseable {
     private final long size;
     private final Object storage;
     private final @Nullable Runnable release;
-    private final @Nullable Kernels allocatedBy;
+    /** What {@link #allocate} has made. */
+    private final @Nullable Memory<?> memory;
 
     /** The caller's, whose memory this is; closed with it. */
     private final @Nullable Pointer source;
@@ -57,7 +58,7 @@ public final class Tensor implements AutoCloseable {
             long[] shape,
             Object storage,
             @Nullable Runnable release,
-            @Nullable Kernels allocatedBy,
+            @Nullable Memory<?> memory,
             @Nullable Pointer source,
             boolean readOnly,
             @Nullable Tensor owner) {
@@ -67,7 +68,7 @@ public final class Tensor implements AutoCloseable {
         this.size = sizeOf(shape);
         this.storage = storage;
         this.release = release;
-        this.allocatedBy = allocatedBy;
+        this.memory = memory;
         this.source = source;
         this.readOnly = readOnly;
         this.owner = owner == null ? this : owner;
@@ -227,7 +228,7 @@ public final class Tensor implements AutoCloseable {
                     case INT32 -> Memory.ints(kernels, size);
                 };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
-        return new Tensor(type, device, shape, memory.pointer(), memory::close, kernels, null, false, null);
+        return new Tensor(type, device, shape, memory.pointer(), memory::close, memory, null, false, null);
     }
 
     /**
@@ -272,6 +273,7 @@ public final class Tensor implements AutoCloseable {
 
     /** The address of the first element. The memory stays while this tensor is open and reachable. */
     public long address() {
+        useElsewhere();
         return addressOf(pointer());
     }
 
@@ -469,8 +471,8 @@ public final class Tensor implements AutoCloseable {
             return storage == other.storage;
         }
         return device == other.device
-                && address() < other.address() + other.bytes()
-                && other.address() < address() + bytes();
+                && addressOf(pointer()) < addressOf(other.pointer()) + other.bytes()
+                && addressOf(other.pointer()) < addressOf(pointer()) + bytes();
     }
 
     /** Refuses a tensor that is closed, of another type, or on a device that the kernels do not reach. */
@@ -503,6 +505,16 @@ public final class Tensor implements AutoCloseable {
     private void checkReached(String name, Kernels kernels) {
         if (device == Device.CUDA && !kernels.onCuda()) {
             throw new IllegalArgumentException("need " + name + " on HOST for the CPU's kernels, got " + this);
+        }
+        if (owner.memory != null && !owner.memory.kernels().haveStreamOf(kernels)) {
+            useElsewhere();
+        }
+    }
+
+    /** The memory may be in use beyond the stream of its kernels. */
+    private void useElsewhere() {
+        if (owner.memory != null) {
+            owner.memory.useElsewhere();
         }
     }
 
@@ -549,8 +561,8 @@ public final class Tensor implements AutoCloseable {
 
     /** Who can read the memory: its owner, whose work on it comes first; else its device, once that has nothing left to do. */
     Kernels kernels() {
-        if (owner.allocatedBy != null) {
-            return owner.allocatedBy;
+        if (owner.memory != null) {
+            return owner.memory.kernels();
         }
         return device == Device.CUDA
                 ? Backend.cudaOf(pointer()).kernels()

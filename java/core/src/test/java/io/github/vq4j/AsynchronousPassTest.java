@@ -58,8 +58,12 @@ class AsynchronousPassTest {
     }
 
     private static Tensor onDevice(float[] values, int rows) {
-        Tensor tensor = Tensor.allocate(Backend.cuda(0).kernels(), DataType.FLOAT32, rows, FEATURES);
-        Tensor.of(values, rows, FEATURES).copyTo(Backend.cuda(0).kernels(), tensor.floats());
+        return onDevice(Backend.cuda(0), values, rows);
+    }
+
+    private static Tensor onDevice(Backend backend, float[] values, int rows) {
+        Tensor tensor = Tensor.allocate(backend.kernels(), DataType.FLOAT32, rows, FEATURES);
+        Tensor.of(values, rows, FEATURES).copyTo(backend.kernels(), tensor.floats());
         return tensor;
     }
 
@@ -82,6 +86,66 @@ class AsynchronousPassTest {
                 assertTrue(Counts.now().waits() <= waits + 2, "numbers that have arrived are not waited for");
             }
         }
+    }
+
+    /** The default stream by its other name, which makes it a stream of the caller's. */
+    private static Backend onAnotherStream() {
+        return Backend.cuda(0).onStream(1);
+    }
+
+    @Test
+    void passesOnAnotherStreamWaitForNothingNorDoTheirResults() {
+        Backend stream = onAnotherStream();
+        try (VectorQuant layer = layer(stream, b -> b.affineLr(1).syncNu(2));
+                Optimizer optimizer = Optimizer.adam(0.01);
+                Tensor z = onDevice(stream, numbers(1), ROWS);
+                Tensor gradient = onDevice(stream, numbers(2), ROWS)) {
+            for (int step = 0; step < 4; step++) {
+                long waits = Counts.now().waits();
+                Quantized result = layer.forward(z);
+                Gradients gradients = layer.backward(gradient, 1);
+                optimizer.step(layer);
+                result.close();
+                gradients.close();
+                assertEquals(waits, Counts.now().waits(), "waits of step " + step);
+            }
+        }
+        stream.forgetStream();
+    }
+
+    @Test
+    void resultsThatAnotherStreamTakesGoBackWhenTheDeviceIsDone() {
+        try (VectorQuant first = layer(Backend.cuda(0), b -> b);
+                VectorQuant second = layer(onAnotherStream(), b -> b);
+                Tensor z = onDevice(numbers(1))) {
+            Tensor output = first.forward(z).output();
+            second.forward(output).close();
+            long waits = Counts.now().waits();
+            output.close();
+            assertEquals(waits + 1, Counts.now().waits());
+        }
+        onAnotherStream().forgetStream();
+    }
+
+    @Test
+    void resultsWhoseAddressIsTakenGoBackWhenTheDeviceIsDone() {
+        Backend stream = onAnotherStream();
+        Tensor tensor = onDevice(stream, numbers(1), ROWS);
+        tensor.reshape(FEATURES, ROWS).address();
+        long waits = Counts.now().waits();
+        tensor.close();
+        assertEquals(waits + 1, Counts.now().waits());
+        stream.forgetStream();
+    }
+
+    @Test
+    void resultsAreClosedAfterTheirStreamIsForgotten() {
+        Backend stream = onAnotherStream();
+        Tensor tensor = onDevice(stream, numbers(1), ROWS);
+        stream.forgetStream();
+        long waits = Counts.now().waits();
+        tensor.close();
+        assertEquals(waits + 1, Counts.now().waits());
     }
 
     @Test

@@ -222,13 +222,12 @@ public final class Kernels {
 
     // ---- memory -----------------------------------------------------------------------------------------------
 
-    /** Memory aligned to 64 bytes. */
+    /** Memory aligned to 64 bytes, for use in the order of the stream. */
     public Pointer allocate(long bytes) {
         long size = Math.max(bytes, 1);
         Pointer memory;
         if (onCuda()) {
-            stream();
-            memory = CudaKernels.allocate(size);
+            memory = CudaKernels.allocate(stream(), size);
             leaveDevice();
         } else {
             memory = CpuKernels.allocate(size);
@@ -239,10 +238,19 @@ public final class Kernels {
         return memory;
     }
 
-    /** Gives memory of {@link #allocate} back. */
+    /** Gives memory of {@link #allocate} back, in the order of the stream. */
     public void release(Pointer memory) {
         if (onCuda()) {
-            CudaKernels.release(memory);
+            CudaKernels.release(stream, memory);
+        } else {
+            CpuKernels.release(memory);
+        }
+    }
+
+    /** Gives memory of {@link #allocate} back once its device has nothing left to do on any stream. */
+    public void releaseWhenIdle(Pointer memory) {
+        if (onCuda()) {
+            CudaKernels.releaseWhenIdle(memory);
         } else {
             CpuKernels.release(memory);
         }

@@ -20,21 +20,42 @@ import org.bytedeco.javacpp.ShortPointer;
 public final class Memory<P extends Pointer> implements AutoCloseable {
     private static final Cleaner CLEANER = Cleaner.create();
 
-    private final Kernels kernels;
     private final P pointer;
-    private final Cleaner.Cleanable release;
+    private final Release release;
+    private final Cleaner.Cleanable cleanable;
 
     private Memory(Kernels kernels, long count, int elementBytes, Function<Pointer, P> type) {
-        this.kernels = kernels;
         long bytes = Math.multiplyExact(count, (long) elementBytes);
         Pointer address = allocate(kernels, bytes);
         pointer = type.apply(address);
         pointer.capacity(count);
+        release = new Release(kernels, address, bytes);
         // Tied to the pointer, not to this object: a native call keeps its pointer arguments alive while it runs.
-        release = CLEANER.register(pointer, () -> {
-            kernels.release(address);
+        cleanable = CLEANER.register(pointer, release);
+    }
+
+    /** All that giving the memory back needs, without the pointer, which is held by who uses it. */
+    private static final class Release implements Runnable {
+        private final Kernels kernels;
+        private final Pointer address;
+        private final long bytes;
+        private volatile boolean whenIdle;
+
+        Release(Kernels kernels, Pointer address, long bytes) {
+            this.kernels = kernels;
+            this.address = address;
+            this.bytes = bytes;
+        }
+
+        @Override
+        public void run() {
+            if (whenIdle) {
+                kernels.releaseWhenIdle(address);
+            } else {
+                kernels.release(address);
+            }
             MemoryInUse.remove(bytes);
-        });
+        }
     }
 
     private static Pointer allocate(Kernels kernels, long bytes) {
@@ -89,7 +110,15 @@ public final class Memory<P extends Pointer> implements AutoCloseable {
 
     /** Whose memory it is. */
     public Kernels kernels() {
-        return kernels;
+        return release.kernels;
+    }
+
+    /**
+     * From now on kernels of another stream, or another library, may use the memory: that it is given back in the order of its
+     * own stream is not enough.
+     */
+    public void useElsewhere() {
+        release.whenIdle = true;
     }
 
     /** The memory's beginning. */
@@ -100,6 +129,6 @@ public final class Memory<P extends Pointer> implements AutoCloseable {
     /** Gives the memory back; a second call does nothing. */
     @Override
     public void close() {
-        release.clean();
+        cleanable.clean();
     }
 }
