@@ -267,10 +267,6 @@ inline cudaError_t cudaFree(void* memory) {
     return cudaSuccess;
 }
 
-inline cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) {
-    return cudaSuccess;  // the pool keeps nothing
-}
-
 // In the order of the stream; the host does not wait.
 inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
     host_run::later([memory] {
