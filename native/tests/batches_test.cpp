@@ -379,6 +379,21 @@ void a_copy_to_the_host_reports_what_was_wrong_before_it(Implementation& on) {
     CHECK_OK(on->drop_batch(batch));
 }
 
+// It has been told that they are not there, and may have given up the memory they were to be copied to.
+void what_was_to_be_fetched_is_forgotten_with_a_failure(Implementation& on) {
+    const Array<float> codebook(on, random_floats(10, 1));
+    const Array<int32_t> bad(on, std::vector<int32_t>{-5});
+    const Array<float> out(on, 10);
+    float fetched = 7.0f;
+    float copied = 0.0f;
+    const int64_t batch = begin(on);
+    CHECK_OK(on->lookup(codebook, 1, bad, 1, 1, 10, out));
+    CHECK_OK(on->fetch(&fetched, codebook, sizeof fetched));
+    CHECK_FAILS(on->copy(&copied, codebook, sizeof copied), VQ4J_INVALID_ARGUMENT, "code -5 of row 0");
+    finish(on, batch);
+    CHECK(fetched == 7.0f);
+}
+
 void codes_out_of_range_are_named_when_the_batch_is_finished(Implementation& on) {
     const Array<float> codebook(on, random_floats(codes_count * features, 13));
     const Array<int32_t> codes(on, std::vector<int32_t>{0, 36, 37});
@@ -760,21 +775,6 @@ void memory_waits_for_the_batches_that_were_open_and_no_others(Implementation& o
     CHECK(bytes_in_use() == bytes - 4000);
     may_finish.set_value();
     other.join();
-}
-
-// It has been told that they are not there, and may have given up the memory they were to be copied to.
-void what_was_to_be_fetched_is_forgotten_with_a_failure(Implementation& on) {
-    const Array<float> codebook(on, random_floats(10, 1));
-    const Array<int32_t> bad(on, std::vector<int32_t>{-5});
-    const Array<float> out(on, 10);
-    float fetched = 7.0f;
-    float copied = 0.0f;
-    const int64_t batch = begin(on);
-    CHECK_OK(on->lookup(codebook, 1, bad, 1, 1, 10, out));
-    CHECK_OK(on->fetch(&fetched, codebook, sizeof fetched));
-    CHECK_FAILS(on->copy(&copied, codebook, sizeof copied), VQ4J_INVALID_ARGUMENT, "code -5 of row 0");
-    finish(on, batch);
-    CHECK(fetched == 7.0f);
 }
 
 // Graphs and memory of the operations at once, the pages of what was found when the last batch is finished.
