@@ -718,7 +718,7 @@ void a_graph_that_the_driver_refuses_is_run_kernel_by_kernel(Implementation& on)
     }
 }
 
-void memory_comes_and_goes_in_the_order_of_its_stream(Implementation&) {
+void memory_comes_and_goes_in_the_order_of_its_stream(Implementation& on) {
     void* const stream = reinterpret_cast<void*>(uintptr_t{64});
     const int64_t waits = Counts::now().waits;
     void* const memory = vq4j_cuda_allocate(stream, 40);
@@ -730,7 +730,7 @@ void memory_comes_and_goes_in_the_order_of_its_stream(Implementation&) {
 }
 
 // From here on: the process remembers that there was a stream beside the default one.
-void memory_that_other_streams_use_is_given_back_once_all_are_done(Implementation&) {
+void memory_that_other_streams_use_is_given_back_once_all_are_done(Implementation& on) {
     void* const stream = reinterpret_cast<void*>(uintptr_t{64});
     void* const memory = vq4j_cuda_allocate(nullptr, 40);
     CHECK_OK(vq4j_cuda_clear(stream, memory, 40));
@@ -741,7 +741,7 @@ void memory_that_other_streams_use_is_given_back_once_all_are_done(Implementatio
 }
 
 // Nothing can be put on a stream that may have been destroyed.
-void memory_of_a_forgotten_stream_is_given_back_once_all_are_done(Implementation&) {
+void memory_of_a_forgotten_stream_is_given_back_once_all_are_done(Implementation& on) {
     void* const stream = reinterpret_cast<void*>(uintptr_t{64});
     void* const memory = vq4j_cuda_allocate(stream, 40);
     CHECK_OK(vq4j_cuda_forget_stream(stream));
@@ -755,7 +755,7 @@ void memory_waits_for_the_batches_that_were_open_and_no_others(Implementation& o
     std::promise<void> is_open;
     std::promise<void> may_finish;
     std::thread other;
-    const auto bytes_in_use = [] {
+    const auto bytes_in_use = [&] {
         CHECK_OK(vq4j_cuda_synchronize_device());
         return host_run::device_memory_bytes();
     };
