@@ -9,10 +9,13 @@ function(vq4j_compiler_flags target)
         CXX_EXTENSIONS OFF CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_EXTENSIONS OFF
         POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden CUDA_VISIBILITY_PRESET hidden
         VISIBILITY_INLINES_HIDDEN ON)
-    set(host -Wall -Wextra -ffp-contract=off "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
-    string(REPLACE ";" "," host_through_nvcc "${host}")
+    set(warnings_and_sums -Wall -Wextra -ffp-contract=off)
+    set(no_build_path "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+    # nvcc splits at spaces and commas what it hands to g++, but not within quotes.
+    set(host_through_nvcc ${warnings_and_sums} "\"${no_build_path}\"")
+    string(REPLACE ";" "," host_through_nvcc "${host_through_nvcc}")
     target_compile_options(${target} PRIVATE
-        "$<$<COMPILE_LANGUAGE:CXX>:${host}>"
+        "$<$<COMPILE_LANGUAGE:CXX>:${warnings_and_sums};${no_build_path}>"
         "$<$<COMPILE_LANGUAGE:CUDA>:--fmad=false;-Xcompiler=${host_through_nvcc}>")
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include)
 endfunction()
