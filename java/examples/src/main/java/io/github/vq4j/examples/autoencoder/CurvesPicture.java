@@ -1,6 +1,7 @@
 package io.github.vq4j.examples.autoencoder;
 
 import io.github.vq4j.examples.Charts;
+import io.github.vq4j.examples.Legends;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
@@ -14,7 +15,6 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYSeries;
-import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.XYStyler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
@@ -49,7 +49,6 @@ final class CurvesPicture {
     private static XYChart chart(String title, String yAxis, List<RunResult> runs, Function<Curves, double[]> measure) {
         XYChart chart = Charts.empty(WIDTH, HEIGHT, title, "iteration (mean of the last " + WINDOW + ")", yAxis);
         XYStyler styler = chart.getStyler();
-        styler.setLegendPosition(runs.size() > COLOURS.size() ? LegendPosition.OutsideE : LegendPosition.InsideNE);
         styler.setXAxisMin(0.0);
         // Where the ends fit the steps of the data, XChart labels data points instead of round numbers.
         styler.setXAxisMax(runs.get(0).summary().iterations() * MARGIN);
@@ -63,6 +62,7 @@ final class CurvesPicture {
             series.setLineColor(colour(run.method()));
             series.setLineStyle(new BasicStroke(2));
         }
+        Legends.place(chart);
         return chart;
     }
 

@@ -1,6 +1,7 @@
 package io.github.vq4j.examples.autoencoder;
 
 import io.github.vq4j.examples.Charts;
+import io.github.vq4j.examples.Legends;
 import java.awt.BasicStroke;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -11,7 +12,6 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYSeries;
-import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** Draws how far vectors and codes are apart over the training. */
@@ -40,7 +40,6 @@ final class DivergencePicture {
             ToDoubleFunction<EmbeddingHistory.Divergence> measure) {
         XYChart chart = Charts.empty(WIDTH, HEIGHT, title, "iteration", yAxis + " (log scale)");
         chart.getStyler().setLegendVisible(false);
-        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
         chart.getStyler().setXAxisMin(0.0);
         chart.getStyler().setXAxisMax(runs.get(0).divergences().size() * MARGIN);
         chart.getStyler().setXAxisDecimalPattern("0");
@@ -60,6 +59,7 @@ final class DivergencePicture {
             series.setLineColor(run.colour());
             series.setLineStyle(new BasicStroke(2));
         }
+        Legends.place(chart);
         return chart;
     }
 }

@@ -20,7 +20,9 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 /** Draws the ways of vector and code in the plane, and how the code comes near the optimum. */
 final class TrajectoriesPicture {
     private static final int SIDE = 440;
-    private static final double HIGHEST = 1.5;
+    /** Farther than any of the ways, so that the legend has room beside them. */
+    private static final double HIGHEST = 1.8;
+
     private static final double MARGIN = 1.02;
 
     private TrajectoriesPicture() {}
@@ -28,7 +30,7 @@ final class TrajectoriesPicture {
     /** Writes the picture as PNG. */
     static void write(List<Trajectory> trajectories, Path file) throws IOException {
         XYChart vectors = plane("Vector z", trajectories, Trajectory::vector);
-        vectors.getStyler().setLegendPosition(LegendPosition.InsideNE);
+        vectors.getStyler().setLegendPosition(LegendPosition.InsideSE);
         XYChart codes = plane("Code", trajectories, Trajectory::code);
         codes.getStyler().setLegendVisible(false);
         BitmapEncoder.saveBitmap(
