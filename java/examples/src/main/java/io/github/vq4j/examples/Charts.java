@@ -2,6 +2,7 @@ package io.github.vq4j.examples;
 
 import java.awt.Color;
 import java.awt.Font;
+import java.util.Locale;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.style.XYStyler;
@@ -25,6 +26,8 @@ public final class Charts {
                 .yAxisTitle(yAxis)
                 .build();
         XYStyler styler = chart.getStyler();
+        // The same picture in every country; its other numbers are written with points, too.
+        styler.setLocale(Locale.ROOT);
         styler.setChartBackgroundColor(Color.WHITE);
         styler.setPlotBorderVisible(false);
         styler.setPlotGridLinesColor(new Color(0xE0E0E0));
