@@ -23,6 +23,8 @@ final class TrainingOptions {
                     + " user's cache, its public mirrors or the npm registry; else drawn ones.";
 
     private static final int MOST_THREADS = 1024;
+    /** Curves of all of them are kept. */
+    private static final int MOST_ITERATIONS = 1_000_000;
 
     @Option(
             names = "--iterations",
@@ -65,7 +67,10 @@ final class TrainingOptions {
     /** Refuses options that make no sense, sets the threads, and finds the images. */
     ImageSet prepare(CommandSpec command) throws IOException {
         CommandLine line = command.commandLine();
-        need(line, iterations >= 1, "need --iterations of at least 1, got " + iterations);
+        need(
+                line,
+                iterations >= 1 && iterations <= MOST_ITERATIONS,
+                "need --iterations between 1 and " + MOST_ITERATIONS + ", got " + iterations);
         need(
                 line,
                 threads == null || threads >= 1 && threads <= MOST_THREADS,

@@ -38,6 +38,8 @@ final class CodebooksCommand implements Callable<Integer> {
     private static final int CODES = 256;
     private static final double LEARNING_RATE = 1e-2;
     private static final int LINES = 60;
+    /** Curves of all of them are kept. */
+    private static final int MOST_STEPS = 1_000_000;
 
     private static final Map<String, UnaryOperator<VectorQuant.Builder>> OPTIONS = new LinkedHashMap<>();
 
@@ -87,8 +89,9 @@ final class CodebooksCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (steps < 1) {
-            throw new ParameterException(command.commandLine(), "need --steps of at least 1, got " + steps);
+        if (steps < 1 || steps > MOST_STEPS) {
+            throw new ParameterException(
+                    command.commandLine(), "need --steps between 1 and " + MOST_STEPS + ", got " + steps);
         }
         PrintWriter out = command.commandLine().getOut();
         Program.createOutputFolder(output);

@@ -1,6 +1,7 @@
 package io.github.vq4j.examples.autoencoder;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -152,7 +153,8 @@ class MainTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "--iterations 0 | need --iterations of at least 1, got 0",
+                "--iterations 0 | need --iterations between 1 and 1000000, got 0",
+                "--iterations 2147483647 | got 2147483647",
                 "--iterations some | --iterations",
                 "--method baseline,best | need one of baseline, kmeans, sync, affine, replacement, alternated,",
                 "--method best | got best",
@@ -181,6 +183,22 @@ class MainTest {
         checkFails("need at least 256 images to train on", "--data", folder.toString());
         Path file = Files.createFile(folder.resolve("file"));
         checkFails("--output", "--drawn", "--output", file.toString());
+    }
+
+    /** Before minutes of training, whose results it could not take. */
+    @Test
+    void aFolderThatFilesCannotBeMadeInIsRefusedAtOnce() throws IOException {
+        // Files are made there by nobody, not by root either.
+        checkFails(
+                "need a folder for results, --output, that files can be made in, got /proc",
+                "--drawn",
+                "--iterations=1",
+                "--method=fsq",
+                "--output=/proc");
+        assertFalse(out.toString().contains("task loss"), out.toString());
+        Path output = Files.createDirectory(folder.resolve("output"));
+        run("--drawn", "--iterations=1", "--method=fsq", "--output=" + output);
+        assertEquals(4, output.toFile().list().length);
     }
 
     /** Drawn images cut into smaller ones. */
