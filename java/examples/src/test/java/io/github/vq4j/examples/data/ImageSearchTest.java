@@ -168,12 +168,28 @@ class ImageSearchTest {
         Path own = Files.createDirectory(folder.resolve("own"));
         assertThrows(IOException.class, () -> search(mirror).find(own));
         environment.put("VQ4J_DATA", own.toString());
-        assertThrows(IOException.class, () -> search(mirror).find(null));
+        IOException failure =
+                assertThrows(IOException.class, () -> search(mirror).find(null));
+        assertTrue(failure.getMessage().startsWith("VQ4J_DATA: "), failure.getMessage());
+        assertTrue(failure.getMessage().contains(own + ": need train-images"), failure.getMessage());
         Files.write(own.resolve("train-images-idx3-ubyte.gz"), IdxBytes.gzip(TRAINING));
         Files.write(own.resolve("t10k-images-idx3-ubyte"), HELD_OUT);
         check(search().find(null));
         environment.clear();
         check(search().find(own));
+    }
+
+    /** As names with letters that the locale does not have, which a test cannot set. */
+    @Test
+    void namesThatAreNoPathsStopNothingOrAreTold() throws IOException {
+        environment.put("PATH", "a\0b");
+        assertEquals(
+                "drawn by the program",
+                search(new MnistPackage(environment)).find(null).origin());
+        assertTrue(messages.get(0).contains("no npm client"), messages.get(0));
+        environment.put("VQ4J_DATA", "a\0b");
+        IOException failure = assertThrows(IOException.class, () -> search().find(null));
+        assertTrue(failure.getMessage().startsWith("VQ4J_DATA: InvalidPathException: "), failure.getMessage());
     }
 
     @Test
