@@ -1,5 +1,6 @@
 package io.github.vq4j.examples.figures;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.github.vq4j.examples.Charts;
@@ -73,10 +74,7 @@ final class RatesCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         PrintWriter out = command.commandLine().getOut();
-        List<Row> rows = new ObjectMapper()
-                .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
-                .readValue(file.toFile(), Results.class)
-                .rows();
+        List<Row> rows = rows();
         Program.createOutputFolder(output);
         XYChart recall = Charts.empty(WIDTH, HEIGHT, "Neighbours found", "bytes of a vector", "recall@10 (%)");
         recall.getStyler().setYAxisMin(0.0).setYAxisMax(100.0).setLegendPosition(LegendPosition.InsideSE);
@@ -102,6 +100,32 @@ final class RatesCommand implements Callable<Integer> {
                 List.of(recall, error), 1, 2, output.resolve("rates.png").toString(), BitmapFormat.PNG);
         out.println("rates.png is in " + output);
         return CommandLine.ExitCode.OK;
+    }
+
+    /** What was measured, with the rows of both kinds that the picture compares. */
+    private List<Row> rows() throws IOException {
+        Results results;
+        try {
+            results = new ObjectMapper()
+                    .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+                    .readValue(file.toFile(), Results.class);
+        } catch (JsonProcessingException wrong) {
+            throw new IOException(file + ": need a JSON object of results, got " + wrong.getOriginalMessage(), wrong);
+        }
+        List<Row> rows = results == null || results.rows() == null ? List.of() : results.rows();
+        for (Row row : rows) {
+            if (row == null || row.options() == null || row.bytes() < 1 || !(row.meanSquaredError() > 0)) {
+                throw new IOException(
+                        file + ": need rows with options, bytes and a meanSquaredError above 0, got " + row);
+            }
+        }
+        for (String option : List.of("--groups", "--stages")) {
+            if (rows.stream().noneMatch(row -> row.options().startsWith(option))) {
+                throw new IOException(
+                        file + ": need rows whose options begin with " + option + ", got none among " + rows.size());
+            }
+        }
+        return rows;
     }
 
     private static void series(

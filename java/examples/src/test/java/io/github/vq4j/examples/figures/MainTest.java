@@ -17,6 +17,8 @@ import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import picocli.CommandLine;
 
 /** The commands as a user gives them. */
@@ -59,6 +61,7 @@ class MainTest {
             }
         }
         assertEquals(CommandLine.ExitCode.USAGE, execute("codebooks", "--steps=0"));
+        assertEquals(CommandLine.ExitCode.USAGE, execute("codebooks", "--steps=" + Integer.MAX_VALUE));
     }
 
     @Test
@@ -76,6 +79,26 @@ class MainTest {
         assertEquals(
                 CommandLine.ExitCode.SOFTWARE,
                 execute("rates", "--results=" + folder.resolve("none.json"), "--output=" + folder));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "x | need a JSON object of results, got Unrecognized token 'x'",
+                "[] | need a JSON object of results, got Cannot deserialize",
+                "{} | need rows whose options begin with --groups, got none among 0",
+                "{ 'rows': null } | need rows whose options begin with --groups, got none among 0",
+                "{ 'rows': [ null ] } | need rows with options, bytes and a meanSquaredError above 0, got null",
+                "{ 'rows': [ { 'options': '--groups 5', 'bytes': 5 } ] } | meanSquaredError=0.0",
+                "{ 'rows': [ { 'options': '--groups 5', 'bytes': 5, 'meanSquaredError': 1 } ] } | begin with --stages",
+            })
+    void resultsThatAreNoneAreRefusedInOneLine(String example) throws IOException {
+        String[] parts = example.split(" \\| ");
+        Path results = Files.writeString(folder.resolve("results.json"), parts[0].replace('\'', '"'));
+        assertEquals(CommandLine.ExitCode.SOFTWARE, execute("rates", "--results=" + results, "--output=" + folder));
+        assertTrue(err.toString().startsWith("error: " + results + ": need "), err.toString());
+        assertTrue(err.toString().contains(parts[1]), err.toString());
+        assertEquals(1, err.toString().lines().count(), err.toString());
     }
 
     @Test
