@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
@@ -32,15 +33,19 @@ final class HealthPicture {
                 file, stream -> BitmapEncoder.saveBitmap(new ArrayList<>(charts), 2, 2, stream, BitmapFormat.PNG));
     }
 
-    private static XYChart chart(HealthCurves curves, String title, String name) throws IOException {
+    /** One of them. */
+    static XYChart chart(HealthCurves curves, String title, String name) throws IOException {
         XYChart chart = new XYChartBuilder()
                 .width(WIDTH)
                 .height(HEIGHT)
                 .title(title)
                 .xAxisTitle("observation")
                 .build();
+        // The same picture in every country.
+        chart.getStyler().setLocale(Locale.ROOT);
         chart.getStyler().setChartBackgroundColor(Color.WHITE);
-        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
+        // Beside the plot: curves of codebooks that are well used run along its upper edge.
+        chart.getStyler().setLegendPosition(LegendPosition.OutsideE);
         int count = curves.codebooks().size();
         chart.getStyler().setLegendVisible(count > 1 && count <= MOST_NAMED);
         chart.getStyler().setYAxisMin(0.0);

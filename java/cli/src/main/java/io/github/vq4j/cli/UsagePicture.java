@@ -4,6 +4,7 @@ import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
@@ -29,8 +30,11 @@ final class UsagePicture {
                 .xAxisTitle("codes, the busiest first")
                 .yAxisTitle("share of the rows (%)")
                 .build();
+        // The same picture in every country.
+        chart.getStyler().setLocale(Locale.ROOT);
         chart.getStyler().setChartBackgroundColor(Color.WHITE);
-        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
+        // Beside the plot: curves of codebooks that are well used run along its upper edge.
+        chart.getStyler().setLegendPosition(LegendPosition.OutsideE);
         chart.getStyler().setLegendVisible(measured.codebooks() <= MOST_NAMED);
         chart.getStyler().setYAxisMin(0.0);
         for (int i = 0; i < measured.codebooks(); i++) {

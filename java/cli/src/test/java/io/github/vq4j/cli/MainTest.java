@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.knowm.xchart.style.Styler.LegendPosition;
 import picocli.CommandLine;
 
 /** The commands one after the other, as a user runs them. */
@@ -127,6 +128,12 @@ class MainTest extends CommandTest {
                             .mapToDouble(CodebookReport::perplexity)
                             .toArray(),
                     curves.curve(1, "perplexity"));
+            // A legend within the plot would hide curves that are high to the end.
+            assertEquals(
+                    LegendPosition.OutsideE,
+                    HealthPicture.chart(curves, "Perplexity", "perplexity")
+                            .getStyler()
+                            .getLegendPosition());
         }
         run("plot health.csv -o health.png");
         assertTrue(ImageIO.read(folder.resolve("health.png").toFile()).getWidth() > 1000);
