@@ -9,6 +9,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -328,7 +329,7 @@ public final class CodebookHealth implements AutoCloseable {
                 report.codebook(),
                 layer,
                 batches,
-                String.format("%.1f", report.windowPerplexity()),
+                String.format(Locale.ROOT, "%.1f", report.windowPerplexity()),
                 codebook.codes(),
                 used,
                 help.isEmpty() ? "none" : help);

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -279,12 +280,19 @@ class CodebookHealthTest {
             float[] z = new float[100];
             IntStream.range(0, 100).forEach(n -> z[n] = 10 * (n % 2));
             List<Boolean> collapsed = new ArrayList<>();
-            String log = Log.during(() -> {
-                for (int step = 0; step < 6; step++) {
-                    layer.forward(Tensor.of(z, 100, 1)).close();
-                    collapsed.add(health.observe().get(0).collapsed());
-                }
-            });
+            Locale country = Locale.getDefault();
+            Locale.setDefault(Locale.GERMANY); // where 2.0 is written 2,0
+            String log;
+            try {
+                log = Log.during(() -> {
+                    for (int step = 0; step < 6; step++) {
+                        layer.forward(Tensor.of(z, 100, 1)).close();
+                        collapsed.add(health.observe().get(0).collapsed());
+                    }
+                });
+            } finally {
+                Locale.setDefault(country);
+            }
             assertEquals(List.of(false, false, true, true, true, true), collapsed);
             assertEquals(
                     1, log.lines().filter(line -> line.contains("collapsed")).count(), log);
