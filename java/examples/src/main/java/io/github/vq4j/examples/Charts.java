@@ -13,6 +13,7 @@ public final class Charts {
     public static final Color GUIDE = new Color(0xB0B0B0);
 
     private static final int TICK_SPACING = 80;
+    private static final double LEAST_OF_LOGARITHMS = 1e-6;
 
     private Charts() {}
 
@@ -36,5 +37,10 @@ public final class Charts {
         styler.setLegendBorderColor(new Color(0xC0C0C0));
         styler.setXAxisTickMarkSpacingHint(TICK_SPACING);
         return chart;
+    }
+
+    /** A value's place on an axis of logarithms to base ten; 0, which has none, and what is near it are drawn as 1e-6. */
+    public static double logarithm(double value) {
+        return Math.log10(Math.max(value, LEAST_OF_LOGARITHMS));
     }
 }

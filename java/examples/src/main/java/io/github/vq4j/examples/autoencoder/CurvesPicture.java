@@ -75,6 +75,6 @@ final class CurvesPicture {
     }
 
     private static double[] logarithms(double[] values) {
-        return Arrays.stream(values).map(Math::log10).toArray();
+        return Arrays.stream(values).map(Charts::logarithm).toArray();
     }
 }

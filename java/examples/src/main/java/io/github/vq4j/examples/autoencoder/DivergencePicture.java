@@ -53,7 +53,7 @@ final class DivergencePicture {
                             .mapToDouble(EmbeddingHistory.Divergence::iteration)
                             .toArray(),
                     run.divergences().stream()
-                            .mapToDouble(each -> Math.log10(measure.applyAsDouble(each)))
+                            .mapToDouble(each -> Charts.logarithm(measure.applyAsDouble(each)))
                             .toArray());
             series.setMarker(SeriesMarkers.NONE);
             series.setLineColor(run.colour());
