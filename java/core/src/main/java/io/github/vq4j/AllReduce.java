@@ -10,9 +10,18 @@ import java.util.List;
  * integers, whose addition is associative: the codebooks of all workers have the same bits, and the same as those of one
  * worker that has all the rows, however they are spread and in whatever order.
  *
+ * <p>A worker closes its own when it has ended or failed, so that nobody waits for it in vain:
+ *
+ * <pre>{@code
+ * try (AllReduce own = workers.get(number);
+ *         VectorQuant layer = VectorQuant.builder(64, 512).workers(own).build()) {
+ *     // forward, backward and step with this worker's rows
+ * }
+ * }</pre>
+ *
  * <p>Implement it over any transport: threads ({@link #inProcess}), a message-passing library, a cluster framework.
  */
-public interface AllReduce {
+public interface AllReduce extends AutoCloseable {
     /** The number of workers, this one included. */
     int workers();
 
@@ -31,11 +40,19 @@ public interface AllReduce {
     void max(long[] values);
 
     /**
+     * Says that this worker takes part no more. Others that wait for it, or come later, throw
+     * {@link IllegalStateException} where the transport can tell them. A layer does not close what it was given. Does
+     * nothing by default.
+     */
+    @Override
+    default void close() {}
+
+    /**
      * The workers of one process, a thread each.
      *
      * @param workers how many, at least 1
-     * @return one for every worker; a worker that waits longer than a minute for the others throws
-     *     {@link IllegalStateException}
+     * @return one for every worker. {@link IllegalStateException} is thrown by a worker that waits longer than a minute
+     *     for the others, and by all at once when one of them has closed its own, was interrupted or has waited too long
      */
     static List<AllReduce> inProcess(int workers) {
         return InProcessAllReduce.group(workers, Duration.ofMinutes(1));

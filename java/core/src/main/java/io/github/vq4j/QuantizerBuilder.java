@@ -240,7 +240,8 @@ public abstract sealed class QuantizerBuilder<B extends QuantizerBuilder<B>>
      * are. Every worker needs at least one row, which takes part, in every batch. The loss and the gradient of z are
      * those of a worker's own rows, z's with the commitment's mean over all; the gradient that the task gives to
      * {@link Quantizer#backward} is to be that of the task of the batch of all, so that a mean is one over all rows.
-     * Perplexity and active codes are those of all. Inference is each worker's own.
+     * Perplexity and active codes are those of all. Inference is each worker's own. Where a call has failed on one worker,
+     * others may wait for it: let that worker close its {@link AllReduce}.
      *
      * <p>Excludes what looks at single rows of other workers: kmeansInit, replacementPolicy KMEANS_INPUT and
      * FARTHEST_INPUT, norm BATCH and GROUP, lookupSize, samplingTemperature, quantizer dropout by sample. None by

@@ -3,6 +3,7 @@ package io.github.vq4j;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
@@ -16,7 +17,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CompletionService;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -195,6 +198,99 @@ class DataParallelTest {
     }
 
     @Test
+    void aWorkerThatFailsAndClosesKeepsNobodyWaiting() throws Exception {
+        List<AllReduce> both = InProcessAllReduce.group(2, Duration.ofDays(1));
+        ExecutorService thread = Executors.newSingleThreadExecutor();
+        try (VectorQuant layer =
+                vectors().dim(-1).ema(0.8).workers(both.get(0)).build()) {
+            float[] before = layer.codebook().toFloatArray();
+            Future<?> failing = thread.submit(() -> {
+                try (AllReduce own = both.get(1)) {
+                    own.sum(new long[12]);
+                    throw new IllegalArgumentException("a bad row");
+                }
+            });
+            String message = assertTimeoutPreemptively(
+                    Duration.ofSeconds(30),
+                    () -> assertThrows(IllegalStateException.class, () -> layer.forward(rows(0, inOrder())))
+                            .getMessage());
+            assertEquals("worker 1 of the 2 workers has closed its AllReduce; did it fail?", message);
+            assertThrows(ExecutionException.class, failing::get);
+            assertThrows(IllegalStateException.class, () -> layer.forward(rows(0, inOrder())));
+            assertArrayEquals(before, layer.codebook().toFloatArray());
+        } finally {
+            thread.shutdownNow();
+        }
+    }
+
+    @Test
+    void whoHasTheSumsOfAllNeedsNobodyThatClosesAfterwards() throws Exception {
+        for (int trial = 0; trial < 200; trial++) {
+            assertEquals(List.of(6L, 6L, 6L), together(3, (workers, number) -> {
+                long[] values = {number + 1};
+                workers.sum(values);
+                return values[0];
+            }));
+        }
+    }
+
+    @Test
+    void anInterruptedWorkerKeepsNobodyWaiting() throws Exception {
+        List<AllReduce> all = InProcessAllReduce.group(3, Duration.ofDays(1));
+        Thread interrupted = new Thread(() -> all.get(2).sum(new long[1]));
+        interrupted.setUncaughtExceptionHandler((thread, failure) -> {});
+        interrupted.start();
+        interrupted.interrupt();
+        assertEquals(
+                "worker 2 of the 3 workers was interrupted while it waited for the others",
+                assertTimeoutPreemptively(
+                        Duration.ofSeconds(30),
+                        () -> assertThrows(IllegalStateException.class, () -> all.get(0)
+                                        .sum(new long[1]))
+                                .getMessage()));
+    }
+
+    @Test
+    void differentOperationsAreRefusedByAll() throws Exception {
+        for (String message : together(2, (workers, number) -> {
+            long[] values = {5};
+            String refusal = assertThrows(IllegalStateException.class, () -> {
+                        if (number == 0) {
+                            workers.sum(values);
+                        } else {
+                            workers.max(values);
+                        }
+                    })
+                    .getMessage();
+            assertEquals(5, values[0]);
+            return refusal;
+        })) {
+            assertTrue(message.startsWith("need the same operation from all workers, got SUM and MAX"), message);
+        }
+    }
+
+    @Test
+    void anAllReduceOfTwoWorkersIsRefused() throws Exception {
+        List<AllReduce> both = InProcessAllReduce.group(2, Duration.ofSeconds(30));
+        ExecutorService threads = Executors.newFixedThreadPool(2);
+        try {
+            CompletionService<String> refusals = new ExecutorCompletionService<>(threads);
+            for (int worker = 0; worker < 2; worker++) {
+                refusals.submit(() -> assertThrows(IllegalStateException.class, () -> both.get(0)
+                                .sum(new long[1]))
+                        .getMessage());
+            }
+            assertEquals(
+                    "need an AllReduce of its own for each of the 2 workers, got number 0 from two threads at a time",
+                    refusals.take().get());
+            both.get(0).close();
+            assertTrue(refusals.take().get().startsWith("worker 0 of the 2 workers has closed"));
+        } finally {
+            threads.shutdownNow();
+        }
+    }
+
+    @Test
     void arraysOfDifferentLengthsAreRefusedByAll() throws Exception {
         for (String message : together(2, (workers, number) -> assertThrows(
                         IllegalStateException.class, () -> workers.sum(new long[1 + number]))
@@ -309,7 +405,11 @@ class DataParallelTest {
         ExecutorService threads = Executors.newFixedThreadPool(count);
         try {
             List<Future<T>> running = IntStream.range(0, count)
-                    .mapToObj(number -> threads.submit(() -> worker.work(all.get(number), number)))
+                    .mapToObj(number -> threads.submit(() -> {
+                        try (AllReduce own = all.get(number)) {
+                            return worker.work(own, number);
+                        }
+                    }))
                     .toList();
             List<T> results = new ArrayList<>();
             for (Future<T> each : running) {
