@@ -19,7 +19,7 @@ import scala.jdk.javaapi.CollectionConverters;
 
 /**
  * Codes of vectors, and vectors of codes, one at a time, on the CPU. A null gives a null. What is sent to the executors are
- * the codebooks; there they are prepared at the first use.
+ * the codebooks; there they are prepared at the first use, once where all tasks have the same object.
  */
 final class EncodedVectors implements Serializable {
     private static final long serialVersionUID = 1;

@@ -2,6 +2,8 @@ package io.github.vq4j.spark;
 
 import java.util.NoSuchElementException;
 import java.util.Optional;
+import org.apache.spark.api.java.JavaSparkContext;
+import org.apache.spark.broadcast.Broadcast;
 import org.apache.spark.ml.Model;
 import org.apache.spark.ml.linalg.SQLDataTypes;
 import org.apache.spark.ml.linalg.Vector;
@@ -57,8 +59,10 @@ public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
     @Override
     public Dataset<Row> transform(Dataset<?> dataset) {
         transformSchema(dataset.schema(), true);
-        EncodedVectors vectors = new EncodedVectors(codebooks, featureSize);
-        UDF1<Vector, Object> encode = codebooks.length == 1 ? vectors::code : vectors::codes;
+        Broadcast<EncodedVectors> vectors = broadcast(dataset);
+        UDF1<Vector, Object> encode = codebooks.length == 1
+                ? vector -> vectors.value().code(vector)
+                : vector -> vectors.value().codes(vector);
         Dataset<Row> encoded = dataset.withColumn(
                 getCodesCol(), functions.udf(encode, typeOfCodes()).apply(dataset.col(getFeaturesCol())));
         return isDefined(reconstructionCol()) ? withReconstruction(encoded, vectors) : encoded;
@@ -80,11 +84,17 @@ public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
                             + "\" of type " + type.catalogString());
         }
         Columns.added(dataset.schema(), "reconstructionCol", getReconstructionCol(), SQLDataTypes.VectorType());
-        return withReconstruction(dataset.toDF(), new EncodedVectors(codebooks, featureSize));
+        return withReconstruction(dataset.toDF(), broadcast(dataset));
     }
 
-    private Dataset<Row> withReconstruction(Dataset<Row> encoded, EncodedVectors vectors) {
-        UDF1<Object, Vector> decode = vectors::decode;
+    /** An executor's tasks share the codebooks that are prepared once: a task's own would be prepared by every task. */
+    private Broadcast<EncodedVectors> broadcast(Dataset<?> dataset) {
+        return JavaSparkContext.fromSparkContext(dataset.sparkSession().sparkContext())
+                .broadcast(new EncodedVectors(codebooks, featureSize));
+    }
+
+    private Dataset<Row> withReconstruction(Dataset<Row> encoded, Broadcast<EncodedVectors> vectors) {
+        UDF1<Object, Vector> decode = codes -> vectors.value().decode(codes);
         return encoded.withColumn(
                 getReconstructionCol(),
                 functions.udf(decode, SQLDataTypes.VectorType()).apply(encoded.col(getCodesCol())));

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.io.ByteArrayOutputStream;
+import java.io.ObjectOutputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -335,6 +337,21 @@ class VectorQuantizerTest {
         } finally {
             session.conf().unset("spark.sql.caseSensitive");
         }
+    }
+
+    @Test
+    void tasksCarryNoCodebooks() throws Exception {
+        float[][] codebooks = new float[1][100_000 * FEATURES];
+        VectorQuantizerModel model = new VectorQuantizerModel("wide", codebooks, FEATURES);
+        model.setReconstructionCol("nearest");
+        Dataset<Row> encoded = model.transform(data);
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ObjectOutputStream stream = new ObjectOutputStream(bytes)) {
+            for (Dataset<Row> each : List.of(encoded, model.decode(encoded.drop("nearest")))) {
+                stream.writeObject(each.queryExecution().analyzed().expressions());
+            }
+        }
+        assertTrue(bytes.size() < 4 * codebooks[0].length, "" + bytes.size());
     }
 
     @Test
