@@ -23,6 +23,11 @@ final class Columns {
         return schema.apply(column).dataType();
     }
 
+    /** A column's name as Spark is to read it: whole, where dots would lead into a struct and a star to all columns. */
+    static String quoted(String column) {
+        return "`" + column.replace("`", "``") + "`";
+    }
+
     /**
      * The schema with a column more.
      *

@@ -31,7 +31,7 @@ final class VectorBlocks implements DistributedRows, AutoCloseable {
      */
     VectorBlocks(Dataset<?> dataset, String column) {
         context = JavaSparkContext.fromSparkContext(dataset.sparkSession().sparkContext());
-        Dataset<Row> vectors = dataset.select(column);
+        Dataset<Row> vectors = dataset.select(Columns.quoted(column));
         List<Row> first = vectors.takeAsList(1);
         if (first.isEmpty()) {
             throw new IllegalArgumentException("need at least one row, got an empty column \"" + column + "\"");

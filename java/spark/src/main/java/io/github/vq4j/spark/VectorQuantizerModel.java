@@ -64,7 +64,8 @@ public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
                 ? vector -> vectors.value().code(vector)
                 : vector -> vectors.value().codes(vector);
         Dataset<Row> encoded = dataset.withColumn(
-                getCodesCol(), functions.udf(encode, typeOfCodes()).apply(dataset.col(getFeaturesCol())));
+                getCodesCol(),
+                functions.udf(encode, typeOfCodes()).apply(dataset.col(Columns.quoted(getFeaturesCol()))));
         return isDefined(reconstructionCol()) ? withReconstruction(encoded, vectors) : encoded;
     }
 
@@ -97,7 +98,7 @@ public final class VectorQuantizerModel extends Model<VectorQuantizerModel>
         UDF1<Object, Vector> decode = codes -> vectors.value().decode(codes);
         return encoded.withColumn(
                 getReconstructionCol(),
-                functions.udf(decode, SQLDataTypes.VectorType()).apply(encoded.col(getCodesCol())));
+                functions.udf(decode, SQLDataTypes.VectorType()).apply(encoded.col(Columns.quoted(getCodesCol()))));
     }
 
     @Override

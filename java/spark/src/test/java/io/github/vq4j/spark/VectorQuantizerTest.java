@@ -340,6 +340,26 @@ class VectorQuantizerTest {
     }
 
     @Test
+    void namesOfColumnsAreTakenAsTheyAre() {
+        for (String name : List.of("a.b", "*", "a`b", "`a`")) {
+            Dataset<Row> named = data.withColumnRenamed("features", name);
+            VectorQuantizerModel model = quantizer()
+                    .setFeaturesCol(name)
+                    .setCodesCol("codes of " + name)
+                    .setReconstructionCol("nearest to " + name)
+                    .fit(named);
+            Dataset<Row> encoded = model.transform(named);
+            assertArrayEquals(
+                    new String[] {"id", name, "codes of " + name, "nearest to " + name}, encoded.columns());
+            List<Row> all = encoded.collectAsList();
+            List<Row> decoded =
+                    model.decode(encoded.drop("nearest to " + name)).collectAsList();
+            assertEquals(all, decoded);
+            assertFalse(all.get(0).isNullAt(3));
+        }
+    }
+
+    @Test
     void tasksCarryNoCodebooks() throws Exception {
         float[][] codebooks = new float[1][100_000 * FEATURES];
         VectorQuantizerModel model = new VectorQuantizerModel("wide", codebooks, FEATURES);
