@@ -18,6 +18,10 @@ final class CodebookReader extends MLReader<VectorQuantizerModel> {
                 .parquet(CodebookWriter.codebooks(path))
                 .orderBy("group", "code")
                 .collectAsList();
+        if (rows.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "need a row for each code in " + CodebookWriter.codebooks(path) + ", got none; are files missing?");
+        }
         int groups = 1 + rows.get(rows.size() - 1).getInt(0);
         int numCodes = rows.size() / groups;
         int width = rows.get(0).getList(2).size();

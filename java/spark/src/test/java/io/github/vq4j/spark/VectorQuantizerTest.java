@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.ObjectOutputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -16,6 +17,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.apache.spark.ml.Pipeline;
 import org.apache.spark.ml.PipelineModel;
 import org.apache.spark.ml.PipelineStage;
@@ -357,6 +359,21 @@ class VectorQuantizerTest {
             assertEquals(all, decoded);
             assertFalse(all.get(0).isNullAt(3));
         }
+    }
+
+    @Test
+    void aModelWithoutItsCodebooksIsNotRead() throws Exception {
+        Path path = folder.resolve("damaged");
+        quantizer().fit(data).save(path.toString());
+        try (Stream<Path> files = Files.list(path.resolve("codebooks"))) {
+            for (Path file : files.filter(file -> file.toString().endsWith(".parquet"))
+                    .toList()) {
+                Files.delete(file);
+            }
+        }
+        assertRefused(
+                "need a row for each code in " + path + "/codebooks, got none; are files missing?",
+                () -> VectorQuantizerModel.load(path.toString()));
     }
 
     @Test
