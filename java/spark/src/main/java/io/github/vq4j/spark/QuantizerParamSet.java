@@ -35,8 +35,8 @@ record QuantizerParamSet(
                 new DoubleParam(
                         stage,
                         "tol",
-                        "relative improvement of the cost below which the fit ends (>= 0)",
-                        ParamValidators.gtEq(0)),
+                        "relative improvement of the cost below which the fit ends (>= 0, finite)",
+                        ParamValidators.inRange(0, Double.MAX_VALUE)),
                 new LongParam(stage, "seed", "seed of the random numbers"));
     }
 

@@ -33,7 +33,7 @@ public interface VectorQuantizerParams extends Params {
     /** Most moves of the codes, at least 0; 20 by default. */
     IntParam maxIter();
 
-    /** Relative improvement of the cost below which the fit ends, at least 0; 1e-4 by default. */
+    /** Relative improvement of the cost below which the fit ends, at least 0 and finite; 1e-4 by default. */
     DoubleParam tol();
 
     /** Seed of the random numbers; 0 by default. */

@@ -397,7 +397,8 @@ class VectorQuantizerTest {
                 () -> quantizer().setNumCodes(0),
                 () -> quantizer().setGroups(0),
                 () -> quantizer().setMaxIter(-1),
-                () -> quantizer().setTol(-0.1))) {
+                () -> quantizer().setTol(-0.1),
+                () -> quantizer().setTol(Double.POSITIVE_INFINITY))) {
             assertThrows(IllegalArgumentException.class, setter::run);
         }
         assertRefused(
