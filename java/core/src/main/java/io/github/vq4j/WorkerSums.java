@@ -106,10 +106,15 @@ final class WorkerSums extends RowSums {
         }
         long rowsOfAll = count(rows);
         double largest = largest(z, rows);
-        reduce(z, rows, null, 1, null, 1, exponent(largest, rowsOfAll), rowsOfAll, mean);
         // Twice the largest magnitude is the most that a value can be away from the mean.
-        int exponentOfSquares = exponent(4 * largest * largest, rowsOfAll);
-        reduce(z, rows, null, 1, mean, 2, exponentOfSquares, rowsOfAll, variance);
+        double largestSquare = 4 * largest * largest;
+        if (largestSquare > Float.MAX_VALUE) {
+            // There is no fixed-point number of an infinity: it would be a variance like any other.
+            throw new IllegalArgumentException("need z whose squared distances from its mean fit in fp32, for the"
+                    + " variance of all workers' rows, got the number " + (float) largest + " among them");
+        }
+        reduce(z, rows, null, 1, null, 1, exponent(largest, rowsOfAll), rowsOfAll, mean);
+        reduce(z, rows, null, 1, mean, 2, exponent(largestSquare, rowsOfAll), rowsOfAll, variance);
     }
 
     @Override

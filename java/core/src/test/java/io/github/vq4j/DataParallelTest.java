@@ -311,6 +311,31 @@ class DataParallelTest {
     }
 
     @TestFactory
+    Stream<DynamicTest> numbersWithoutAVarianceInFp32AreRefusedByAllWorkers() {
+        return Backends.all().stream().map(backend -> dynamicTest(backend.name(), () -> {
+            for (String message : together(2, (workers, number) -> {
+                try (VectorQuant layer = vectors()
+                        .dim(-1)
+                        .statisticsAffine(true)
+                        .backend(backend)
+                        .workers(workers)
+                        .build()) {
+                    layer.forward(rows(0, part(inOrder(), number, 2))).close();
+                    float[] before = layer.effectiveCodebook().toFloatArray();
+                    float[] large = new float[2 * FEATURES];
+                    large[3] = number == 0 ? 1e25f : 1;
+                    IllegalArgumentException failure = assertThrows(
+                            IllegalArgumentException.class, () -> layer.forward(Tensor.of(large, 2, FEATURES)));
+                    assertArrayEquals(before, layer.effectiveCodebook().toFloatArray());
+                    return failure.getMessage();
+                }
+            })) {
+                assertTrue(message.startsWith("need z whose squared distances from its mean fit in fp32"), message);
+            }
+        }));
+    }
+
+    @TestFactory
     Stream<DynamicTest> whatLooksAtRowsOfOthersIsRefused() {
         AllReduce workers = AllReduce.inProcess(1).get(0);
         Map<String, QuantizerBuilder<?>> refused = new LinkedHashMap<>();
