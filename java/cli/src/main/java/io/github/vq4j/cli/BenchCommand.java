@@ -51,7 +51,7 @@ final class BenchCommand implements Callable<Integer> {
             try (Tensor codes = quantizer.encode(z)) {
                 double encode = median("encoding", () -> quantizer.encode(z, codes));
                 double decode = median("decoding", () -> quantizer.decode(codes).close());
-                double flop = 2.0 * rows * codebookElements(quantizer);
+                double flop = 2.0 * codes.size() * codebookElements(quantizer);
                 Map<String, Object> named = new LinkedHashMap<>();
                 named.put("backend", backend.description());
                 named.put("threads", Backend.cpuThreads());
@@ -64,10 +64,10 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
-    /** What a row is compared with: all numbers of all codebooks. */
+    /** What a row, or its part, is compared with for each of its codes: all numbers of a codebook. */
     private static double codebookElements(FrozenQuantizer quantizer) {
         try (Tensor one = quantizer.codebook(0)) {
-            return (double) quantizer.codebookCount() * one.size();
+            return one.size();
         }
     }
 

@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /** What commands take as CODEBOOK: a checkpoint, which {@code fit} writes too. */
 final class CodebookFile {
@@ -29,6 +30,13 @@ final class CodebookFile {
             }
             return file.metadata();
         }
+    }
+
+    /** How many codes a row has by the options of its layer; empty where they have no axis of their own. */
+    static OptionalInt codesOfRow(Map<String, String> options) {
+        // Not the number of codebooks, which groups and stages may share.
+        String count = options.getOrDefault("layer.groups", options.get("layer.stages"));
+        return count == null ? OptionalInt.empty() : OptionalInt.of(Integer.parseInt(count));
     }
 
     private static IOException other(Path path, String got) {

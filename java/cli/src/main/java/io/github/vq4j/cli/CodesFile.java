@@ -1,7 +1,6 @@
 package io.github.vq4j.cli;
 
 import io.github.vq4j.CodePacking;
-import io.github.vq4j.FrozenQuantizer;
 import io.github.vq4j.SafetensorsFile;
 import io.github.vq4j.Tensor;
 import java.io.Closeable;
@@ -15,6 +14,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /**
  * Packed codes of a file of vectors: a safetensors file with one tensor {@code codes}, U8, the codes of all rows as
@@ -42,9 +42,9 @@ final class CodesFile {
         private final CodePacking packing;
         private final PartFile file;
 
-        Writer(Path path, FrozenQuantizer quantizer, String codebook, long rows) throws IOException {
-            packing = quantizer.packing();
-            long bytes = packing.bytes(Math.multiplyExact(rows, quantizer.codebookCount()));
+        Writer(Path path, CodePacking packing, OptionalInt codesOfRow, String codebook, long rows) throws IOException {
+            this.packing = packing;
+            long bytes = packing.bytes(Math.multiplyExact(rows, codesOfRow.orElse(1)));
             Map<String, String> metadata = Map.of("format", FORMAT, "rows", Long.toString(rows), "codebook", codebook);
             file = new PartFile(path);
             file.write(SafetensorsHeader.of(metadata, TENSOR, "U8", bytes, bytes));
@@ -69,16 +69,16 @@ final class CodesFile {
     static final class Reader implements Closeable {
         private final Path path;
         private final CodePacking packing;
-        private final int codesOfRow;
+        private final OptionalInt codesOfRow;
         private final FileChannel channel;
         private final long rows;
         private long position;
         private long done;
 
-        Reader(Path path, FrozenQuantizer quantizer, String codebook) throws IOException {
+        Reader(Path path, CodePacking packing, OptionalInt codesOfRow, String codebook) throws IOException {
             this.path = path;
-            packing = quantizer.packing();
-            codesOfRow = quantizer.codebookCount();
+            this.packing = packing;
+            this.codesOfRow = codesOfRow;
             try (SafetensorsFile file = SafetensorsFile.open(path)) {
                 Map<String, String> metadata = file.metadata();
                 if (!FORMAT.equals(metadata.get("format")) || !file.has(TENSOR)) {
@@ -91,8 +91,8 @@ final class CodesFile {
                 rows = rowsOf(metadata.get("rows"));
                 long bytes = file.shape(TENSOR)[0];
                 if (rows < 1
-                        || rows > Long.MAX_VALUE / codesOfRow / Integer.SIZE
-                        || packing.bytes(rows * codesOfRow) != bytes) {
+                        || rows > Long.MAX_VALUE / codesOfRow.orElse(1) / Integer.SIZE
+                        || packing.bytes(rows * codesOfRow.orElse(1)) != bytes) {
                     throw malformed("need the codes of " + rows + " rows, got " + bytes + " bytes");
                 }
                 position = file.position(TENSOR);
@@ -107,7 +107,7 @@ final class CodesFile {
         /** The codes of the next rows, a multiple of 8 or all that are left. */
         Tensor read(int wanted) throws IOException {
             int count = (int) Math.min(wanted, rows - done);
-            ByteBuffer bytes = ByteBuffer.allocate((int) packing.bytes((long) count * codesOfRow));
+            ByteBuffer bytes = ByteBuffer.allocate((int) packing.bytes((long) count * codesOfRow.orElse(1)));
             while (bytes.hasRemaining()) {
                 if (channel.read(bytes, position + bytes.position()) < 0) {
                     throw malformed("ends in the middle of its codes");
@@ -115,9 +115,9 @@ final class CodesFile {
             }
             position += bytes.capacity();
             done += count;
-            return codesOfRow == 1
-                    ? packing.unpack(bytes.array(), count)
-                    : packing.unpack(bytes.array(), count, codesOfRow);
+            return codesOfRow.isPresent()
+                    ? packing.unpack(bytes.array(), count, codesOfRow.getAsInt())
+                    : packing.unpack(bytes.array(), count);
         }
 
         @Override

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -36,9 +37,10 @@ final class DecodeCommand implements Callable<Integer> {
         long begin = System.nanoTime();
         VectorWriter.checkFormat(output);
         OutputPath.of(output, codebook, codes);
-        CodebookFile.options(codebook);
+        OptionalInt codesOfRow = CodebookFile.codesOfRow(CodebookFile.options(codebook));
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
-                CodesFile.Reader reader = new CodesFile.Reader(codes, quantizer, CodesFile.fingerprint(codebook));
+                CodesFile.Reader reader = new CodesFile.Reader(
+                        codes, quantizer.packing(), codesOfRow, CodesFile.fingerprint(codebook));
                 VectorWriter writer = new VectorWriter(output, reader.rows(), quantizer.featureSize())) {
             Progress.of("decoding", reader.rows(), bar -> {
                 int rowsOfBatch = Batches.rows(quantizer.featureSize());

@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -43,11 +44,11 @@ final class EncodeCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         long begin = System.nanoTime();
         OutputPath.of(output, codebook, vectors);
-        CodebookFile.options(codebook);
+        OptionalInt codesOfRow = CodebookFile.codesOfRow(CodebookFile.options(codebook));
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
                 VectorReader reader = Batches.open(vectors, tensor, quantizer.featureSize());
-                CodesFile.Writer writer =
-                        new CodesFile.Writer(output, quantizer, CodesFile.fingerprint(codebook), reader.rows())) {
+                CodesFile.Writer writer = new CodesFile.Writer(
+                        output, quantizer.packing(), codesOfRow, CodesFile.fingerprint(codebook), reader.rows())) {
             Progress.of("encoding", reader.rows(), bar -> {
                 Batches.forEach(reader, Batches.rows(reader.features()), bar, rows -> {
                     try (Tensor codes = quantizer.encode(rows)) {

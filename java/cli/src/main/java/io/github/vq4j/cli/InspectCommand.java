@@ -74,7 +74,7 @@ final class InspectCommand implements Callable<Integer> {
             named.put("norm", options.getOrDefault("layer.norm", Norm.NONE.name()));
             named.put("codebooks", layer.codebookCount());
             named.put("codes of each", layer.numCodes() / layer.codebookCount());
-            named.put("bits of a row", layer.codebookCount() * layer.packing().bitsOfCode());
+            named.put("bits of a row", bitsOfRow(layer, options));
             double[] lengths = lengths(layer);
             named.put("shortest code", Arrays.stream(lengths).min().orElseThrow());
             named.put("mean length of a code", Arrays.stream(lengths).average().orElseThrow());
@@ -85,6 +85,10 @@ final class InspectCommand implements Callable<Integer> {
         }
         results.print(named);
         return 0;
+    }
+
+    private static int bitsOfRow(Quantizer layer, Map<String, String> options) {
+        return CodebookFile.codesOfRow(options).orElse(1) * layer.packing().bitsOfCode();
     }
 
     private void measure(Quantizer layer, Map<String, Object> named) throws IOException {

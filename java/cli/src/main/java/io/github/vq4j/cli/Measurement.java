@@ -26,10 +26,12 @@ record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, dou
         try (VectorReader reader = Batches.open(vectors, tensor, layer.featureSize())) {
             long[] usage = new long[layer.numCodes()];
             double[] sum = new double[1];
+            long[] codes = new long[1];
             Progress.of("measuring", reader.rows(), bar -> {
                 Batches.forEach(reader, Batches.rows(reader.features()), bar, rows -> {
                     try (Quantized q = layer.forward(rows)) {
                         sum[0] += q.loss() * rows.size();
+                        codes[0] += q.codes().size();
                         for (int code : q.codes().toIntArray()) {
                             usage[code]++;
                         }
@@ -37,7 +39,7 @@ record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, dou
                 });
                 return null;
             });
-            int bits = layer.codebookCount() * layer.packing().bitsOfCode();
+            int bits = Math.toIntExact(codes[0] / reader.rows() * layer.packing().bitsOfCode());
             double error = sum[0] / ((double) reader.rows() * reader.features());
             return new Measurement(
                     error, usage, layer.codebookCount(), bits, (double) reader.features() * Float.SIZE / bits);

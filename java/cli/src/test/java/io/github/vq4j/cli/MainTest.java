@@ -6,10 +6,14 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.github.vq4j.Checkpoint;
 import io.github.vq4j.CodebookHealth;
 import io.github.vq4j.CodebookReport;
 import io.github.vq4j.FrozenQuantizer;
 import io.github.vq4j.GroupVectorQuant;
+import io.github.vq4j.Quantizer;
+import io.github.vq4j.QuantizerBuilder;
+import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.cli.vectors.VectorReader;
 import io.github.vq4j.cli.vectors.VectorWriter;
@@ -19,10 +23,12 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import picocli.CommandLine;
@@ -44,6 +50,37 @@ class MainTest extends CommandTest {
             long packed = quantizer.packing().bytes(codes.size());
             assertTrue(Files.size(folder.resolve("v.codes")) - packed < 400);
         }
+    }
+
+    static Stream<QuantizerBuilder<?>> layersOfOneCodebook() {
+        return Stream.of(
+                GroupVectorQuant.builder(FEATURES, 20, 3).share(true),
+                ResidualVectorQuant.builder(FEATURES, 20, 4).share(true),
+                GroupVectorQuant.builder(FEATURES, 20, 1),
+                ResidualVectorQuant.builder(FEATURES, 20, 1));
+    }
+
+    @ParameterizedTest
+    @MethodSource("layersOfOneCodebook")
+    void aCodebookThatIsSharedGivesARowSeveralCodes(QuantizerBuilder<?> builder) throws IOException {
+        float[] values = clusters(1);
+        write("v.npy", values);
+        long bits;
+        float[] expected;
+        try (Quantizer layer = builder.build();
+                Tensor codes = layer.encode(Tensor.of(values, ROWS, FEATURES));
+                Tensor decoded = layer.decode(codes)) {
+            Checkpoint.save(folder.resolve("c.safetensors"), layer);
+            expected = decoded.toFloatArray();
+            bits = codes.size(1) * layer.packing().bitsOfCode();
+        }
+        run("encode c.safetensors v.npy -o v.codes");
+        run("decode c.safetensors v.codes -o back.npy");
+        assertArrayEquals(expected, read("back.npy"));
+        assertEquals(bits, json("inspect c.safetensors").get("bits of a row").asInt());
+        JsonNode measured = json("inspect c.safetensors --data v.npy");
+        assertEquals(bits, measured.get("bits of a row").asInt());
+        assertEquals(32.0 * FEATURES / bits, measured.get("compression").asDouble());
     }
 
     @Test
