@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -89,7 +90,12 @@ final class CodesFile {
                             + codebook + " instead of " + metadata.get("codebook"));
                 }
                 rows = rowsOf(metadata.get("rows"));
-                long bytes = file.shape(TENSOR)[0];
+                long[] shape = file.shape(TENSOR);
+                if (!file.type(TENSOR).equals("U8") || shape.length != 1) {
+                    throw malformed("need codes of type U8 on one axis, got " + file.type(TENSOR) + " of shape "
+                            + Arrays.toString(shape));
+                }
+                long bytes = shape[0];
                 if (rows < 1
                         || rows > Long.MAX_VALUE / codesOfRow.orElse(1) / Integer.SIZE
                         || packing.bytes(rows * codesOfRow.orElse(1)) != bytes) {

@@ -5,12 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import io.github.vq4j.SafetensorsFile;
 import io.github.vq4j.SafetensorsWriter;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -100,6 +102,20 @@ class RefusedCommandsTest extends CommandTest {
         new SafetensorsWriter().floats("one", new float[] {5}, 1, 1).write(folder.resolve("t.safetensors"));
         refuses("got tensors alone", "inspect t.safetensors");
         refuses("c.safetensors: need a file of codes", "decode c.safetensors c.safetensors -o back.npy");
+    }
+
+    @Test
+    void codesThatAreNoBytesOnOneAxis() throws IOException {
+        encode();
+        Map<String, String> metadata;
+        try (SafetensorsFile codes = SafetensorsFile.open(folder.resolve("v.codes"))) {
+            metadata = codes.metadata();
+        }
+        SafetensorsWriter scalar = new SafetensorsWriter().ints("codes", new int[1]);
+        metadata.forEach(scalar::metadata);
+        scalar.write(folder.resolve("w.codes"));
+        String needed = "w.codes: need codes of type U8 on one axis, got I32 of shape []";
+        refuses(needed, "decode c.safetensors w.codes -o b.npy");
     }
 
     @Test
