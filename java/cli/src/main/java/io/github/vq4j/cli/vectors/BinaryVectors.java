@@ -89,7 +89,8 @@ final class BinaryVectors implements VectorReader {
 
     static BinaryVectors ofFvecs(Path path) throws IOException {
         return opened(path, channel -> {
-            int features = read(path, channel, 0, Integer.BYTES).getInt();
+            int first = read(path, channel, 0, Integer.BYTES).getInt();
+            int features = features(path, Integer.toString(first));
             if (features < 1) {
                 throw malformed(path, "need a first row of at least one feature, got " + features);
             }

@@ -160,6 +160,10 @@ class VectorFilesTest {
                 npy("{'descr': '<f4', 'fortran_order': False, 'shape': (5, 2), }"),
                 null);
         assertFails("need at least one row", npy("{'descr': '<f4', 'fortran_order': False, 'shape': (0, 2), }"), null);
+        assertFails(
+                "need at most 268435455 features, got 2147483647",
+                write("b.fvecs", new byte[] {-1, -1, -1, 127}),
+                null);
         assertFails("at least one feature, got -1", write("c.fvecs", new byte[] {-1, -1, -1, -1}), null);
         assertFails(
                 "whole rows of 8 bytes, got 9 bytes", write("d.fvecs", new byte[] {1, 0, 0, 0, 0, 0, 0, 0, 1}), null);
