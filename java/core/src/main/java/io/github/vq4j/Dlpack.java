@@ -137,11 +137,7 @@ public final class Dlpack {
     private static Tensor view(DLTensor lent, boolean readOnly, Runnable giveBack) {
         DataType type = dataType(lent);
         Device device = device(lent.device());
-        int rank = lent.ndim();
-        long[] shape = new long[rank];
-        if (rank > 0) {
-            lent.shape().get(shape);
-        }
+        long[] shape = shape(lent);
         LongPointer strides = lent.strides();
         if (strides != null && !strides.isNull()) {
             checkRowMajor(shape, strides);
@@ -156,6 +152,19 @@ public final class Dlpack {
                 };
         // Tied to the pointer, which a native call keeps alive while it runs.
         return Tensor.owning(type, device, shape, memory, readOnly, CLEANER.register(memory, giveBack)::clean);
+    }
+
+    private static long[] shape(DLTensor lent) {
+        int rank = lent.ndim();
+        if (rank < 0 || (rank > 0 && lent.shape() == null)) {
+            throw new IllegalArgumentException("need a tensor of at least 0 axes, and a size of each, got " + rank
+                    + " axes" + (lent.shape() == null ? " without sizes" : ""));
+        }
+        long[] shape = new long[rank];
+        if (rank > 0) {
+            lent.shape().get(shape);
+        }
+        return shape;
     }
 
     private static DataType dataType(DLTensor lent) {
@@ -193,6 +202,9 @@ public final class Dlpack {
         long[] found = new long[shape.length];
         if (found.length > 0) {
             strides.get(found);
+        }
+        if (Tensor.sizeOf(shape) == 0) {
+            return; // Nothing is reached by them.
         }
         long[] needed = rowMajor(shape);
         for (int axis = 0; axis < shape.length; axis++) {

@@ -256,6 +256,9 @@ class DlpackTest {
         lent.shape.put(new long[] {2, 3});
         lent.managed.dl_tensor().strides(new LongPointer(1, 2));
         refused(lent, "strides [3, 1] for shape [2, 3], got strides [1, 2]", managed -> {});
+        lent.shape.put(new long[] {2, 0});
+        Dlpack.importTensor(lent.managed).close();
+        assertEquals(2, lent.deleted.get());
     }
 
     @Test
@@ -270,6 +273,11 @@ class DlpackTest {
                 managed -> managed.dl_tensor().dtype().bits((byte) 32).lanes((short) 4));
         lent.managed.dl_tensor().dtype().lanes((short) 1);
         refused(lent, "device type 10", managed -> managed.dl_tensor().device().device_type(10));
+        lent.managed.dl_tensor().device().device_type(CpuKernels.VQ4J_DLPACK_CPU);
+        refused(lent, "got -1 axes", managed -> managed.dl_tensor().ndim(-1));
+        refused(lent, "got 2 axes without sizes", managed -> managed.dl_tensor()
+                .ndim(2)
+                .shape(null));
         assertThrows(IllegalArgumentException.class, () -> Dlpack.importTensor(null));
         DLManagedTensorVersioned next = new DLManagedTensorVersioned();
         next.version().major(2).minor(1);
