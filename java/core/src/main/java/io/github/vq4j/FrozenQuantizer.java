@@ -44,6 +44,9 @@ public final class FrozenQuantizer implements AutoCloseable {
     /** Read by calls, written by close. */
     private final StampedLock use = new StampedLock();
 
+    /** Set before close waits: calls that come after would go on overtaking it. */
+    private volatile boolean closed;
+
     FrozenQuantizer(Quantizer from) {
         Map<String, String> options = new TreeMap<>(from.options());
         options.keySet().removeIf(name -> SPENT.contains(name.replaceFirst("\\..*", "")));
@@ -185,7 +188,7 @@ public final class FrozenQuantizer implements AutoCloseable {
     }
 
     private Quantizer open() {
-        if (layer.isClosed()) {
+        if (closed) {
             throw new IllegalStateException("this " + this + " is closed");
         }
         return layer;
@@ -228,9 +231,10 @@ public final class FrozenQuantizer implements AutoCloseable {
         return layer.device();
     }
 
-    /** Waits for the calls that run, and gives all memory back; a second call does nothing. */
+    /** Refuses further calls, waits for those that run, and gives all memory back; a second call does nothing. */
     @Override
     public void close() {
+        closed = true;
         long stamp = use.writeLock();
         try {
             layer.close();

@@ -1375,10 +1375,6 @@ public abstract sealed class Quantizer implements AutoCloseable
         return number;
     }
 
-    boolean isClosed() {
-        return closed;
-    }
-
     void checkOpen() {
         if (closed) {
             throw new IllegalStateException("this " + this + " is closed");

@@ -198,14 +198,47 @@ class FrozenQuantizerTest {
             Tensor result = Tensor.of(codes.put(rows - 1, -1), rows);
             Thread caller = new Thread(() -> frozen.encode(z, result));
             caller.start();
-            while (Stream.of(caller.getStackTrace())
-                    .noneMatch(frame -> frame.getClassName().endsWith("CpuKernels"))) {
-                Thread.sleep(1);
-            }
+            awaitKernelOf(caller);
             frozen.close();
             assertNotEquals(-1, codes.get(rows - 1), "the call was running still");
             caller.join();
             assertThrows(IllegalStateException.class, () -> frozen.encode(z, result));
+        }
+    }
+
+    /** Else a service that goes on calling would keep close waiting. */
+    @Test
+    @Timeout(60)
+    void callsThatComeWhileCloseWaitsAreRefused() throws Exception {
+        int rows = 1_000_000;
+        try (VectorQuant layer = VectorQuant.builder(8, 4096)
+                        .dim(-1)
+                        .backend(Backend.cpu())
+                        .build();
+                Tensor z = Tensor.allocate(DataType.FLOAT32, rows, 8);
+                Tensor row = Tensor.allocate(DataType.FLOAT32, 1, 8);
+                IntPointer codes = new IntPointer(rows)) {
+            FrozenQuantizer frozen = layer.freeze();
+            Tensor result = Tensor.of(codes.put(rows - 1, -1), rows);
+            Thread caller = new Thread(() -> frozen.encode(z, result));
+            caller.start();
+            awaitKernelOf(caller);
+            Thread closer = new Thread(frozen::close);
+            closer.start();
+            while (closer.getState() != Thread.State.WAITING && closer.isAlive()) {
+                Thread.sleep(1);
+            }
+            assertThrows(IllegalStateException.class, () -> frozen.encode(row));
+            caller.join();
+            closer.join();
+            assertNotEquals(-1, codes.get(rows - 1), "the call came to its end");
+        }
+    }
+
+    private static void awaitKernelOf(Thread caller) throws InterruptedException {
+        while (Stream.of(caller.getStackTrace())
+                .noneMatch(frame -> frame.getClassName().endsWith("CpuKernels"))) {
+            Thread.sleep(1);
         }
     }
 
