@@ -3,6 +3,8 @@ package io.github.vq4j;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -60,7 +62,7 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
     private SafetensorsFile(Path path, FileChannel channel) throws IOException {
         this.path = path;
         this.channel = channel;
-        long size = channel.size();
+        long size = size();
         if (size < Long.BYTES) {
             throw malformed("no safetensors file: need at least 8 bytes, got " + size);
         }
@@ -353,12 +355,32 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
 
     private ByteBuffer read(long from, int count) throws IOException {
         ByteBuffer bytes = ByteBuffer.allocate(count).order(ByteOrder.LITTLE_ENDIAN);
-        while (bytes.hasRemaining()) {
-            if (channel.read(bytes, from + bytes.position()) < 0) {
-                throw malformed("need " + (from + count) + " bytes, got an end after " + (from + bytes.position()));
+        try {
+            while (bytes.hasRemaining()) {
+                if (channel.read(bytes, from + bytes.position()) < 0) {
+                    throw malformed("need " + (from + count) + " bytes, got an end after " + (from + bytes.position()));
+                }
             }
+        } catch (ClosedChannelException closed) {
+            throw unreadable(closed);
         }
         return bytes.flip();
+    }
+
+    private long size() throws IOException {
+        try {
+            return channel.size();
+        } catch (ClosedChannelException closed) {
+            throw unreadable(closed);
+        }
+    }
+
+    /** Of a channel, which is closed by an interrupt too and says nothing. */
+    private IOException unreadable(ClosedChannelException closed) {
+        String why = closed instanceof ClosedByInterruptException
+                ? "the thread has been interrupted, which closes the file"
+                : "the file is closed";
+        return new IOException(path + ": " + why, closed);
     }
 
     private static Map<String, Integer> elementBytes() {

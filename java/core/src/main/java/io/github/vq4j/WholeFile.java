@@ -1,6 +1,7 @@
 package io.github.vq4j;
 
 import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,7 +36,11 @@ final class WholeFile {
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException failure) {
             Files.deleteIfExists(temporary);
-            throw new IOException("cannot write " + path + ": " + failure.getMessage(), failure);
+            // Channels are closed by an interrupt, and say nothing.
+            String why = failure instanceof ClosedByInterruptException
+                    ? "the thread has been interrupted"
+                    : failure.getMessage();
+            throw new IOException("cannot write " + path + ": " + why, failure);
         } catch (RuntimeException | Error failure) {
             Files.deleteIfExists(temporary);
             throw failure;

@@ -24,6 +24,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.api.io.TempDir;
 
 class SafetensorsFileTest {
@@ -342,6 +343,33 @@ class SafetensorsFileTest {
             return true;
         } catch (IOException refused) {
             return false;
+        }
+    }
+
+    @Test
+    void anInterruptedThreadIsToldThatItIs() throws IOException {
+        SafetensorsWriter writer = new SafetensorsWriter().floats("one", new float[] {5}, 1);
+        Path path = folder.resolve("one.safetensors");
+        writer.write(path);
+        byte[] before = Files.readAllBytes(path);
+        assertTold("cannot write " + path + ": the thread has been interrupted", () -> writer.write(path));
+        assertArrayEquals(before, Files.readAllBytes(path));
+        String closes = path + ": the thread has been interrupted, which closes the file";
+        assertTold(closes, () -> SafetensorsFile.open(path).close());
+        try (SafetensorsFile file = SafetensorsFile.open(path)) {
+            assertTold(closes, () -> file.floats("one"));
+            assertEquals(
+                    path + ": the file is closed",
+                    assertThrows(IOException.class, () -> file.floats("one")).getMessage());
+        }
+    }
+
+    private static void assertTold(String message, Executable call) {
+        Thread.currentThread().interrupt();
+        try {
+            assertEquals(message, assertThrows(IOException.class, call).getMessage());
+        } finally {
+            assertTrue(Thread.interrupted(), "it stays interrupted");
         }
     }
 
