@@ -35,8 +35,6 @@ class Library:
         """stream: a function that gives the stream's address; None for an implementation without streams."""
         self.library = ctypes.CDLL(str(path))
         self.stream = stream
-        self.kernels = ASSIGNMENTS
-        self.usual_kernel = "automatic"
         self.last_error = getattr(self.library, prefix + "last_error")
         self.last_error.restype = ctypes.c_char_p
         for result, name, parameters in OPERATION.findall((HEADERS / "operations.h").read_text()):
@@ -49,13 +47,7 @@ class Library:
             raise NativeError(self.last_error().decode())
 
     def assign_as_usual(self):
-        self.assign_by(self.usual_kernel)
-
-    def leave_wgmma_out(self):
-        """As on a GPU that has none."""
-        self.kernels = tuple(each for each in ASSIGNMENTS if each != "wgmma")
-        self.usual_kernel = "mma"
-        self.assign_as_usual()
+        self.assign_by("automatic")
 
     def assignment(self, rows_count, codes_count, features):
         """How they are found, with what was chosen, for a shape; what a device lacks is not used."""
@@ -66,7 +58,7 @@ class Library:
     def assignments(self, features):
         """All ways to find codes of so many features on this device."""
         found = []
-        for kernel in self.kernels:
+        for kernel in ASSIGNMENTS:
             self.assign_by(kernel)
             if self.assignment(1, 1, features) == kernel:
                 found.append(kernel)

@@ -7,6 +7,9 @@
 // Here: when that is done, by which instruction, and what is put on the stream.
 #include "cuda/tensor_assign.cuh"
 
+#include <cstdlib>
+#include <cstring>
+
 #include "cuda/filter_scores.cuh"
 
 namespace vq4j::tensor_assignment {
@@ -40,10 +43,19 @@ bool tensor_cores_pay(int64_t rows, int64_t codes_count, int64_t features) {
     return tensor_cores_serve(features) && features >= 16 && codes_count >= 256 && multiply_adds >= 0x1p30;
 }
 
+// VQ4J_WITHOUT_WGMMA=1: for a GPU on which that kernel fails or hangs.
+bool wgmma_is_left_out() {
+    static const bool is_left_out = [] {
+        const char* const text = std::getenv("VQ4J_WITHOUT_WGMMA");
+        return text != nullptr && std::strcmp(text, "1") == 0;
+    }();
+    return is_left_out;
+}
+
 bool wgmma_serves() {
 #if defined(VQ4J_SM90A) || defined(VQ4J_HOST_RUN)
     const int device = current_device();
-    return attribute_of(device, cudaDevAttrComputeCapabilityMajor) == 9
+    return !wgmma_is_left_out() && attribute_of(device, cudaDevAttrComputeCapabilityMajor) == 9
         && attribute_of(device, cudaDevAttrComputeCapabilityMinor) == 0;
 #else
     return false;

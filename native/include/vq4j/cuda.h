@@ -53,8 +53,8 @@ VQ4J_API const char* vq4j_cuda_device_name(int32_t device);
  * Chooses how assign and what uses it find the nearest codes, for the whole process. "simt" scores every code in fp32. "mma"
  * and "wgmma" filter codes by products in fp16 on tensor cores and score those that may be nearest, with up to 4096 features
  * (beyond, as "simt"): "mma" by the instruction of every GPU, "wgmma" by the one of compute capability 9.0 (elsewhere, or
- * where the library was not compiled for it, as "mma"). "automatic", the default, chooses by the shape and the device. The
- * codes do not depend on it.
+ * where the library was not compiled for it or the environment has VQ4J_WITHOUT_WGMMA=1, as "mma"). "automatic", the
+ * default, chooses by the shape and the device. The codes do not depend on it.
  * VQ4J_INVALID_ARGUMENT for any other name or a negative number.
  * @param rows_at_once the most rows that lie in scratch memory as fp16, 2 D bytes each, at a time; 0: as many as take 256 MiB
  */
