@@ -266,7 +266,7 @@ def in_turn(inputs, i):
 
 def torch_peers(inputs, codebook, device):
     codes_count = codebook.shape[0]
-    halves = [each.half() for each in inputs]
+    halves = clock.copies(inputs[0].half(), device)
     half_codebook = codebook.half()
     minus_h = -0.5 * (codebook ** 2).sum(1)
     half_minus_h = minus_h.half()
@@ -298,7 +298,7 @@ def torch_peers(inputs, codebook, device):
 def triton_peers(inputs, codebook, device):
     import triton_nearest
 
-    halves = [each.half() for each in inputs]
+    halves = clock.copies(inputs[0].half(), device)
     half_codebook = codebook.half()
     codes = torch.empty(inputs[0].shape[0], dtype=torch.int32, device=device)
     peers = {}
