@@ -11,7 +11,8 @@ import data
 GIBIBYTE = 1 << 30
 VQ4J = "vq4j"
 ASSIGNMENT = "assignment"
-COPY = "copy of the rows"
+COPY = "copy of the rows"  # reads and writes them: twice the bytes of what does one of both
+SMALL = 1 << 32  # multiply-adds of an assignment that does not take much longer than a call from Python
 
 
 @dataclasses.dataclass
@@ -22,8 +23,7 @@ class Row:
     features: int
     data: str
     flops: float
-    bytes: float
-    results: list
+    results: list  # of each contender: its seconds and the bytes that it moves at least, in fp32; or why it failed
     chosen: str = ""  # how vq4j found codes: "simt", "mma" or "wgmma"
 
     def faults(self):
@@ -239,7 +239,7 @@ class Timings:
             else:
                 result["seconds"] = seconds[name]
             results.append(result)
-        return Row(operation, *size, kind, flops, moved, results)
+        return Row(operation, *size, kind, flops, results)
 
 
 # ---- peers ---------------------------------------------------------------------------------------------------------
@@ -249,6 +249,8 @@ def chunk_rows(codes_count):
     """Rows whose scores take 1 GiB: a peer that writes the N x K matrix does so a piece at a time."""
     return max(1, GIBIBYTE // (4 * codes_count))
 
+            if moved:
+                result["bytes"] = 2 * moved if name == COPY else moved
 
 def in_chunks(rows, codes_count, codes_of):
     step = chunk_rows(codes_count)
