@@ -83,6 +83,34 @@ class Library:
         return call
 
 
+class Batches:
+    """Calls of which each is one batch. The host asks for what a batch has found when the next one has been submitted."""
+
+    def __init__(self, library):
+        self.library = library
+        self.submitted = 0
+
+    def run(self, work):
+        number = ctypes.c_int64()
+        self.library.begin_batch(ctypes.byref(number))
+        try:
+            work()
+        except BaseException:
+            self.library.drop_batch(number.value)  # left open, it would take in all that is called later
+            raise
+        self.library.submit_batch(number.value)
+        before, self.submitted = self.submitted, number.value
+        self._finish(before)
+
+    def finish_last(self):
+        before, self.submitted = self.submitted, 0
+        self._finish(before)
+
+    def _finish(self, number):
+        if number != 0:
+            self.library.finish_batch(number)
+
+
 def cpu(build):
     return Library(build / "libvq4j.so", "vq4j_cpu_")
 
