@@ -852,6 +852,16 @@ void the_device_of_memory_is_known(Implementation& on) {
     CHECK(device == 0);
     CHECK_OK(vq4j_cuda_device_of(&of_host, &device));
     CHECK(device == -1);
+    int32_t devices = 0;
+    CHECK_OK(vq4j_cuda_device_count(&devices));
+    for (int32_t each = 0; each < devices; ++each) {
+        CHECK_OK(vq4j_cuda_use_device(each));
+        void* const memory = on->allocate(40);
+        CHECK_OK(vq4j_cuda_leave_device());
+        CHECK_OK(vq4j_cuda_device_of(memory, &device));
+        CHECK(device == each);
+        on->release(memory);
+    }
 }
 
 }  // namespace

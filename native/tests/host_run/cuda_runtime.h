@@ -187,18 +187,19 @@ inline cudaError_t cudaGetLastError() {
     return cudaSuccess;
 }
 
+namespace host_run {
+// Two of the same kind, which know their own memory: for what tells devices apart.
+constexpr int devices = 2;
+inline thread_local int current_device = 0;  // of the thread
+}  // namespace host_run
+
 inline cudaError_t cudaGetDeviceCount(int* count) {
-    *count = 1;
+    *count = host_run::devices;
     return cudaSuccess;
 }
 
-namespace host_run {
-// Of the thread. There is a second device for what chooses one; nothing is counted or run there.
-inline thread_local int current_device = 0;
-}  // namespace host_run
-
 inline cudaError_t cudaSetDevice(int device) {
-    if (device < 0 || device > 1) {
+    if (device < 0 || device >= host_run::devices) {
         return cudaErrorInvalidDevice;
     }
     host_run::current_device = device;
@@ -218,7 +219,7 @@ enum cudaDeviceAttr {
 };
 
 inline cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-    if (device != 0) {
+    if (device < 0 || device >= host_run::devices) {
         return cudaErrorInvalidDevice;
     }
     *properties = cudaDeviceProp{"host run of the CUDA kernels", 9, 0, 1};
@@ -255,7 +256,7 @@ cudaError_t cudaMalloc(T** pointer, size_t bytes) {
         return cudaErrorMemoryAllocation;
     }
     host_run::poison(memory, bytes);
-    host_run::note_device_memory(memory, bytes);
+    host_run::note_device_memory(memory, bytes, host_run::current_device);
     *pointer = static_cast<T*>(memory);
     return cudaSuccess;
 }
@@ -277,7 +278,8 @@ inline cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
 }
 
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* memory) {
-    *attributes = {host_run::is_device_memory(memory) ? cudaMemoryTypeDevice : cudaMemoryTypeUnregistered, 0};
+    const int device = host_run::device_of_memory(memory);
+    *attributes = {device < 0 ? cudaMemoryTypeUnregistered : cudaMemoryTypeDevice, device};
     return cudaSuccess;
 }
 

@@ -389,7 +389,11 @@ namespace {
 std::mutex device_mutex;
 std::unordered_map<const void*, Kernel> kernels;
 std::unordered_map<const void*, size_t> shared_limits;
-std::map<uintptr_t, size_t> device_memory;  // bytes at their begin
+struct DeviceMemory {
+    size_t bytes;
+    int device;
+};
+std::map<uintptr_t, DeviceMemory> device_memory;  // at their begin
 
 std::atomic<bool> refuses_graphs{false};
 std::recursive_mutex later_mutex;  // held while the work runs, so that it stays in order
@@ -425,9 +429,9 @@ size_t shared_limit(const void* kernel) {
     return found != shared_limits.end() ? found->second : usual_shared_limit;
 }
 
-void note_device_memory(const void* memory, size_t bytes) {
+void note_device_memory(const void* memory, size_t bytes, int device) {
     const std::lock_guard<std::mutex> lock(device_mutex);
-    device_memory[reinterpret_cast<uintptr_t>(memory)] = bytes;
+    device_memory[reinterpret_cast<uintptr_t>(memory)] = {bytes, device};
 }
 
 void forget_device_memory(const void* memory) {
@@ -435,22 +439,22 @@ void forget_device_memory(const void* memory) {
     device_memory.erase(reinterpret_cast<uintptr_t>(memory));
 }
 
-bool is_device_memory(const void* address) {
+int device_of_memory(const void* address) {
     const std::lock_guard<std::mutex> lock(device_mutex);
     const auto at = reinterpret_cast<uintptr_t>(address);
     const auto after = device_memory.upper_bound(at);
     if (after == device_memory.begin()) {
-        return false;
+        return -1;
     }
-    const auto& [begin, bytes] = *std::prev(after);
-    return at < begin + bytes;
+    const auto& [begin, memory] = *std::prev(after);
+    return at < begin + memory.bytes ? memory.device : -1;
 }
 
 size_t device_memory_bytes() {
     const std::lock_guard<std::mutex> lock(device_mutex);
     size_t bytes = 0;
-    for (const auto& [begin, size] : device_memory) {
-        bytes += size;
+    for (const auto& [begin, memory] : device_memory) {
+        bytes += memory.bytes;
     }
     return bytes;
 }

@@ -65,10 +65,10 @@ const Kernel& kernel_at(const void* address);
 void set_shared_limit(const void* kernel, size_t bytes);
 size_t shared_limit(const void* kernel);
 
-// Memory of the device, by which addresses are told apart.
-void note_device_memory(const void* memory, size_t bytes);
+// Memory of the devices, by which addresses are told apart.
+void note_device_memory(const void* memory, size_t bytes, int device);
 void forget_device_memory(const void* memory);
-bool is_device_memory(const void* address);
+int device_of_memory(const void* address);  // -1: memory of the host
 size_t device_memory_bytes();  // of all that has not been given back
 
 // Work that waits until the host or another launch needs it, in its order.

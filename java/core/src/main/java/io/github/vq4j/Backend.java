@@ -135,6 +135,11 @@ public final class Backend {
         return kernels.onCuda() ? "cuda:" + kernels.device() : "cpu";
     }
 
+    /** How many CUDA devices there are that the kernels run on. */
+    static int cudaDevices() {
+        return Cuda.DEVICES;
+    }
+
     /** Instruction set and threads of the CPU, or the name of the device. */
     public String description() {
         return kernels.onCuda()

@@ -87,7 +87,8 @@ public final class Dlpack {
      * A view of another library's tensor. {@link Tensor#close}, or the garbage collector, calls its deleter.
      *
      * @param managed a {@code DLManagedTensor*} of row-major FLOAT32, FLOAT16, BFLOAT16 or INT32 elements in host or CUDA
-     *     memory; it belongs to the tensor, unless an exception is thrown
+     *     memory, with the number of its device, which layers of another device refuse; it belongs to the tensor, unless an
+     *     exception is thrown
      * @throws IllegalArgumentException if it is something else
      */
     public static Tensor importTensor(Pointer managed) {
@@ -151,7 +152,9 @@ public final class Dlpack {
                     case INT32 -> AddressPointer.ints(address, size);
                 };
         // Tied to the pointer, which a native call keeps alive while it runs.
-        return Tensor.owning(type, device, shape, memory, readOnly, CLEANER.register(memory, giveBack)::clean);
+        int cudaDevice = device == Device.CUDA ? lent.device().device_id() : Kernels.CPU;
+        return Tensor.owning(
+                type, device, cudaDevice, shape, memory, readOnly, CLEANER.register(memory, giveBack)::clean);
     }
 
     private static long[] shape(DLTensor lent) {

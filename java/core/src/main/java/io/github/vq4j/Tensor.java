@@ -25,6 +25,8 @@ import org.jspecify.annotations.Nullable;
  * {@link Dlpack}.
  */
 public final class Tensor implements AutoCloseable {
+    private static final int NOT_ASKED = -2;
+
     private final DataType type;
     private final Device device;
     private final long[] shape;
@@ -39,6 +41,10 @@ public final class Tensor implements AutoCloseable {
 
     private final boolean readOnly;
     private final Tensor owner;
+
+    /** The number of the CUDA device whose memory this is; negative for memory of the host, and until it is asked for. */
+    private int cudaDevice;
+
     private boolean closed;
     private int loans;
 
@@ -49,12 +55,13 @@ public final class Tensor implements AutoCloseable {
             Object storage,
             @Nullable Runnable release,
             @Nullable Tensor owner) {
-        this(type, device, shape, storage, release, null, null, owner != null && owner.readOnly, owner);
+        this(type, device, NOT_ASKED, shape, storage, release, null, null, owner != null && owner.readOnly, owner);
     }
 
     private Tensor(
             DataType type,
             Device device,
+            int cudaDevice,
             long[] shape,
             Object storage,
             @Nullable Runnable release,
@@ -64,6 +71,7 @@ public final class Tensor implements AutoCloseable {
             @Nullable Tensor owner) {
         this.type = type;
         this.device = Objects.requireNonNull(device, "device");
+        this.cudaDevice = cudaDevice;
         this.shape = shape.clone();
         this.size = sizeOf(shape);
         this.storage = storage;
@@ -144,7 +152,7 @@ public final class Tensor implements AutoCloseable {
     /** @param storage made once the native library is loaded, which knows a buffer's address */
     private static Tensor ofBuffer(DataType type, long[] shape, Supplier<Pointer> storage, boolean readOnly) {
         Backend.cpu();
-        return new Tensor(type, Device.HOST, shape, storage.get(), null, null, null, readOnly, null);
+        return new Tensor(type, Device.HOST, NOT_ASKED, shape, storage.get(), null, null, null, readOnly, null);
     }
 
     /**
@@ -182,23 +190,26 @@ public final class Tensor implements AutoCloseable {
 
     /** @param storage a copy, since the caller may move the position of the source */
     private static Tensor ofPointer(DataType type, long[] shape, Pointer storage, Pointer source) {
-        return new Tensor(type, Device.HOST, shape, storage, null, null, source, false, null);
+        return new Tensor(type, Device.HOST, NOT_ASKED, shape, storage, null, null, source, false, null);
     }
 
-    /** A view of floats at an address, in place. The caller keeps the memory alive. */
+    /**
+     * A view of floats at an address, in place. The caller keeps the memory alive. A layer on one CUDA device refuses memory of
+     * another; managed memory is of the device on which it was allocated.
+     */
     public static Tensor ofAddress(long address, Device device, long... shape) {
         long size = checkAddress(address, shape);
         return new Tensor(DataType.FLOAT32, device, shape, AddressPointer.floats(address, size), null, null);
     }
 
-    /** A view of codes at an address, in place. The caller keeps the memory alive. */
+    /** A view of codes at an address, in place, as {@link #ofAddress}. */
     public static Tensor codesAtAddress(long address, Device device, long... shape) {
         long size = checkAddress(address, shape);
         return new Tensor(DataType.INT32, device, shape, AddressPointer.ints(address, size), null, null);
     }
 
     /**
-     * A view of 16-bit numbers at an address, in place. The caller keeps the memory alive.
+     * A view of 16-bit numbers at an address, in place, as {@link #ofAddress}.
      *
      * @param type FLOAT16 or BFLOAT16
      */
@@ -228,17 +239,25 @@ public final class Tensor implements AutoCloseable {
                     case INT32 -> Memory.ints(kernels, size);
                 };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
-        return new Tensor(type, device, shape, memory.pointer(), memory::close, memory, null, false, null);
+        return new Tensor(
+                type, device, kernels.device(), shape, memory.pointer(), memory::close, memory, null, false, null);
     }
 
     /**
      * A view of memory that {@link #close} gives back.
      *
+     * @param cudaDevice the number of its CUDA device; negative for memory of the host
      * @param release may be called more than once, and does nothing then
      */
     static Tensor owning(
-            DataType type, Device device, long[] shape, Pointer memory, boolean readOnly, Runnable release) {
-        return new Tensor(type, device, shape, memory, release, null, null, readOnly, null);
+            DataType type,
+            Device device,
+            int cudaDevice,
+            long[] shape,
+            Pointer memory,
+            boolean readOnly,
+            Runnable release) {
+        return new Tensor(type, device, cudaDevice, shape, memory, release, null, null, readOnly, null);
     }
 
     /** The sizes of the axes, in a new array. */
@@ -506,9 +525,24 @@ public final class Tensor implements AutoCloseable {
         if (device == Device.CUDA && !kernels.onCuda()) {
             throw new IllegalArgumentException("need " + name + " on HOST for the CPU's kernels, got " + this);
         }
+        // Where there is one device, nothing is asked.
+        if (device == Device.CUDA && Backend.cudaDevices() > 1) {
+            int found = owner.cudaDevice();
+            if (found >= 0 && found != kernels.device()) {
+                throw new IllegalArgumentException("need " + name + " on cuda:" + kernels.device()
+                        + ", where it is to be used, got " + this + " on cuda:" + found);
+            }
+        }
         if (owner.memory != null && !owner.memory.kernels().haveStreamOf(kernels)) {
             useElsewhere();
         }
+    }
+
+    private int cudaDevice() {
+        if (cudaDevice == NOT_ASKED) {
+            cudaDevice = size == 0 ? Kernels.CPU : Kernels.cudaDeviceOf((Pointer) storage);
+        }
+        return cudaDevice;
     }
 
     /** The memory may be in use beyond the stream of its kernels. */

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.github.vq4j.internal.Kernels;
+import io.github.vq4j.internal.Memory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -171,6 +173,28 @@ class BadInputTest {
         try (FloatPointer ofHost = new FloatPointer(8)) {
             Tensor called = Tensor.ofAddress(ofHost.address(), Device.CUDA, 2, 4);
             refused(called::toFloatArray, "memory of a CUDA device", "host");
+        }
+    }
+
+    @Test
+    void memoryOfAnotherDevice() {
+        assumeTrue(Backend.whyNoCuda().isEmpty(), () -> Backend.whyNoCuda().orElse(""));
+        assumeTrue(Backend.cudaDevices() > 1, "one CUDA device");
+        Kernels other = Backend.cuda(1).kernels();
+        try (Memory<FloatPointer> memory = Memory.floats(other, 8);
+                Tensor allocated = Tensor.allocate(other, DataType.FLOAT32, 2, 4);
+                Tensor lent = Tensor.ofAddress(4096, Device.CUDA, 2, 4);
+                Tensor imported = Dlpack.importTensor(Dlpack.exportTensor(lent, 1));
+                VectorQuant layer = cpu(4, 10).backend(Backend.cuda(0)).build();
+                VectorQuant there = cpu(4, 10).backend(Backend.cuda(1)).build()) {
+            other.clear(memory.pointer(), 8L * Float.BYTES);
+            Tensor view = Tensor.ofAddress(memory.pointer().address(), Device.CUDA, 4, 2);
+            for (Tensor each : List.of(allocated, imported, view.reshape(2, 4))) {
+                refused(() -> layer.forward(each), "need z on cuda:0", "[2, 4] on CUDA on cuda:1");
+                refused(() -> layer.forward(floats(2, 4), each), "need output on cuda:0", "on cuda:1");
+            }
+            there.forward(view.reshape(2, 4), allocated);
+            assertEquals(8, allocated.toFloatArray().length);
         }
     }
 

@@ -157,7 +157,7 @@ class DlpackTest {
         for (boolean closedFirst : new boolean[] {true, false}) {
             released.set(0);
             Tensor tensor = Tensor.owning(
-                    DataType.FLOAT32, Device.HOST, new long[] {2}, values, false, released::incrementAndGet);
+                    DataType.FLOAT32, Device.HOST, -1, new long[] {2}, values, false, released::incrementAndGet);
             Pointer first = Dlpack.exportTensor(tensor);
             Pointer second = Dlpack.exportTensor(tensor.reshape(2, 1));
             delete(first);

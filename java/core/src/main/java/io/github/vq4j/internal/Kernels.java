@@ -21,7 +21,9 @@ import org.jspecify.annotations.Nullable;
  * machine without it.
  */
 public final class Kernels {
-    private static final int CPU = -1;
+    /** In the place of a CUDA device's number. */
+    public static final int CPU = -1;
+
     private static final Pattern BAD_ROW = Pattern.compile("(.+) has a NaN or an infinity, first in row (\\d+).*");
     private static final Kernels ON_CPU = new Kernels(CPU, null);
 
@@ -99,17 +101,22 @@ public final class Kernels {
      * @throws IllegalArgumentException if it is memory of the host
      */
     public static Kernels cudaOf(Pointer memory) {
+        int device = cudaDeviceOf(memory);
+        if (device == CPU) {
+            throw new IllegalArgumentException(
+                    "need memory of a CUDA device, got memory of the host at 0x" + Long.toHexString(memory.address()));
+        }
+        Kernels kernels = cuda(device);
+        kernels.stream();
+        kernels.check(CudaKernels.synchronizeDevice());
+        return kernels;
+    }
+
+    /** The number of the CUDA device whose memory this is; {@link #CPU}: memory of the host. CUDA works. */
+    public static int cudaDeviceOf(Pointer memory) {
         try (Memory<IntPointer> device = Memory.ints(ON_CPU, 1)) {
-            Kernels kernels = cuda(0);
-            kernels.check(CudaKernels.deviceOf(memory, device.pointer()));
-            if (device.pointer().get() < 0) {
-                throw new IllegalArgumentException("need memory of a CUDA device, got memory of the host at 0x"
-                        + Long.toHexString(memory.address()));
-            }
-            kernels = cuda(device.pointer().get());
-            kernels.stream();
-            kernels.check(CudaKernels.synchronizeDevice());
-            return kernels;
+            cuda(0).check(CudaKernels.deviceOf(memory, device.pointer()));
+            return device.pointer().get();
         }
     }
 

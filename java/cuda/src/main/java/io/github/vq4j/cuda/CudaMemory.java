@@ -18,7 +18,7 @@ public final class CudaMemory {
     private CudaMemory() {}
 
     /**
-     * A view of memory of a device.
+     * A view of memory of a device. Layers of another device refuse it.
      *
      * @param memory pointer to row-major elements; its position counts
      * @param type of the elements

@@ -385,9 +385,14 @@ public abstract sealed class QuantizerModule extends Module permits VectorQuantM
             throw new IllegalArgumentException("need " + name + " of layout Strided, got " + layout);
         }
         String device = tensor.device().str().getString();
-        if (!device.startsWith(backend().device() == io.github.vq4j.Device.CUDA ? "cuda" : "cpu")) {
+        if (!isOn(device, backend().name())) {
             throw new IllegalArgumentException(
                     "need " + name + " on the device of " + layerName() + ", got one on " + device);
         }
+    }
+
+    /** Whether libtorch's name of a device is that of a backend: cuda has a number in both, the CPU may have one. */
+    static boolean isOn(String device, String backend) {
+        return device.equals(backend) || backend.equals("cpu") && device.startsWith("cpu");
     }
 }

@@ -1,6 +1,7 @@
 package io.github.vq4j.torch;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -55,6 +56,17 @@ class BadInputTest {
         refused(
                 () -> module.forward(meta),
                 "z on the device of VectorQuant of 9 codes x 4 features on cpu, got one on meta");
+    }
+
+    @Test
+    void devicesAreToldApartByTheirNumbers() {
+        assertTrue(QuantizerModule.isOn("cuda:1", "cuda:1"));
+        assertFalse(QuantizerModule.isOn("cuda:1", "cuda:0"));
+        assertFalse(QuantizerModule.isOn("cuda:10", "cuda:1"));
+        assertFalse(QuantizerModule.isOn("cpu", "cuda:0"));
+        assertFalse(QuantizerModule.isOn("cuda:0", "cpu"));
+        assertTrue(QuantizerModule.isOn("cpu", "cpu"));
+        assertTrue(QuantizerModule.isOn("cpu:0", "cpu"));
     }
 
     @Test
