@@ -21,6 +21,9 @@ import org.slf4j.LoggerFactory;
  * the JVM has processors, which in a container are its share of the machine's.
  */
 public final class Backend {
+    /** cudaStreamPerThread: one handle for as many streams as there are threads. */
+    private static final long STREAM_PER_THREAD = 2;
+
     /** System property that decides what {@link #best} gives. */
     public static final String BACKEND_PROPERTY = "vq4j.backend";
 
@@ -100,11 +103,18 @@ public final class Backend {
      * device.
      *
      * @param stream address of a cudaStream_t, which has to stay as long as layers use it and until {@link #forgetStream}; 0 for
-     *     the default stream
+     *     the default stream. Not cudaStreamPerThread: that is another stream in each thread, and a layer's memory is also
+     *     given back by other threads than the one that computes
      * @throws IllegalStateException on the CPU, which has no streams
+     * @throws IllegalArgumentException for cudaStreamPerThread
      */
     public Backend onStream(long stream) {
         checkHasStreams();
+        if (stream == STREAM_PER_THREAD) {
+            throw new IllegalArgumentException(
+                    "need a stream that is the same one in all threads, got cudaStreamPerThread"
+                            + " (0x2); make one with cudaStreamCreate, or use 0, the default stream of the device");
+        }
         return new Backend(Kernels.cuda(kernels.device(), stream));
     }
 
@@ -125,6 +135,11 @@ public final class Backend {
         }
     }
 
+    /** How many CUDA devices there are that the kernels run on. */
+    static int cudaDevices() {
+        return Cuda.DEVICES;
+    }
+
     /** Why CUDA does not work here, and the remedy; empty when it does. Found out once. */
     public static Optional<String> whyNoCuda() {
         return Cuda.WHY_NOT;
@@ -133,11 +148,6 @@ public final class Backend {
     /** "cpu", or "cuda:0" with the number of the device. */
     public String name() {
         return kernels.onCuda() ? "cuda:" + kernels.device() : "cpu";
-    }
-
-    /** How many CUDA devices there are that the kernels run on. */
-    static int cudaDevices() {
-        return Cuda.DEVICES;
     }
 
     /** Instruction set and threads of the CPU, or the name of the device. */

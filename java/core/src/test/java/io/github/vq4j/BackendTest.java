@@ -135,6 +135,16 @@ class BackendTest {
     }
 
     @Test
+    @EnabledIfSystemProperty(named = "vq4j.test.hostRun", matches = ".+")
+    void aStreamThatIsAnotherOneInEachThreadIsRefused() {
+        Backend cuda = Backend.cuda(0);
+        String message = assertThrows(IllegalArgumentException.class, () -> cuda.onStream(2))
+                .getMessage();
+        assertTrue(message.contains("cudaStreamPerThread") && message.contains("cudaStreamCreate"), message);
+        assertEquals(cuda, cuda.onStream(0));
+    }
+
+    @Test
     void withoutALibraryTheReasonNamesOnlyWhatExists() {
         assertEquals(
                 "the native library of vq4j for linux-x86_64 is not on the class path;"

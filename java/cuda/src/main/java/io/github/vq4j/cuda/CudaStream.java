@@ -54,6 +54,8 @@ public final class CudaStream implements AutoCloseable {
      * @param device that the stream belongs to
      * @param handle of the stream; with address 0, the device's default stream
      * @throws IllegalStateException if CUDA does not work; the message says why
+     * @throws IllegalArgumentException if there is no such device, or for cudaStreamPerThread, as
+     *     {@link Backend#onStream} says
      */
     public static CudaStream of(int device, CUstream_st handle) {
         return new CudaStream(Backend.cuda(device), device, handle, false);
