@@ -26,7 +26,7 @@ final class CudaRuntime {
         }
     }
 
-    /** Throws what a call of the runtime says. */
+    /** Throws what a call of the runtime says, and does not leave it for the thread's next user of CUDA to find. */
     static void check(String name, IntSupplier call) {
         int status;
         try {
@@ -39,6 +39,7 @@ final class CudaRuntime {
                     missing);
         }
         if (status != cudart.cudaSuccess) {
+            cudart.cudaGetLastError();
             throw new IllegalStateException(
                     name + ": " + cudart.cudaGetErrorString(status).getString());
         }
