@@ -1,8 +1,8 @@
 package io.github.vq4j.cli;
 
 import io.github.vq4j.Histogram;
-import io.github.vq4j.Quantized;
 import io.github.vq4j.Quantizer;
+import io.github.vq4j.Tensor;
 import io.github.vq4j.cli.vectors.VectorReader;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * How well codebooks do on a file of vectors.
  *
- * @param error mean squared error of an element
+ * @param error mean squared difference of an element from that of the decoded vector
  * @param usage how often each code occurs, one codebook after the other
  * @param codebooks how many there are
  * @param bitsOfRow the bits that the codes of a row take
@@ -29,10 +29,11 @@ record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, dou
             long[] codes = new long[1];
             Progress.of("measuring", reader.rows(), bar -> {
                 Batches.forEach(reader, Batches.rows(reader.features()), bar, rows -> {
-                    try (Quantized q = layer.forward(rows)) {
-                        sum[0] += q.loss() * rows.size();
-                        codes[0] += q.codes().size();
-                        for (int code : q.codes().toIntArray()) {
+                    try (Tensor found = layer.encode(rows);
+                            Tensor decoded = layer.decode(found)) {
+                        sum[0] += squaredDistance(rows.toFloatArray(), decoded.toFloatArray());
+                        codes[0] += found.size();
+                        for (int code : found.toIntArray()) {
                             usage[code]++;
                         }
                     }
@@ -44,6 +45,15 @@ record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, dou
             return new Measurement(
                     error, usage, layer.codebookCount(), bits, (double) reader.features() * Float.SIZE / bits);
         }
+    }
+
+    private static double squaredDistance(float[] rows, float[] decoded) {
+        double sum = 0;
+        for (int i = 0; i < rows.length; i++) {
+            double difference = (double) rows[i] - decoded[i];
+            sum += difference * difference;
+        }
+        return sum;
     }
 
     /** How often each code of a codebook occurs. */

@@ -11,10 +11,12 @@ import io.github.vq4j.CodebookHealth;
 import io.github.vq4j.CodebookReport;
 import io.github.vq4j.FrozenQuantizer;
 import io.github.vq4j.GroupVectorQuant;
+import io.github.vq4j.Norm;
 import io.github.vq4j.Quantizer;
 import io.github.vq4j.QuantizerBuilder;
 import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.Tensor;
+import io.github.vq4j.VectorQuant;
 import io.github.vq4j.cli.vectors.VectorReader;
 import io.github.vq4j.cli.vectors.VectorWriter;
 import java.io.IOException;
@@ -81,6 +83,35 @@ class MainTest extends CommandTest {
         JsonNode measured = json("inspect c.safetensors --data v.npy");
         assertEquals(bits, measured.get("bits of a row").asInt());
         assertEquals(32.0 * FEATURES / bits, measured.get("compression").asDouble());
+    }
+
+    /** The loss of a layer is another number: of a lookup in fewer dimensions, or of all stages. */
+    @ParameterizedTest
+    @MethodSource("layersWhoseLossIsNotTheError")
+    void theErrorIsThatOfDecodedVectors(QuantizerBuilder<?> builder) throws IOException {
+        float[] values = clusters(2);
+        write("v.npy", values);
+        double expected = 0;
+        try (Quantizer layer = builder.build();
+                Tensor codes = layer.encode(Tensor.of(values, ROWS, FEATURES));
+                Tensor decoded = layer.decode(codes)) {
+            Checkpoint.save(folder.resolve("c.safetensors"), layer);
+            float[] restored = decoded.toFloatArray();
+            for (int i = 0; i < values.length; i++) {
+                expected += Math.pow((double) values[i] - restored[i], 2) / values.length;
+            }
+        }
+        double told = json("inspect c.safetensors --data v.npy")
+                .get("mean squared error")
+                .asDouble();
+        assertEquals(expected, told, 1e-9 * expected);
+    }
+
+    static Stream<QuantizerBuilder<?>> layersWhoseLossIsNotTheError() {
+        return Stream.of(
+                VectorQuant.builder(FEATURES, 16).dim(-1).lookupSize(2),
+                ResidualVectorQuant.builder(FEATURES, 48, 3).dim(-1).stageLosses(true),
+                VectorQuant.builder(FEATURES, 16).dim(-1).norm(Norm.UNIT));
     }
 
     @Test
