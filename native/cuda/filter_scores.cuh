@@ -7,6 +7,7 @@
 #ifndef VQ4J_CUDA_FILTER_SCORES_CUH
 #define VQ4J_CUDA_FILTER_SCORES_CUH
 
+#include "cuda/chunks.cuh"
 #include "cuda/half_tiles.cuh"
 #include "cuda/tensor_assign.cuh"
 #include "cuda/tensor_core.cuh"
@@ -85,13 +86,25 @@ __device__ __forceinline__ float quad_max(float value) {
     return fmaxf(value, __shfl_xor_sync(all_lanes, value, 2));
 }
 
+// Few lanes of a block are here, and no other block may be on the multiprocessor: what is loaded ahead is all that hides
+// how long a load takes.
 __device__ inline float canonical_score(const FilterInput& in, int64_t n, int64_t k) {
+    struct Elements {
+        float z;
+        float centre;
+        float code;
+    };
     const int64_t offset = in.layout.offset(n);
     float score = in.packed.negative_h[k];
-    for (int64_t d = 0; d < in.layout.features; ++d) {
-        const float centred = in.numbers[offset + d * in.layout.stride()] - in.packed.centre[d];
-        score = fused_multiply_add(centred, in.packed.element(k, d, in.layout.features), score);
-    }
+    in.numbers.with_type([&](auto numbers) {
+        load_ahead(
+            0, in.layout.features,
+            [&](int64_t d) -> Elements {
+                return {numbers[offset + d * in.layout.stride()], in.packed.centre[d],
+                    in.packed.element(k, d, in.layout.features)};
+            },
+            [&](Elements each, int64_t) { score = fused_multiply_add(each.z - each.centre, each.code, score); });
+    });
     return score;
 }
 

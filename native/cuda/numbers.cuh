@@ -50,17 +50,17 @@ struct AnyNumbers {
     AnyNumbers(Halves<Float16> numbers) : values(numbers.values), widened(numbers.widened), type(VQ4J_FLOAT16) {}
     AnyNumbers(Halves<Bfloat16> numbers) : values(numbers.values), widened(numbers.widened), type(VQ4J_BFLOAT16) {}
 
-    __device__ float operator[](int64_t at) const {
+    // body(numbers) of the type: one branch for all of a loop, whose loads have none between them.
+    template <typename Body>
+    __device__ __forceinline__ auto with_type(Body body) const {
         if (type == float32) {
-            return static_cast<const float*>(values)[at];
+            return body(Floats{static_cast<const float*>(values)});
         }
-        const uint16_t half = static_cast<const uint16_t*>(values)[at];
-        return type == VQ4J_FLOAT16 ? float_of_float16(half) : float_of_bfloat16(half);
-    }
-    __device__ void keep(int64_t at, float value) const {
-        if (widened != nullptr) {
-            widened[at] = value;
+        const auto* const halves = static_cast<const uint16_t*>(values);
+        if (type == VQ4J_FLOAT16) {
+            return body(Halves<Float16>{halves, widened});
         }
+        return body(Halves<Bfloat16>{halves, widened});
     }
 };
 
