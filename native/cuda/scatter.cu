@@ -130,12 +130,14 @@ __global__ void __launch_bounds__(block_threads, 3) sum_kernel(Add add, Chunks c
             out[k * features + d] = sum;
         } else {
             partial[chunk * features + d] = sum;
-            __threadfence();
         }
     }
+    // Lane 0 releases what all of its group have written, and acquires for them what other groups have: a fence on both
+    // sides of its addition, between barriers of the warp.
     __syncwarp(whole_warp);
     unsigned finished_before = 0;
     if (has_sum && lane == 0 && chunks_of_code > 1) {
+        __threadfence();
         finished_before = atomicAdd(finished + k * chunks.strips + strip, 1u);
         __threadfence();
     }
