@@ -23,6 +23,11 @@ void the_largest_magnitude_is_found_whatever_its_sign(Implementation& on) {
     CHECK_OK(on->largest_magnitude(zeros, 3, 1, 2, largest));
     CHECK(largest.read()[0] == 0.0f);
     CHECK_FAILS(on->largest_magnitude(bad, 2, 1, 2, largest), VQ4J_NOT_FINITE, "row 1");
+    const Shape channels_first{30, 300, 5};
+    Floats late(channels_first.size());
+    late[channels_first.at(8765, 3)] = -infinity;
+    const Array<float> bad_late(on, late);
+    CHECK_FAILS(on->largest_magnitude(bad_late, 30, 300, 5, largest), VQ4J_NOT_FINITE, "row 8765");
 }
 
 void fixed_point_sums_are_exact(Implementation& on) {
@@ -79,6 +84,37 @@ void parts_of_the_rows_add_up_to_the_whole(Implementation& on) {
         }
         CHECK(total == whole);
     }
+}
+
+void rows_without_codes_are_those_of_one_code(Implementation& on) {
+    for (const Shape shape : {Shape{1, 1, 1}, Shape{3, 301, 6}, Shape{700, 1, 3}}) {
+        const Array<float> z(on, random_floats(shape.size(), 7, 3.0f, 2.0f)), shift(on, random_floats(shape.features, 8));
+        const Array<int32_t> zeros(on, std::vector<int32_t>(static_cast<size_t>(shape.rows())));
+        const Array<int64_t> sums(on, shape.features), of_one_code(on, shape.features);
+        for (const int32_t power : {1, 2}) {
+            CHECK_OK(on->fixed_point_scatter(z, shape.outer, shape.inner, shape.features, nullptr, 1, shift, power, 30, sums));
+            CHECK_OK(on->fixed_point_scatter(z, shape.outer, shape.inner, shape.features, zeros, 1, shift, power, 30,
+                of_one_code));
+            CHECK(sums.read() == of_one_code.read());
+        }
+    }
+}
+
+void of_rows_with_equal_tickets_the_first_is_drawn(Implementation& on) {
+    const int64_t rows_count = 1200, period = 400, features = 2, codes_count = 6;
+    const Floats some = random_floats(period * features, 10);
+    Floats rows;
+    for (int64_t n = 0; n < rows_count; n += period) {
+        rows.insert(rows.end(), some.begin(), some.end());
+    }
+    const Array<float> z(on, rows);
+    const Array<int32_t> mask(on, std::vector<int32_t>(codes_count, 1));
+    const Array<int64_t> tickets(on, codes_count), chosen(on, codes_count), tickets_of_some(on, codes_count),
+        chosen_of_some(on, codes_count);
+    CHECK_OK(on->draw_rows(z, rows_count, 1, features, mask, codes_count, 9, 1, tickets, chosen));
+    CHECK_OK(on->draw_rows(z, period, 1, features, mask, codes_count, 9, 1, tickets_of_some, chosen_of_some));
+    CHECK(tickets.read() == tickets_of_some.read());
+    CHECK(chosen.read() == chosen_of_some.read());
 }
 
 void candidates_depend_on_the_rows_bits_alone(Implementation& on) {
@@ -143,6 +179,8 @@ const std::vector<Test> tests = {
     TEST(the_largest_magnitude_is_found_whatever_its_sign),
     TEST(fixed_point_sums_are_exact),
     TEST(parts_of_the_rows_add_up_to_the_whole),
+    TEST(rows_without_codes_are_those_of_one_code),
+    TEST(of_rows_with_equal_tickets_the_first_is_drawn),
     TEST(candidates_depend_on_the_rows_bits_alone),
     TEST(tickets_are_those_by_which_rows_are_drawn),
     TEST(bad_arguments_of_sums_are_named),
