@@ -79,6 +79,15 @@ __global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout
     const int across = t % threads_across;
     const int down = t / threads_across;
     const int64_t features = layout.features;
+    // What a thread brings of a tile of rows. Threads run along memory: along the features of a row-major tensor, else along
+    // the rows.
+    constexpr int loads = tile_rows * tile_features / threads;
+    const auto row_of = [&](int i) {
+        return layout.inner == 1 ? t / tile_features + i * (threads / tile_features) : t % tile_rows;
+    };
+    const auto feature_of = [&](int i) {
+        return layout.inner == 1 ? t % tile_features : t / tile_rows + i * (threads / tile_rows);
+    };
     const int64_t count = chosen.size();
     const int64_t begin_code = blockIdx.x % parts.parts * parts.panels * tile_codes;
     const int64_t part_end = begin_code + parts.panels * tile_codes;
@@ -110,23 +119,25 @@ __global__ void __launch_bounds__(threads, 2) assign_kernel(Numbers rows, Layout
             }
 
             for (int64_t first_feature = 0; first_feature < features; first_feature += tile_features) {
+                // Beyond the last feature or row the first one is loaded for nothing: without branches all loads of a
+                // thread stand together, before a value is checked or kept.
+                float values[loads];
+                float centres[loads];
+                for (int i = 0; i < loads; ++i) {
+                    const int64_t d = first_feature + feature_of(i) < features ? first_feature + feature_of(i) : 0;
+                    values[i] = rows[row_offsets[row_of(i)] + d * layout.stride()];
+                    centres[i] = packed.centre[d];
+                }
                 // Features beyond the last, and rows beyond the last, are zeros: they leave every score as it is.
-                for (int e = t; e < tile_rows * tile_features; e += threads) {
-                    // Threads run along memory: along the features of a row-major tensor, else along the rows.
-                    const int r = layout.inner == 1 ? e / tile_features : e % tile_rows;
-                    const int f = layout.inner == 1 ? e % tile_features : e / tile_rows;
-                    const int64_t d = first_feature + f;
-                    float centred = 0.0f;
-                    if (row_numbers[r] >= 0 && d < features) {
-                        const int64_t at = row_offsets[r] + d * layout.stride();
-                        const float value = rows[at];
-                        if (first_code == 0) {
-                            bad.note_unless_finite(value, row_numbers[r]);
-                            rows.keep(at, value);
-                        }
-                        centred = value - packed.centre[d];
+                for (int i = 0; i < loads; ++i) {
+                    const int r = row_of(i);
+                    const int64_t d = first_feature + feature_of(i);
+                    const bool is_element = row_numbers[r] >= 0 && d < features;
+                    if (is_element && first_code == 0) {
+                        bad.note_unless_finite(values[i], row_numbers[r]);
+                        rows.keep(row_offsets[r] + d * layout.stride(), values[i]);
                     }
-                    z_tile[f][r] = centred;
+                    z_tile[feature_of(i)][r] = is_element ? values[i] - centres[i] : 0.0f;
                 }
                 for (int e = t; e < tile_codes * tile_features; e += threads) {
                     const int f = e / tile_codes;
