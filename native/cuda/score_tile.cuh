@@ -20,6 +20,7 @@ struct ScoreTile {
 
     float z[features][rows + 1];
     float c[features][codes];
+    int64_t offsets[rows];  // of the rows in memory; negative beyond the last row
 
     // Where the calling thread's codes and rows begin in the tile.
     static __device__ int across() { return static_cast<int>(threadIdx.x) % threads_across * part; }
@@ -32,32 +33,46 @@ struct ScoreTile {
         const int t = static_cast<int>(threadIdx.x);
         const float* const panel =
             packed.codes + first_code / panel_codes * panel_codes * layout.features + first_code % panel_codes;
+        // Threads run along memory: along the features of a row-major tensor, else along the rows.
+        constexpr int loads = rows * features / threads;
+        const auto row_of = [&](int i) {
+            return layout.inner == 1 ? t / features + i * (threads / features) : t % rows;
+        };
+        const auto feature_of = [&](int i) {
+            return layout.inner == 1 ? t % features : t / rows + i * (threads / rows);
+        };
+        if (t < rows) {
+            offsets[t] = first_row + t < layout.rows() ? layout.offset(first_row + t) : -1;
+        }
         for (int j = 0; j < part; ++j) {
             for (int i = 0; i < part; ++i) {
                 score[i][j] = packed.negative_h[first_code + across() + j];
             }
         }
+        __syncthreads();
         for (int64_t first_feature = 0; first_feature < layout.features; first_feature += features) {
             // Rows beyond the last are zeros.
             const int64_t left = layout.features - first_feature;
             const int in_use = left < features ? static_cast<int>(left) : features;
-            for (int e = t; e < rows * features; e += threads) {
-                // Threads run along memory: along the features of a row-major tensor, else along the rows.
-                const int r = layout.inner == 1 ? e / features : e % rows;
-                const int f = layout.inner == 1 ? e % features : e / rows;
-                const int64_t n = first_row + r;
-                const int64_t d = first_feature + f;
-                float centred = 0.0f;
-                if (n < layout.rows() && d < layout.features) {
-                    const int64_t at = layout.offset(n) + d * layout.stride();
-                    const float value = data[at];
-                    if (first_code == 0) {
-                        bad.note_unless_finite(value, n);
-                        data.keep(at, value);
-                    }
-                    centred = value - packed.centre[d];
+            // Beyond the last feature or row the first one is loaded for nothing: without branches all loads of a thread
+            // stand together, before a value is checked or kept.
+            float values[loads];
+            float centres[loads];
+            for (int i = 0; i < loads; ++i) {
+                const int64_t d = feature_of(i) < left ? first_feature + feature_of(i) : 0;
+                const int64_t offset = offsets[row_of(i)];
+                values[i] = data[(offset < 0 ? 0 : offset) + d * layout.stride()];
+                centres[i] = packed.centre[d];
+            }
+            for (int i = 0; i < loads; ++i) {
+                const int r = row_of(i);
+                const int f = feature_of(i);
+                const bool is_element = offsets[r] >= 0 && f < left;
+                if (is_element && first_code == 0) {
+                    bad.note_unless_finite(values[i], first_row + r);
+                    data.keep(offsets[r] + (first_feature + f) * layout.stride(), values[i]);
                 }
-                z[f][r] = centred;
+                z[f][r] = is_element ? values[i] - centres[i] : 0.0f;
             }
             for (int e = t; e < codes * features; e += threads) {
                 const int f = e / codes;
