@@ -1,11 +1,13 @@
 // Linear maps of rows, and the gradient of their weights.
 //
-// The map: the weights packed as if they were codes, with centre 0 and the bias in the place of -h, whose scores by the
-// tiles of score_tile.cuh are the outputs; a block takes 64 rows and 64 outputs. The gradient: a block takes a chunk of 256
-// rows, 64 outputs and 64 features; 256 threads hold 4 x 4 sums each and walk through the rows in steps of 16 held in shared
-// memory; the chunks' sums are then added in fp64, a thread an element. Both bound by arithmetic where the sizes are large.
+// The map: the weights packed, a thread an element, as if they were codes, with centre 0 and the bias in the place of -h,
+// whose scores by the tiles of score_tile.cuh are the outputs; a block takes 64 rows and 64 outputs. The gradient: a block
+// takes a chunk of 256 rows, 64 outputs and 64 features; 256 threads hold 4 x 4 sums each and walk through the rows in steps
+// of 16 held in shared memory; the chunks' sums are then added in fp64, a thread an element. Both bound by arithmetic where
+// the sizes are large.
 #include "core/arguments.hpp"
 #include "core/linear.hpp"
+#include "cuda/chunks.cuh"
 #include "cuda/score_tile.cuh"
 #include "vq4j/cuda.h"
 
@@ -19,16 +21,20 @@ struct PackWeight {
     PackedCodebook<float> packed;
     BadRows bad;
 
-    __device__ void operator()(int64_t o) const {
-        for (int64_t d = 0; d < size.features; ++d) {
-            float value = 0.0f;
-            if (o < size.out_features) {
-                value = weight[transposed ? d * size.out_features + o : o * size.features + d];
-                bad.note_unless_finite(value, transposed ? d : o);
-            }
-            packed.element(o, d, size.features) = value;
+    // Element i of the panels, as they lie in memory: outputs are fast.
+    __device__ void operator()(int64_t i) const {
+        const int64_t line = i / panel_codes;  // panel * D + feature
+        const int64_t o = line / size.features * panel_codes + i % panel_codes;
+        const int64_t d = line % size.features;
+        float value = 0.0f;
+        if (o < size.out_features) {
+            value = weight[transposed ? d * size.out_features + o : o * size.features + d];
+            bad.note_unless_finite(value, transposed ? d : o);
         }
-        packed.negative_h[o] = bias != nullptr && o < size.out_features ? bias[o] : 0.0f;
+        packed.codes[i] = value;
+        if (d == 0) {
+            packed.negative_h[o] = bias != nullptr && o < size.out_features ? bias[o] : 0.0f;
+        }
     }
 };
 
@@ -130,9 +136,9 @@ struct SumBias {
         const int64_t begin = (first_chunk + chunk) * chunk_rows;
         const int64_t end = begin + chunk_rows < layout.rows() ? begin + chunk_rows : layout.rows();
         float sum = 0.0f;
-        for (int64_t n = begin; n < end; ++n) {
-            sum = sum + grad[layout.offset(n) + o * layout.stride()];
-        }
+        load_ahead(
+            begin, end, [&](int64_t n) { return grad[layout.offset(n) + o * layout.stride()]; },
+            [&](float value, int64_t) { sum = sum + value; });
         partial[chunk * size.gradients() + size.weights() + o] = sum;
     }
 };
@@ -145,9 +151,9 @@ struct AddChunks {
 
     __device__ void operator()(int64_t e) const {
         double total = totals[e];
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-            total = total + static_cast<double>(partial[chunk * count + e]);
-        }
+        load_ahead(
+            0, chunks, [&](int64_t chunk) { return partial[chunk * count + e]; },
+            [&](float value, int64_t) { total = total + static_cast<double>(value); });
         totals[e] = total;
     }
 };
@@ -171,7 +177,7 @@ void map(Numbers rows, int64_t outer, int64_t inner, int64_t features, const flo
     const DeviceFirstBad bad_weights(stream);
     const DeviceFirstBad bad(stream);
     fill(packed.centre, 0, features * static_cast<int64_t>(sizeof(float)), stream);
-    for_each(panels_of(out_features) * panel_codes, stream,
+    for_each(panels_of(out_features) * panel_codes * features, stream,
         PackWeight{weight, bias, {features, out_features}, transposed, packed, bad_weights.rows()});
     const unsigned row_blocks = blocks_for(layout.rows(), ScoreTile::rows);
     const unsigned blocks = blocks_for(row_blocks * ((out_features + ScoreTile::codes - 1) / ScoreTile::codes), 1);

@@ -57,6 +57,11 @@ struct Sums {
 };
 
 struct SumChunk {
+    struct Elements {
+        float z;
+        float grad;
+    };
+
     const float* rows;
     const float* grad;
     Statistics statistics;
@@ -72,13 +77,17 @@ struct SumChunk {
         const float mean = statistics.mean[group];
         const float inverse = statistics.inverse(group);
         Sums<float> sums{0.0f, 0.0f};
-        for (int64_t n = chunk.begin; n < chunk.end; ++n) {
-            const int64_t at = layout.offset(n) + d * layout.stride();
-            const float g = grad[at];
-            bad.note_unless_finite(g, n);
-            sums.grad = sums.grad + g;
-            sums.product = fused_multiply_add(g, normalized(rows[at], mean, inverse), sums.product);
-        }
+        load_ahead(
+            chunk.begin, chunk.end,
+            [&](int64_t n) -> Elements {
+                const int64_t at = layout.offset(n) + d * layout.stride();
+                return {rows[at], grad[at]};
+            },
+            [&](Elements each, int64_t n) {
+                bad.note_unless_finite(each.grad, n);
+                sums.grad = sums.grad + each.grad;
+                sums.product = fused_multiply_add(each.grad, normalized(each.z, mean, inverse), sums.product);
+            });
         partial[i] = sums;
     }
 };
@@ -92,10 +101,12 @@ struct CombineChunks {
     __device__ void operator()(int64_t i) const {
         const Sums<float>* column = partial + i / features * chunks * features + i % features;
         Sums<double> sums{0.0, 0.0};
-        for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-            sums.grad = sums.grad + static_cast<double>(column[chunk * features].grad);
-            sums.product = sums.product + static_cast<double>(column[chunk * features].product);
-        }
+        load_ahead(
+            0, chunks, [&](int64_t chunk) { return column[chunk * features]; },
+            [&](Sums<float> each, int64_t) {
+                sums.grad = sums.grad + static_cast<double>(each.grad);
+                sums.product = sums.product + static_cast<double>(each.product);
+            });
         columns[i] = sums;
     }
 };
