@@ -12,13 +12,14 @@
 # default: machine code for Hopper, where the time is spent, and PTX of Turing, the oldest that CUDA 13 compiles for:
 #          one PTX for every GPU of the table, at the price of a compilation by the driver at its first load there.
 #          Sources with instructions that Turing lacks (vq4j_add_ampere_ptx) have PTX of Ampere besides.
-# all:     machine code for the whole table, and PTX of its newest for what comes after.
+# all:     machine code for the whole table, PTX of its newest for what comes after, and the PTX of the default for what is
+#          between: machine code of 10.0 does not run on compute capability 11.0, nor PTX of 12.0.
 # A list:  machine code for 90 is that of 90a.
 function(vq4j_cuda_architectures choice result)
     if(choice STREQUAL "default")
         set(architectures 75-virtual 90a-real)
     elseif(choice STREQUAL "all")
-        set(architectures 75-real 80-real 86-real 89-real 90a-real 100-real 120)
+        set(architectures 75 80-real 86-real 89-real 90a-real 100-real 120)
     else()
         string(REPLACE "," ";" architectures "${choice}")
         list(TRANSFORM architectures REPLACE "^90-real$" "90a-real")
@@ -35,7 +36,7 @@ function(vq4j_define_sm90a target)
 endfunction()
 
 function(vq4j_add_ampere_ptx choice)
-    if(choice STREQUAL "default")
+    if(choice MATCHES "^(default|all)$")
         set_source_files_properties(${ARGN} PROPERTIES COMPILE_OPTIONS "-gencode=arch=compute_80,code=compute_80")
     endif()
 endfunction()
