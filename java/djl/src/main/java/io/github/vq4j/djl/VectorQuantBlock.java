@@ -220,10 +220,10 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
     }
 
     /**
-     * Reads what {@link #saveParameters} wrote, of a layer with the same options.
+     * Reads what {@link #saveParameters} wrote, of a layer with the same options. Where that fails the block stays as it is.
      *
      * @throws MalformedModelException if it is of another version
-     * @throws IOException if it does not fit the layer; the message says why
+     * @throws IOException if it does not fit the layer, or ends too early; the message says why
      */
     @Override
     public void loadParameters(NDManager manager, DataInputStream input) throws IOException, MalformedModelException {
@@ -231,8 +231,25 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
         if (version != VERSION) {
             throw new MalformedModelException("need version " + VERSION + " of the block, got " + version);
         }
-        readInputShapes(input);
-        byte[] checkpoint = input.readNBytes(input.readInt());
+        checkEngine(manager);
+        Shape[] shapesBefore = inputShapes;
+        try {
+            readInputShapes(input);
+            restore(input);
+        } catch (IOException | RuntimeException | Error failure) {
+            inputShapes = shapesBefore;
+            throw failure;
+        }
+        share(manager);
+    }
+
+    private void restore(DataInputStream input) throws IOException {
+        int length = input.readInt();
+        byte[] checkpoint = input.readNBytes(Math.max(length, 0));
+        if (checkpoint.length != length) {
+            throw new IOException(
+                    "need a checkpoint of as many bytes as it says, " + length + ", got " + checkpoint.length);
+        }
         Path file = Files.createTempFile("vq4j", ".safetensors");
         try {
             Files.write(file, checkpoint);
@@ -240,7 +257,6 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
         } finally {
             Files.delete(file);
         }
-        share(manager);
     }
 
     /** Closes the parameters and the layer. A second call does nothing. */
@@ -250,11 +266,15 @@ public final class VectorQuantBlock extends AbstractBlock implements AutoCloseab
         layer.close();
     }
 
-    private void share(NDManager manager) {
+    private static void checkEngine(NDManager manager) {
         String engine = manager.getEngine().getEngineName();
         if (!engine.equals("PyTorch")) {
             throw new IllegalStateException("need the engine PyTorch, whose arrays share memory, got " + engine);
         }
+    }
+
+    private void share(NDManager manager) {
+        checkEngine(manager);
         shared.forEach(parameter -> parameter.share(manager));
     }
 

@@ -37,7 +37,9 @@ import io.github.vq4j.ResidualVectorQuant;
 import io.github.vq4j.Tensor;
 import io.github.vq4j.VectorQuant;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.DataInputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -254,6 +256,27 @@ class VectorQuantBlockTest {
                     "need version 1 of the block, got 9",
                     assertThrows(MalformedModelException.class, () -> other.loadParameters(manager, later))
                             .getMessage());
+        }
+    }
+
+    /** Also the shapes of its input, which stand before the checkpoint. */
+    @Test
+    void aBlockStaysAsItIsWhereReadingFails() throws Exception {
+        ByteArrayOutputStream saved = new ByteArrayOutputStream();
+        try (VectorQuantBlock block = block(vectors())) {
+            block.saveParameters(new DataOutputStream(saved));
+        }
+        byte[] all = saved.toByteArray();
+        try (VectorQuantBlock other = new VectorQuantBlock(built(vectors()), ALPHA)) {
+            Shape[] shapes = {new Shape(5, 6)};
+            other.initialize(manager, DataType.FLOAT32, shapes);
+            float[] before = other.layer().codebook(0).toFloatArray();
+            for (int bytes : new int[] {1, 10, all.length / 2, all.length - 1}) {
+                DataInputStream cut = new DataInputStream(new ByteArrayInputStream(all, 0, bytes));
+                assertThrows(IOException.class, () -> other.loadParameters(manager, cut));
+                assertArrayEquals(shapes, other.getInputShapes(), "after " + bytes + " bytes");
+                assertArrayEquals(before, other.layer().codebook(0).toFloatArray());
+            }
         }
     }
 
