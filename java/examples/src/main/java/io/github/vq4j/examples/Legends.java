@@ -1,7 +1,9 @@
 package io.github.vq4j.examples;
 
 import java.awt.font.FontRenderContext;
+import java.util.Collection;
 import java.util.List;
+import java.util.function.ToDoubleFunction;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler.LegendPosition;
@@ -80,28 +82,24 @@ public final class Legends {
     private record Range(double from, double to) {
         static Range ofX(XYChart chart) {
             XYStyler styler = chart.getStyler();
-            double least = Double.POSITIVE_INFINITY;
-            double most = Double.NEGATIVE_INFINITY;
-            for (XYSeries series : chart.getSeriesMap().values()) {
-                least = Math.min(least, series.getXMin());
-                most = Math.max(most, series.getXMax());
-            }
-            return of(styler.getXAxisMin(), least, styler.getXAxisMax(), most);
+            return of(chart, styler.getXAxisMin(), XYSeries::getXMin, styler.getXAxisMax(), XYSeries::getXMax);
         }
 
         static Range ofY(XYChart chart) {
             XYStyler styler = chart.getStyler();
-            double least = Double.POSITIVE_INFINITY;
-            double most = Double.NEGATIVE_INFINITY;
-            for (XYSeries series : chart.getSeriesMap().values()) {
-                least = Math.min(least, series.getYMin());
-                most = Math.max(most, series.getYMax());
-            }
-            return of(styler.getYAxisMin(), least, styler.getYAxisMax(), most);
+            return of(chart, styler.getYAxisMin(), XYSeries::getYMin, styler.getYAxisMax(), XYSeries::getYMax);
         }
 
-        private static Range of(Double from, double least, Double to, double most) {
-            return new Range(from == null ? least : from, to == null ? most : to);
+        private static Range of(
+                XYChart chart,
+                Double from,
+                ToDoubleFunction<XYSeries> least,
+                Double to,
+                ToDoubleFunction<XYSeries> most) {
+            Collection<XYSeries> series = chart.getSeriesMap().values();
+            return new Range(
+                    from != null ? from : series.stream().mapToDouble(least).min().orElse(0),
+                    to != null ? to : series.stream().mapToDouble(most).max().orElse(0));
         }
 
         /** Where a value lies, from 0 at the beginning of the axis to 1 at its end. */
