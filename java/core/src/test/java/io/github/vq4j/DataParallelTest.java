@@ -201,8 +201,7 @@ class DataParallelTest {
     void aWorkerThatFailsAndClosesKeepsNobodyWaiting() throws Exception {
         List<AllReduce> both = InProcessAllReduce.group(2, Duration.ofDays(1));
         ExecutorService thread = Executors.newSingleThreadExecutor();
-        try (VectorQuant layer =
-                vectors().dim(-1).ema(0.8).workers(both.get(0)).build()) {
+        try (VectorQuant layer = vectors().dim(-1).ema(0.8).workers(both.get(0)).build()) {
             float[] before = layer.codebook().toFloatArray();
             Future<?> failing = thread.submit(() -> {
                 try (AllReduce own = both.get(1)) {
@@ -210,10 +209,9 @@ class DataParallelTest {
                     throw new IllegalArgumentException("a bad row");
                 }
             });
-            String message = assertTimeoutPreemptively(
-                    Duration.ofSeconds(30),
-                    () -> assertThrows(IllegalStateException.class, () -> layer.forward(rows(0, inOrder())))
-                            .getMessage());
+            String message = assertTimeoutPreemptively(Duration.ofSeconds(30), () -> assertThrows(
+                            IllegalStateException.class, () -> layer.forward(rows(0, inOrder())))
+                    .getMessage());
             assertEquals("worker 1 of the 2 workers has closed its AllReduce; did it fail?", message);
             assertThrows(ExecutionException.class, failing::get);
             assertThrows(IllegalStateException.class, () -> layer.forward(rows(0, inOrder())));
@@ -243,11 +241,9 @@ class DataParallelTest {
         interrupted.interrupt();
         assertEquals(
                 "worker 2 of the 3 workers was interrupted while it waited for the others",
-                assertTimeoutPreemptively(
-                        Duration.ofSeconds(30),
-                        () -> assertThrows(IllegalStateException.class, () -> all.get(0)
-                                        .sum(new long[1]))
-                                .getMessage()));
+                assertTimeoutPreemptively(Duration.ofSeconds(30), () -> assertThrows(
+                                IllegalStateException.class, () -> all.get(0).sum(new long[1]))
+                        .getMessage()));
     }
 
     @Test
@@ -276,8 +272,8 @@ class DataParallelTest {
         try {
             CompletionService<String> refusals = new ExecutorCompletionService<>(threads);
             for (int worker = 0; worker < 2; worker++) {
-                refusals.submit(() -> assertThrows(IllegalStateException.class, () -> both.get(0)
-                                .sum(new long[1]))
+                refusals.submit(() -> assertThrows(
+                                IllegalStateException.class, () -> both.get(0).sum(new long[1]))
                         .getMessage());
             }
             assertEquals(
@@ -312,27 +308,30 @@ class DataParallelTest {
 
     @TestFactory
     Stream<DynamicTest> numbersWithoutAVarianceInFp32AreRefusedByAllWorkers() {
-        return Backends.all().stream().map(backend -> dynamicTest(backend.name(), () -> {
-            for (String message : together(2, (workers, number) -> {
-                try (VectorQuant layer = vectors()
-                        .dim(-1)
-                        .statisticsAffine(true)
-                        .backend(backend)
-                        .workers(workers)
-                        .build()) {
-                    layer.forward(rows(0, part(inOrder(), number, 2))).close();
-                    float[] before = layer.effectiveCodebook().toFloatArray();
-                    float[] large = new float[2 * FEATURES];
-                    large[3] = number == 0 ? 1e25f : 1;
-                    IllegalArgumentException failure = assertThrows(
-                            IllegalArgumentException.class, () -> layer.forward(Tensor.of(large, 2, FEATURES)));
-                    assertArrayEquals(before, layer.effectiveCodebook().toFloatArray());
-                    return failure.getMessage();
-                }
-            })) {
-                assertTrue(message.startsWith("need z whose squared distances from its mean fit in fp32"), message);
-            }
-        }));
+        return Backends.all().stream()
+                .map(backend -> dynamicTest(backend.name(), () -> {
+                    for (String message : together(2, (workers, number) -> {
+                        try (VectorQuant layer = vectors()
+                                .dim(-1)
+                                .statisticsAffine(true)
+                                .backend(backend)
+                                .workers(workers)
+                                .build()) {
+                            layer.forward(rows(0, part(inOrder(), number, 2))).close();
+                            float[] before = layer.effectiveCodebook().toFloatArray();
+                            float[] large = new float[2 * FEATURES];
+                            large[3] = number == 0 ? 1e25f : 1;
+                            IllegalArgumentException failure = assertThrows(
+                                    IllegalArgumentException.class, () -> layer.forward(Tensor.of(large, 2, FEATURES)));
+                            assertArrayEquals(before, layer.effectiveCodebook().toFloatArray());
+                            return failure.getMessage();
+                        }
+                    })) {
+                        assertTrue(
+                                message.startsWith("need z whose squared distances from its mean fit in fp32"),
+                                message);
+                    }
+                }));
     }
 
     @TestFactory

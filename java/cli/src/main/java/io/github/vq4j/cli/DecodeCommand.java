@@ -39,8 +39,8 @@ final class DecodeCommand implements Callable<Integer> {
         OutputPath.of(output, codebook, codes);
         OptionalInt codesOfRow = CodebookFile.codesOfRow(CodebookFile.options(codebook));
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
-                CodesFile.Reader reader = new CodesFile.Reader(
-                        codes, quantizer.packing(), codesOfRow, CodesFile.fingerprint(codebook));
+                CodesFile.Reader reader =
+                        new CodesFile.Reader(codes, quantizer.packing(), codesOfRow, CodesFile.fingerprint(codebook));
                 VectorWriter writer = new VectorWriter(output, reader.rows(), quantizer.featureSize())) {
             Progress.of("decoding", reader.rows(), bar -> {
                 int rowsOfBatch = Batches.rows(quantizer.featureSize());

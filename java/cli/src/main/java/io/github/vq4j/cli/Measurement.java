@@ -40,7 +40,8 @@ record Measurement(double error, long[] usage, int codebooks, int bitsOfRow, dou
                 });
                 return null;
             });
-            int bits = Math.toIntExact(codes[0] / reader.rows() * layer.packing().bitsOfCode());
+            int bits =
+                    Math.toIntExact(codes[0] / reader.rows() * layer.packing().bitsOfCode());
             double error = sum[0] / ((double) reader.rows() * reader.features());
             return new Measurement(
                     error, usage, layer.codebookCount(), bits, (double) reader.features() * Float.SIZE / bits);

@@ -42,8 +42,7 @@ class WithoutDeviceTest {
     @Test
     void whatTheRuntimeLacksIsSaidInWords() {
         try (FloatPointer host = new FloatPointer(4)) {
-            IllegalStateException failure =
-                    assertThrows(IllegalStateException.class, () -> CudaMemory.kindOf(host));
+            IllegalStateException failure = assertThrows(IllegalStateException.class, () -> CudaMemory.kindOf(host));
             assertTrue(
                     failure.getMessage().startsWith("CUDA works, but bytedeco's presets do not load")
                             || failure.getMessage().startsWith("cudaPointerGetAttributes: "),

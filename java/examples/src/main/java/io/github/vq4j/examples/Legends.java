@@ -98,7 +98,9 @@ public final class Legends {
                 ToDoubleFunction<XYSeries> most) {
             Collection<XYSeries> series = chart.getSeriesMap().values();
             return new Range(
-                    from != null ? from : series.stream().mapToDouble(least).min().orElse(0),
+                    from != null
+                            ? from
+                            : series.stream().mapToDouble(least).min().orElse(0),
                     to != null ? to : series.stream().mapToDouble(most).max().orElse(0));
         }
 

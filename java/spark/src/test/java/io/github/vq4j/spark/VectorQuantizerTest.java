@@ -351,11 +351,9 @@ class VectorQuantizerTest {
                     .setReconstructionCol("nearest to " + name)
                     .fit(named);
             Dataset<Row> encoded = model.transform(named);
-            assertArrayEquals(
-                    new String[] {"id", name, "codes of " + name, "nearest to " + name}, encoded.columns());
+            assertArrayEquals(new String[] {"id", name, "codes of " + name, "nearest to " + name}, encoded.columns());
             List<Row> all = encoded.collectAsList();
-            List<Row> decoded =
-                    model.decode(encoded.drop("nearest to " + name)).collectAsList();
+            List<Row> decoded = model.decode(encoded.drop("nearest to " + name)).collectAsList();
             assertEquals(all, decoded);
             assertFalse(all.get(0).isNullAt(3));
         }
@@ -366,8 +364,8 @@ class VectorQuantizerTest {
         Path path = folder.resolve("damaged");
         quantizer().fit(data).save(path.toString());
         try (Stream<Path> files = Files.list(path.resolve("codebooks"))) {
-            for (Path file : files.filter(file -> file.toString().endsWith(".parquet"))
-                    .toList()) {
+            for (Path file :
+                    files.filter(file -> file.toString().endsWith(".parquet")).toList()) {
                 Files.delete(file);
             }
         }
