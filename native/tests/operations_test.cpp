@@ -660,9 +660,9 @@ void moments_keep_five_digits_far_from_zero(Implementation& on) {
     CHECK_FAILS(on->moments(large, 2, 1, 3, 1, 3, three, three), VQ4J_NOT_FINITE, "the variance of z", "row 0");
 }
 
-// More than one span of 64 chunks of 256 rows, the last of them not full.
+// More than one span of 64 chunks of 256 rows, the last of them not full; the last shape is larger than caches.
 void moments_of_many_rows_are_those_of_fp64(Implementation& on) {
-    for (const Shape shape : {Shape{40001, 1, 3}, Shape{3, 16640, 2}}) {
+    for (const Shape shape : {Shape{40001, 1, 3}, Shape{3, 16640, 2}, Shape{60001, 1, 71}}) {
         for (const int64_t samples : {int64_t{1}, shape.outer == 3 ? shape.outer : int64_t{1}}) {
             for (const int64_t groups : {int64_t{1}, shape.features}) {
                 const Grouping grouping{samples, groups};

@@ -181,14 +181,18 @@ VQ4J_SHARED void for_each_place_of_codes(Layout layout, const float* codebook, c
     });
 }
 
-// ---- results larger than the caches ----------------------------------------------------------------------------------
+// ---- tensors larger than the caches ----------------------------------------------------------------------------------
+
+VQ4J_SHARED bool is_larger_than_caches(Layout layout) {
+    constexpr int64_t least_floats = int64_t{1} << 22;
+    return layout.rows() * layout.features >= least_floats;
+}
 
 // body(first row, count, full) for the blocks of the rows begin ... end; full touches whole vectors. A result that is too
 // large to stay in the caches is written past them: its lines need not be read before they are written.
 template <typename Body>
 VQ4J_SHARED void for_each_written_block(Layout layout, int64_t begin, int64_t end, Body body) {
-    constexpr int64_t least_floats = int64_t{1} << 22;
-    if (layout.rows() * layout.features >= least_floats) {
+    if (is_larger_than_caches(layout)) {
         for_each_block(layout, begin, end, [=](int64_t n, int64_t count) { body(n, count, WholePastCaches{}); });
         end_stores_past_caches();
     } else {

@@ -30,13 +30,27 @@ VQ4J_SHARED void for_each_vector_group(int64_t width, Body body) {
     for_each_vector(width - d, [=](int64_t i, auto access) { body(d + i, std::integral_constant<int, 1>{}, access); });
 }
 
+// body(first row, count) for blocks of the rows begin ... end. Where a block is read in place, one group of vectors after the
+// other, and from memory, it is of few rows: that is then read nearly in its order.
+template <typename Body>
+VQ4J_SHARED void for_each_block_of_columns(Layout layout, int64_t begin, int64_t end, Body body) {
+    constexpr int64_t few_rows = 8;
+    if (layout.inner != 1 || layout.features <= 4 * lanes || !is_larger_than_caches(layout)) {
+        for_each_block(layout, begin, end, body);
+        return;
+    }
+    for (int64_t n = begin; n < end; n += few_rows) {
+        body(n, end - n < few_rows ? end - n : few_rows);
+    }
+}
+
 // The two sums of every feature over the rows begin ... end of tensors of one layout. add(first sum, second sum, values,
 // d, access) adds a row's features d ..., whose values are the tensors'.
 template <int tensors, typename Add>
 VQ4J_SHARED void sum_columns(const float* const (&data)[tensors], Layout layout, int64_t begin, int64_t end, float* sums,
     float* other_sums, Add add) {
     alignas(64) float buffers[tensors][block_floats];
-    for_each_block(layout, begin, end, [&](int64_t n, int64_t count) {
+    for_each_block_of_columns(layout, begin, end, [&](int64_t n, int64_t count) {
         for_each_strip(layout, [&](int64_t first, int64_t width) {
             Block blocks[tensors];
             for (int i = 0; i < tensors; ++i) {
