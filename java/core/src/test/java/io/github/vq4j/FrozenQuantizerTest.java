@@ -187,22 +187,11 @@ class FrozenQuantizerTest {
     @Test
     @Timeout(60)
     void closeWaitsForTheCallsThatRun() throws Exception {
-        int rows = 1_000_000;
-        try (VectorQuant layer = VectorQuant.builder(8, 4096)
-                        .dim(-1)
-                        .backend(Backend.cpu())
-                        .build();
-                Tensor z = Tensor.allocate(DataType.FLOAT32, rows, 8);
-                IntPointer codes = new IntPointer(rows)) {
-            FrozenQuantizer frozen = layer.freeze();
-            Tensor result = Tensor.of(codes.put(rows - 1, -1), rows);
-            Thread caller = new Thread(() -> frozen.encode(z, result));
-            caller.start();
-            awaitKernelOf(caller);
-            frozen.close();
-            assertNotEquals(-1, codes.get(rows - 1), "the call was running still");
-            caller.join();
-            assertThrows(IllegalStateException.class, () -> frozen.encode(z, result));
+        try (LongCall call = new LongCall()) {
+            call.frozen.close();
+            assertNotEquals(-1, call.lastCode(), "the call was running still");
+            call.caller.join();
+            assertThrows(IllegalStateException.class, call::encode);
         }
     }
 
@@ -210,28 +199,52 @@ class FrozenQuantizerTest {
     @Test
     @Timeout(60)
     void callsThatComeWhileCloseWaitsAreRefused() throws Exception {
-        int rows = 1_000_000;
-        try (VectorQuant layer = VectorQuant.builder(8, 4096)
-                        .dim(-1)
-                        .backend(Backend.cpu())
-                        .build();
-                Tensor z = Tensor.allocate(DataType.FLOAT32, rows, 8);
-                Tensor row = Tensor.allocate(DataType.FLOAT32, 1, 8);
-                IntPointer codes = new IntPointer(rows)) {
-            FrozenQuantizer frozen = layer.freeze();
-            Tensor result = Tensor.of(codes.put(rows - 1, -1), rows);
-            Thread caller = new Thread(() -> frozen.encode(z, result));
-            caller.start();
-            awaitKernelOf(caller);
-            Thread closer = new Thread(frozen::close);
+        try (LongCall call = new LongCall();
+                Tensor row = Tensor.allocate(DataType.FLOAT32, 1, 8)) {
+            Thread closer = new Thread(call.frozen::close);
             closer.start();
             while (closer.getState() != Thread.State.WAITING && closer.isAlive()) {
                 Thread.sleep(1);
             }
-            assertThrows(IllegalStateException.class, () -> frozen.encode(row));
-            caller.join();
+            assertThrows(IllegalStateException.class, () -> call.frozen.encode(row));
+            call.caller.join();
             closer.join();
-            assertNotEquals(-1, codes.get(rows - 1), "the call came to its end");
+            assertNotEquals(-1, call.lastCode(), "the call came to its end");
+        }
+    }
+
+    /** A call that is in its kernel, and will be for a while. */
+    private static final class LongCall implements AutoCloseable {
+        private static final int ROWS = 1_000_000;
+
+        final FrozenQuantizer frozen;
+        final Thread caller = new Thread(this::encode);
+        private final VectorQuant layer =
+                VectorQuant.builder(8, 4096).dim(-1).backend(Backend.cpu()).build();
+        private final Tensor z = Tensor.allocate(DataType.FLOAT32, ROWS, 8);
+        private final IntPointer codes = new IntPointer(ROWS);
+        private final Tensor result = Tensor.of(codes.put(ROWS - 1, -1), ROWS);
+
+        LongCall() throws InterruptedException {
+            frozen = layer.freeze();
+            caller.start();
+            awaitKernelOf(caller);
+        }
+
+        void encode() {
+            frozen.encode(z, result);
+        }
+
+        /** -1 until the call has come to its end. */
+        int lastCode() {
+            return codes.get(ROWS - 1);
+        }
+
+        @Override
+        public void close() {
+            codes.close();
+            z.close();
+            layer.close();
         }
     }
 
