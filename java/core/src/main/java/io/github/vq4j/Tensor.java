@@ -33,6 +33,7 @@ public final class Tensor implements AutoCloseable {
     private final long size;
     private final Object storage;
     private final @Nullable Runnable release;
+
     /** What {@link #allocate} has made. */
     private final @Nullable Memory<?> memory;
 
@@ -43,7 +44,7 @@ public final class Tensor implements AutoCloseable {
     private final Tensor owner;
 
     /** The number of the CUDA device whose memory this is; negative for memory of the host, and until it is asked for. */
-    private int cudaDevice;
+    private int cudaDevice = NOT_ASKED;
 
     private boolean closed;
     private int loans;
@@ -55,13 +56,12 @@ public final class Tensor implements AutoCloseable {
             Object storage,
             @Nullable Runnable release,
             @Nullable Tensor owner) {
-        this(type, device, NOT_ASKED, shape, storage, release, null, null, owner != null && owner.readOnly, owner);
+        this(type, device, shape, storage, release, null, null, owner != null && owner.readOnly, owner);
     }
 
     private Tensor(
             DataType type,
             Device device,
-            int cudaDevice,
             long[] shape,
             Object storage,
             @Nullable Runnable release,
@@ -71,7 +71,6 @@ public final class Tensor implements AutoCloseable {
             @Nullable Tensor owner) {
         this.type = type;
         this.device = Objects.requireNonNull(device, "device");
-        this.cudaDevice = cudaDevice;
         this.shape = shape.clone();
         this.size = sizeOf(shape);
         this.storage = storage;
@@ -152,7 +151,7 @@ public final class Tensor implements AutoCloseable {
     /** @param storage made once the native library is loaded, which knows a buffer's address */
     private static Tensor ofBuffer(DataType type, long[] shape, Supplier<Pointer> storage, boolean readOnly) {
         Backend.cpu();
-        return new Tensor(type, Device.HOST, NOT_ASKED, shape, storage.get(), null, null, null, readOnly, null);
+        return new Tensor(type, Device.HOST, shape, storage.get(), null, null, null, readOnly, null);
     }
 
     /**
@@ -190,7 +189,7 @@ public final class Tensor implements AutoCloseable {
 
     /** @param storage a copy, since the caller may move the position of the source */
     private static Tensor ofPointer(DataType type, long[] shape, Pointer storage, Pointer source) {
-        return new Tensor(type, Device.HOST, NOT_ASKED, shape, storage, null, null, source, false, null);
+        return new Tensor(type, Device.HOST, shape, storage, null, null, source, false, null);
     }
 
     /**
@@ -239,8 +238,7 @@ public final class Tensor implements AutoCloseable {
                     case INT32 -> Memory.ints(kernels, size);
                 };
         Device device = kernels.onCuda() ? Device.CUDA : Device.HOST;
-        return new Tensor(
-                type, device, kernels.device(), shape, memory.pointer(), memory::close, memory, null, false, null);
+        return new Tensor(type, device, shape, memory.pointer(), memory::close, memory, null, false, null);
     }
 
     /**
@@ -257,7 +255,9 @@ public final class Tensor implements AutoCloseable {
             Pointer memory,
             boolean readOnly,
             Runnable release) {
-        return new Tensor(type, device, cudaDevice, shape, memory, release, null, null, readOnly, null);
+        Tensor tensor = new Tensor(type, device, shape, memory, release, null, null, readOnly, null);
+        tensor.cudaDevice = cudaDevice;
+        return tensor;
     }
 
     /** The sizes of the axes, in a new array. */
@@ -292,7 +292,9 @@ public final class Tensor implements AutoCloseable {
 
     /** The address of the first element. The memory stays while this tensor is open and reachable. */
     public long address() {
-        useElsewhere();
+        if (owner.memory != null) {
+            owner.memory.useElsewhere();
+        }
         return addressOf(pointer());
     }
 
@@ -534,22 +536,18 @@ public final class Tensor implements AutoCloseable {
             }
         }
         if (owner.memory != null && !owner.memory.kernels().haveStreamOf(kernels)) {
-            useElsewhere();
+            owner.memory.useElsewhere();
         }
     }
 
     private int cudaDevice() {
+        if (memory != null) {
+            return memory.kernels().device();
+        }
         if (cudaDevice == NOT_ASKED) {
             cudaDevice = size == 0 ? Kernels.CPU : Kernels.cudaDeviceOf((Pointer) storage);
         }
         return cudaDevice;
-    }
-
-    /** The memory may be in use beyond the stream of its kernels. */
-    private void useElsewhere() {
-        if (owner.memory != null) {
-            owner.memory.useElsewhere();
-        }
     }
 
     void checkOpen() {
