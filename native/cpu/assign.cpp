@@ -38,10 +38,11 @@ int32_t vq4j_cpu_assign(const float* rows, int64_t outer, int64_t inner, int64_t
             packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);
         const int64_t block = rows_of_task(layout.rows(), codes_count, features, table.panel.rows);
         make_filter_for(layout.rows(), view, codes_count, features);
+        const AssignRows assign = assign_kernel();
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
             const Scratch<float> workspace(assign_workspace_floats(block, features));
-            bad.note(table.assign({rows, layout}, view, codes_count, i * block,
+            bad.note(assign({rows, layout}, view, codes_count, i * block,
                 std::min(layout.rows(), (i + 1) * block), workspace.get(), codes));
         });
         bad.require_finite("z");

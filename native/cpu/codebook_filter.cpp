@@ -4,11 +4,14 @@
 #include <cmath>
 #include <new>
 
-#include "cpu/kernels.hpp"
+#include "core/arguments.hpp"
 #include "cpu/thread_pool.hpp"
+#include "vq4j/cpu.h"
 
 namespace vq4j {
 namespace {
+
+std::atomic<bool> filters_are_allowed{true};
 
 bool may_have_filter(int64_t codes_count, int64_t features) {
     return kernels().filter != nullptr && kernels().filter->floats(codes_count, features) > 0;
@@ -28,8 +31,16 @@ void clear_filter(PackedCodebook<float> packed, int64_t codes_count, int64_t fea
     }
 }
 
+bool uses_filters() {
+    return kernels().filter != nullptr && filters_are_allowed.load(std::memory_order_relaxed);
+}
+
+AssignRows assign_kernel() {
+    return uses_filters() ? kernels().filter->assign : kernels().assign;
+}
+
 bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t features) {
-    if (!may_have_filter(codes_count, features)) {
+    if (!uses_filters() || !may_have_filter(codes_count, features)) {
         return false;
     }
     const FilterKernels& filter = *kernels().filter;
@@ -64,3 +75,14 @@ bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t c
 }
 
 }  // namespace vq4j
+
+using namespace vq4j;
+
+int32_t vq4j_cpu_set_filters(int32_t allowed) {
+    return guarded([&] {
+        if (allowed != 0 && allowed != 1) {
+            invalid("need 1 or 0 for whether filters are allowed, got " + std::to_string(allowed));
+        }
+        filters_are_allowed = allowed == 1;
+    });
+}

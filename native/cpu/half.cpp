@@ -29,6 +29,7 @@ int32_t vq4j_cpu_assign_half(const uint16_t* rows, int32_t type, int64_t outer, 
             packed_view(static_cast<const float*>(packed), codes_count, features, table.panel.codes);
         const int64_t block = rows_in_block(features, table.panel.rows);
         make_filter_for(layout.rows(), view, codes_count, features);
+        const AssignRows assign = assign_kernel();
         FirstBad bad;
         parallel_for((layout.rows() + block - 1) / block, [&](int64_t i) {
             const int64_t begin = i * block;
@@ -37,7 +38,7 @@ int32_t vq4j_cpu_assign_half(const uint16_t* rows, int32_t type, int64_t outer, 
             float* const floats = widened == nullptr ? own.get() : widened + begin * features;
             const Scratch<float> workspace(assign_workspace_floats(block, features));
             table.widen_rows(rows, type, layout, begin, end, floats);
-            const int64_t first_bad = table.assign(
+            const int64_t first_bad = assign(
                 {floats, {end - begin, 1, features}}, view, codes_count, 0, end - begin, workspace.get(), codes + begin);
             bad.note(first_bad == no_bad_row ? no_bad_row : begin + first_bad);
         });

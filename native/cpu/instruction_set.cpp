@@ -17,7 +17,6 @@ const Kernels& avx512_vnni_kernels() {
         Kernels with_filter = avx512_kernels;
         with_filter.name = "avx512_vnni";
         with_filter.filter = &avx512_vnni_filter;
-        with_filter.assign = avx512_vnni_filter.assign;
         return with_filter;
     }();
     return table;

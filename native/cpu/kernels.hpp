@@ -80,6 +80,10 @@ struct NormalizedColumns {
     const float* mean_product;  // normalize_gradient
 };
 
+// Assigns the rows begin ... end, at most a block; the workspace is assign_workspace_floats. Returns the first bad row.
+using AssignRows = int64_t (*)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin,
+    int64_t end, float* workspace, int32_t* codes);
+
 // The assignment's filters of an instruction set that has them (isa/filtered_assign.hpp); codebook_filter.hpp has what they
 // keep of a codebook.
 struct FilterKernels {
@@ -89,8 +93,7 @@ struct FilterKernels {
     void (*pack_bytes_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
     float (*find_axes)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features);  // infinite: none
     void (*pack_axes_panel)(PackedCodebook<const float> packed, int64_t codes_count, int64_t features, int64_t panel);
-    int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
-        float* workspace, int32_t* codes);
+    AssignRows assign;
     int64_t pairs_for_an_open_one;  // of a row and a group that it assigns while assign_bounded scores one
 };
 
@@ -102,8 +105,7 @@ struct Kernels {
     // assign
     void (*pack_panel)(const float* codebook, int64_t codes_count, int64_t features, const float* centre, int64_t panel,
         PackedCodebook<float> packed);
-    int64_t (*assign)(Rows rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t begin, int64_t end,
-        float* workspace, int32_t* codes);
+    AssignRows assign;  // of every code
     int64_t (*assign_bounded)(Rows rows, const BoundedCodebook& codebook, bool first, int64_t begin, int64_t end,
         float* workspace, int32_t* codes, float* distances, float* bounds, int64_t* open_pairs);
     int64_t (*pack_direction_panel)(const float* codebook, int64_t codes_count, int64_t features, int64_t panel,

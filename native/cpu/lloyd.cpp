@@ -164,6 +164,7 @@ public:
         const Kernels& table = kernels();
         const PackedCodebook<const float> packed = codebook.pack();
         const bool filtered = !everywhere_ && make_filter_for(rows_.layout.rows(), packed, codes_count_, features);
+        const AssignRows assign = assign_kernel();
         const BoundedCodebook bounded = codebook.pack_groups();
         const int64_t plain_block = rows_in_block(features, table.panel.rows);
         std::atomic<int64_t> open_pairs{0};
@@ -185,8 +186,7 @@ public:
             }
             for (int64_t n = begin; n < end; n += plain_block) {
                 const int64_t last = std::min(end, n + plain_block);
-                const int64_t first_bad =
-                    table.assign(rows_, packed, codes_count_, n, last, workspace.get(), codes);
+                const int64_t first_bad = assign(rows_, packed, codes_count_, n, last, workspace.get(), codes);
                 bad.note(first_bad);
                 if (first_bad == no_bad_row) {
                     table.squared_distances(rows_, codebook.values(), codes, n, last, distances);

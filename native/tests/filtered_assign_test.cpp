@@ -416,6 +416,37 @@ void the_first_bad_row_is_named(Implementation& on) {
         "row 201");
 }
 
+#ifdef VQ4J_TEST_CPU
+// A filter is written behind the panels of the packed codebook.
+void filters_may_be_forbidden(Implementation& on) {
+    const bool on_cpu = on.name.rfind("cpu", 0) == 0;
+    const Shape shape{600, 1, 64};
+    const Floats rows = random_floats(shape.size(), 30);
+    const Floats codebook = random_floats(256 * shape.features, 31);
+    const Array<float> z(on, rows);
+    const Array<float> c(on, codebook);
+    const int64_t bytes = on->packed_codebook_bytes(256, shape.features);
+    const Array<unsigned char> packed(on, bytes);
+    CHECK_OK(on->pack_codebook(c, 256, shape.features, packed));
+    const Array<int32_t> codes(on, shape.rows());
+    const auto assign = [&] { CHECK_OK(on->assign(z, 600, 1, shape.features, packed, 256, codes)); };
+    const auto what_is_packed = [&] { return std::vector<unsigned char>(packed + 0, packed + (on_cpu ? bytes : 0)); };
+    const std::vector<unsigned char> without_filter = what_is_packed();
+    CHECK_OK(vq4j_cpu_set_filters(0));
+    assign();
+    assign();
+    CHECK(what_is_packed() == without_filter);
+    CHECK(codes.read() == canonical_codes(rows, shape, codebook));
+    CHECK_OK(vq4j_cpu_set_filters(1));
+    assign();
+    const bool has_filters = on.name.rfind("cpu, avx2", 0) == 0 || on.name.rfind("cpu, avx512_vnni", 0) == 0;
+    CHECK((what_is_packed() != without_filter) == has_filters);
+    if (on_cpu) {
+        CHECK_FAILS(vq4j_cpu_set_filters(2), VQ4J_INVALID_ARGUMENT, "filters", "2");
+    }
+}
+#endif
+
 const std::vector<Test> tests = {
     TEST(random_rows_of_all_sizes),
     TEST(codebooks_of_several_pieces),
@@ -438,6 +469,9 @@ const std::vector<Test> tests = {
     TEST(directions),
     TEST(a_direction_of_zeros),
     TEST(the_first_bad_row_is_named),
+#ifdef VQ4J_TEST_CPU
+    TEST(filters_may_be_forbidden),
+#endif
 };
 
 }  // namespace

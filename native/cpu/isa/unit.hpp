@@ -29,17 +29,15 @@ namespace {
 
 #ifdef VQ4J_FILTERED_ASSIGNMENT
 constexpr const FilterKernels* filter_of_set = &filter_kernels;
-constexpr auto assign_of_set = assign_filtered;
 #else
 constexpr const FilterKernels* filter_of_set = nullptr;
-constexpr auto assign_of_set = assign;
 #endif
 
 }  // namespace
 
 extern const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET);
 const Kernels VQ4J_TABLE(VQ4J_INSTRUCTION_SET) = {VQ4J_NAME_TEXT(VQ4J_INSTRUCTION_SET), {tile_codes, tile_rows}, filter_of_set,
-    pack_panel, assign_of_set, assign_bounded, pack_direction_panel, assign_top_k, sample_codes,
+    pack_panel, assign, assign_bounded, pack_direction_panel, assign_top_k, sample_codes,
     linear, sum_linear_gradients,
     widen, narrow, widen_rows,
     squared_distances, code_distances, look_up, residual, add_look_up, lower_weights, input_gradient, estimate_gradient,

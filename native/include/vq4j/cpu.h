@@ -33,6 +33,14 @@ VQ4J_API int32_t vq4j_cpu_set_instruction_set(const char* name);
 /** The instruction set in use: "avx512_vnni", "avx512", "avx2", "neon" or "portable". */
 VQ4J_API const char* vq4j_cpu_instruction_set(void);
 
+/**
+ * Whether an assignment may rule out codes by bounds, of a filter of bytes or axes, before it scores the others, where an
+ * instruction set has such filters. The results do not depend on it, and filters that do not pay are not used: this is to
+ * measure what they bring.
+ * @param allowed 1, the default, or 0
+ */
+VQ4J_API int32_t vq4j_cpu_set_filters(int32_t allowed);
+
 #ifdef __cplusplus
 }
 #endif

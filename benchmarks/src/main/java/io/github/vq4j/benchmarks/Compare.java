@@ -1,6 +1,9 @@
 package io.github.vq4j.benchmarks;
 
 import io.github.vq4j.benchmarks.Grid.Part;
+import io.github.vq4j.examples.autoencoder.EncodedImages;
+import io.github.vq4j.examples.data.ImageFolder;
+import io.github.vq4j.examples.data.Images;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,7 +11,6 @@ import java.time.LocalDate;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
@@ -35,11 +37,14 @@ final class Compare implements Callable<Integer> {
     private static final int LOG_MILLISECONDS = 10_000;
     private static final int LOG_WIDTH = 120;
     private static final int REAL_DATA_MOVES = 10;
+    private static final int[] PATCH_SIDES = {7, 4};
+    private static final int MOST_PATCHES = 1 << 16;
+    private static final long AUTOENCODER_SEED = 2;
 
     @Option(
             names = "--full",
             arity = "0..1",
-            fallbackValue = "ASSIGNMENT,TRAINING,MEMORY,CODES,LATENCY,KMEANS",
+            fallbackValue = "ASSIGNMENT,PRUNING,TRAINING,MEMORY,CODES,LATENCY,KMEANS",
             split = ",",
             paramLabel = "NAMES",
             description = "The full grid, or the full sizes of some of its parts: --full=kmeans.")
@@ -93,8 +98,9 @@ final class Compare implements Callable<Integer> {
             names = "--data",
             paramLabel = "FILE",
             description =
-                    "Real vectors for a trained codebook: a file of a format that the command line vq4j reads, also gzipped,"
-                            + " or a folder with such .fvecs or .npy (default: the environment variable VQ4J_DATA).")
+                    "Real data for trained codebooks: a file of vectors of a format that the command line vq4j reads, also"
+                            + " gzipped, or a folder with such .fvecs or .npy, with images (IDX files of MNIST's names), or"
+                            + " both (default: the environment variable VQ4J_DATA).")
     private @Nullable Path data;
 
     @Option(names = "--commit", description = "Commit to note in the file (default: that of the working folder).")
@@ -123,11 +129,12 @@ final class Compare implements Callable<Integer> {
     Report run(Grid grid) throws Exception {
         checkOptions();
         Comparison comparison = new Comparison(threads, rounds, sampleSeconds, limitSeconds);
+        RealData real = RealData.find(place());
         try (Peers peers = new Peers(asked, threads, parts.contains(Part.KMEANS));
-                @Nullable Matrix real = realData()) {
+                @Nullable Matrix vectors = real.readVectors()) {
             loadCode(peers);
             List<Report.Row> rows = new ArrayList<>();
-            List<Step> steps = steps(grid, comparison, peers, real);
+            List<Step> steps = steps(grid, comparison, peers, real, vectors);
             try (ProgressBar bar = progress(steps.size())) {
                 for (Step step : steps) {
                     bar.setExtraMessage(step.name());
@@ -171,13 +178,22 @@ final class Compare implements Callable<Integer> {
                 List.copyOf(rows));
     }
 
-    private List<Step> steps(Grid grid, Comparison comparison, Peers peers, @Nullable Matrix real) {
+    private List<Step> steps(Grid grid, Comparison comparison, Peers peers, RealData real, @Nullable Matrix vectors) {
         List<Step> steps = new ArrayList<>();
         if (parts.contains(Part.ASSIGNMENT)) {
             grid.assignments().forEach(size -> steps.add(assignment(comparison, peers, Operation.ASSIGNMENT, size)));
         }
-        if (parts.contains(Part.ASSIGNMENT) && real != null) {
-            steps.add(new Step("assignment, real data", () -> trained(comparison, peers, real, grid.realCodes())));
+        if (parts.contains(Part.ASSIGNMENT) && vectors != null) {
+            steps.add(new Step("assignment, real data", () -> {
+                try (Matrix codebook = KMeansFit.codebook(vectors, grid.realCodes(), REAL_DATA_MOVES)) {
+                    String name = real.vectorsName() + ", trained codebook";
+                    return List.of(
+                            AssignmentRows.measure(comparison, peers, Operation.ASSIGNMENT, vectors, codebook, name));
+                }
+            }));
+        }
+        if (parts.contains(Part.PRUNING)) {
+            steps.addAll(pruning(grid, comparison, real, vectors));
         }
         if (parts.contains(Part.TRAINING)) {
             grid.trainingSteps()
@@ -220,11 +236,16 @@ final class Compare implements Callable<Integer> {
                         }
                     })));
         }
-        if (parts.contains(Part.KMEANS) && real != null && grid.realFits()) {
+        if (parts.contains(Part.KMEANS) && vectors != null && grid.realFits()) {
             steps.add(new Step(
                     "k-means, real data",
                     () -> List.of(KMeansRows.measure(
-                            comparison, peers, real, grid.realCodes() / 4, grid.kmeansMoves(), realName()))));
+                            comparison,
+                            peers,
+                            vectors,
+                            grid.realCodes() / 4,
+                            grid.kmeansMoves(),
+                            real.vectorsName()))));
         }
         return steps;
     }
@@ -238,35 +259,48 @@ final class Compare implements Callable<Integer> {
         });
     }
 
-    private List<Report.Row> trained(Comparison comparison, Peers peers, Matrix real, int codes) throws IOException {
-        try (KMeansFit fit = new KMeansFit(real, codes, REAL_DATA_MOVES, 1);
-                Matrix codebook = new Matrix(codes, real.columns())) {
-            fit.run();
-            codebook.put(Bits.numbers(fit.result()));
-            return List.of(AssignmentRows.measure(
-                    comparison, peers, Operation.ASSIGNMENT, real, codebook, realName() + ", trained codebook"));
+    private List<Step> pruning(Grid grid, Comparison comparison, RealData real, @Nullable Matrix vectors) {
+        List<Step> steps = new ArrayList<>();
+        grid.pruning()
+                .forEach(size -> steps.add(new Step("pruning " + size, () -> {
+                    try (Matrix rows = Matrix.normal(1, size.rows(), size.features());
+                            Matrix codebook = Matrix.normal(2, size.codes(), size.features())) {
+                        return List.of(PruningRows.measure(comparison, rows, codebook, "normal"));
+                    }
+                })));
+        if (vectors != null) {
+            steps.add(new Step(
+                    "pruning, vectors",
+                    () -> PruningRows.measureTrained(
+                            comparison, vectors, grid.pruningCodes(), REAL_DATA_MOVES, real.vectorsName())));
         }
-    }
-
-    private @Nullable Matrix realData() throws IOException {
-        Path place = place();
-        if (place == null) {
-            return null;
+        for (Path folder : real.imageFolders()) {
+            String name = folder.getFileName().toString();
+            for (int side : PATCH_SIDES) {
+                String patches = name + ", patches of " + side + " x " + side;
+                steps.add(new Step("pruning, " + patches, () -> {
+                    Images images = ImageFolder.read(folder).training();
+                    try (Matrix rows = ImagePatches.distinct(images, side, MOST_PATCHES)) {
+                        return PruningRows.measureTrained(
+                                comparison, rows, grid.pruningCodes(), REAL_DATA_MOVES, patches);
+                    }
+                }));
+            }
+            String encoded = name + ", encoded by an autoencoder";
+            steps.add(new Step("pruning, " + encoded, () -> {
+                EncodedImages images = EncodedImages.afterTraining(
+                        ImageFolder.read(folder), grid.autoencoderIterations(), AUTOENCODER_SEED);
+                try (Matrix rows = Matrix.of(images.vectors(), images.features())) {
+                    return PruningRows.measureTrained(comparison, rows, grid.pruningCodes(), REAL_DATA_MOVES, encoded);
+                }
+            }));
         }
-        Optional<Path> file = VectorFile.find(place);
-        if (file.isEmpty()) {
-            throw new IOException("need a file of vectors, .fvecs or .npy, in " + place);
-        }
-        return VectorFile.read(file.get());
+        return steps;
     }
 
     private @Nullable Path place() {
         String variable = System.getenv("VQ4J_DATA");
         return data != null || variable == null ? data : Path.of(variable);
-    }
-
-    private String realName() throws IOException {
-        return VectorFile.find(place()).orElseThrow().getFileName().toString();
     }
 
     /** One small call of everything, so that code which is loaded at its first use does not count as memory of a row. */

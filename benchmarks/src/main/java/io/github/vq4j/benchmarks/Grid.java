@@ -11,6 +11,9 @@ import java.util.function.Function;
  *
  * @param name in the report
  * @param assignments nearest codes of normal rows, smaller before larger where the features are the same
+ * @param pruning nearest codes of normal rows with filters and without
+ * @param pruningCodes codes of codebooks trained on real data, for the same
+ * @param autoencoderIterations how long the autoencoder is trained whose vectors are one kind of that data
  * @param trainingSteps whole training steps
  * @param memory kernels whose bound is the memory
  * @param productCodes encoding and decoding, K codes in each of {@link #PRODUCT_GROUPS} codebooks
@@ -23,6 +26,9 @@ import java.util.function.Function;
 record Grid(
         String name,
         List<Size> assignments,
+        List<Size> pruning,
+        List<Integer> pruningCodes,
+        int autoencoderIterations,
         List<Size> trainingSteps,
         List<Size> memory,
         List<Size> productCodes,
@@ -46,6 +52,9 @@ record Grid(
                     new Size(8192, 8192, 64),
                     new Size(8192, 1024, 256),
                     new Size(8192, 1024, 768)),
+            List.of(new Size(8192, 256, 64), new Size(8192, 256, 768), new Size(8192, 1024, 768)),
+            List.of(1024),
+            400,
             List.of(new Size(8192, 1024, 32), new Size(8192, 1024, 64)),
             List.of(new Size(1 << 20, 1024, 64)),
             List.of(new Size(65536, 256, 64)),
@@ -59,6 +68,9 @@ record Grid(
     static final Grid FULL = new Grid(
             "full",
             fullAssignments(),
+            fullPruning(),
+            List.of(256, 512, 1024, 4096),
+            SHORT.autoencoderIterations,
             List.of(
                     new Size(8192, 1024, 32),
                     new Size(8192, 1024, 64),
@@ -76,6 +88,8 @@ record Grid(
     enum Part {
         /** Nearest codes. */
         ASSIGNMENT,
+        /** Nearest codes with filters and without. */
+        PRUNING,
         /** Training steps. */
         TRAINING,
         /** Kernels whose bound is the memory. */
@@ -100,6 +114,9 @@ record Grid(
         return new Grid(
                 "short, full " + EnumSet.copyOf(fullParts),
                 from.apply(Part.ASSIGNMENT).assignments,
+                from.apply(Part.PRUNING).pruning,
+                from.apply(Part.PRUNING).pruningCodes,
+                from.apply(Part.PRUNING).autoencoderIterations,
                 from.apply(Part.TRAINING).trainingSteps,
                 from.apply(Part.MEMORY).memory,
                 from.apply(Part.CODES).productCodes,
@@ -117,6 +134,16 @@ record Grid(
                 for (long rows : new long[] {8192, 65536, 1 << 20}) {
                     sizes.add(new Size(rows, codes, features));
                 }
+            }
+        }
+        return sizes;
+    }
+
+    private static List<Size> fullPruning() {
+        List<Size> sizes = new ArrayList<>();
+        for (long features : new long[] {8, 16, 32, 64, 256, 768}) {
+            for (long codes : new long[] {256, 1024}) {
+                sizes.add(new Size(8192, codes, features));
             }
         }
         return sizes;

@@ -22,6 +22,16 @@ final class KMeansFit implements Contender {
                 .build();
     }
 
+    /** A codebook fitted to rows, in memory of the caller's. */
+    static Matrix codebook(Matrix rows, int codes, int moves) {
+        try (KMeansFit fit = new KMeansFit(rows, codes, moves, 1)) {
+            fit.run();
+            Matrix codebook = new Matrix(codes, rows.columns());
+            codebook.put(Bits.numbers(fit.result()));
+            return codebook;
+        }
+    }
+
     @Override
     public String name() {
         return Report.OURS;

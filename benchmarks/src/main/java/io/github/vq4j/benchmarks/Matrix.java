@@ -34,6 +34,13 @@ final class Matrix implements AutoCloseable {
         return matrix;
     }
 
+    /** A copy of rows that stand one after another. */
+    static Matrix of(float[] values, int columns) {
+        Matrix matrix = new Matrix(values.length / columns, columns);
+        matrix.put(values);
+        return matrix;
+    }
+
     long rows() {
         return rows;
     }

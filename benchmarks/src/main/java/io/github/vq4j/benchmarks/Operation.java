@@ -4,6 +4,8 @@ package io.github.vq4j.benchmarks;
 enum Operation {
     /** Nearest codes of rows. */
     ASSIGNMENT("assignment"),
+    /** Nearest codes of rows with filters that rule out codes, and without. */
+    PRUNING("pruning"),
     /** Sums of rows by code. */
     SCATTER("scatter"),
     /** Means and variances of the features. */

@@ -22,6 +22,7 @@ record ReadmeTable(Report report, String source) {
 
     private static final List<Set<Operation>> TABLES = List.of(
             Set.of(Operation.ASSIGNMENT, Operation.LATENCY, Operation.TRAINING_STEP),
+            Set.of(Operation.PRUNING),
             Set.of(Operation.SCATTER, Operation.MOMENTS, Operation.LOOKUP, Operation.LOSS, Operation.OPTIMIZER),
             Set.of(Operation.KMEANS),
             Set.of(Operation.ENCODE, Operation.DECODE));

@@ -61,9 +61,7 @@ final class VectorFile {
             if (read < reader.rows()) {
                 throw new IOException("need " + reader.rows() + " vectors, got " + read + " in " + file);
             }
-            Matrix matrix = new Matrix(reader.rows(), reader.features());
-            matrix.put(values);
-            return matrix;
+            return Matrix.of(values, reader.features());
         }
     }
 }

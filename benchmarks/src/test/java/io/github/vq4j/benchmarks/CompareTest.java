@@ -28,6 +28,9 @@ class CompareTest {
     private static final Grid TINY = new Grid(
             "tiny",
             List.of(new Grid.Size(64, 16, 8), new Grid.Size(65, 17, 9)),
+            List.of(new Grid.Size(300, 256, 64)),
+            List.of(8, 200),
+            1,
             List.of(new Grid.Size(64, 16, 8)),
             List.of(new Grid.Size(1000, 16, 8)),
             List.of(new Grid.Size(64, 16, 16)),
@@ -47,8 +50,11 @@ class CompareTest {
     @BeforeAll
     static void compare() throws Exception {
         threadsBefore = Backend.cpuThreads();
-        Path vectors = folder.resolve("vectors.fvecs");
-        writeVectors(vectors, 100, 12);
+        Path data = Files.createDirectory(folder.resolve("data"));
+        writeVectors(data.resolve("vectors.fvecs"), 100, 12);
+        Path digits = Files.createDirectory(data.resolve("digits"));
+        writeImages(digits.resolve("train-images-idx3-ubyte"), 256, 8);
+        writeImages(digits.resolve("t10k-images-idx3-ubyte"), 10, 8);
         Path json = folder.resolve("report.json");
         Compare compare = new Compare();
         new CommandLine(compare)
@@ -63,7 +69,7 @@ class CompareTest {
                         "--peers",
                         "libtorch,faiss",
                         "--data",
-                        vectors.toString(),
+                        data.toString(),
                         "--json",
                         json.toString());
         compare.run(TINY);
@@ -136,6 +142,27 @@ class CompareTest {
                 rows(Operation.ASSIGNMENT).stream().map(Report.Row::data).toList());
         assertEquals(100, rows(Operation.ASSIGNMENT).get(2).rows());
         assertEquals(12, rows(Operation.ASSIGNMENT).get(2).features());
+    }
+
+    /** Of 100 vectors there are no 200 codes, nor of the encoder's 10 images of 2 x 2 vectors. */
+    @Test
+    void filtersAreMeasuredAgainstScoringEveryCode() {
+        assertEquals(
+                List.of(
+                        "normal 256",
+                        "vectors.fvecs 8",
+                        "digits, patches of 7 x 7 8",
+                        "digits, patches of 7 x 7 200",
+                        "digits, patches of 4 x 4 8",
+                        "digits, patches of 4 x 4 200",
+                        "digits, encoded by an autoencoder 8"),
+                rows(Operation.PRUNING).stream()
+                        .map(row -> row.data() + " " + row.codes())
+                        .toList());
+        for (Report.Row row : rows(Operation.PRUNING)) {
+            assertEquals(1.0, row.of(Report.OURS).equalToFloat64(), row::toString);
+            assertTrue(row.of("every code scored").seconds() > 0, row::toString);
+        }
     }
 
     @Test
@@ -227,6 +254,17 @@ class CompareTest {
             Thread.sleep(2);
         } catch (InterruptedException stop) {
             Thread.currentThread().interrupt();
+        }
+    }
+
+    private static void writeImages(Path file, int count, int side) throws IOException {
+        byte[] pixels = new byte[count * side * side];
+        new java.util.Random(count).nextBytes(pixels);
+        try (DataOutputStream out = new DataOutputStream(Files.newOutputStream(file))) {
+            for (int number : new int[] {0x803, count, side, side}) {
+                out.writeInt(number);
+            }
+            out.write(pixels);
         }
     }
 

@@ -95,7 +95,8 @@ final class TrainingOptions {
         }
     }
 
-    private static void checkTrainable(ImageSet images) throws IOException {
+    /** Refuses images that are too few for a batch, or of a size that the autoencoder cannot take. */
+    static void checkTrainable(ImageSet images) throws IOException {
         Images training = images.training();
         if (training.height() % Autoencoder.DOWNSAMPLING != 0 || training.width() % Autoencoder.DOWNSAMPLING != 0) {
             throw new IOException(images.origin() + ": need images whose sides " + Autoencoder.DOWNSAMPLING
