@@ -122,6 +122,19 @@ class SafetensorsFileTest {
     }
 
     @Test
+    void allTypesOfTheFormatHaveTheirSize() throws IOException {
+        Map<String, Integer> bytesOfEight = Map.of(
+                "F4", 4, "F6_E2M3", 6, "F6_E3M2", 6, "F8_E8M0", 8, "F8_E4M3FNUZ", 8, "F8_E5M2FNUZ", 8, "C64", 64);
+        for (String type : bytesOfEight.keySet()) {
+            byte[] data = new byte[bytesOfEight.get(type)];
+            Path path = write(tensors(tensor("x", type, "[2,4]", "[0," + data.length + "]")), data);
+            try (SafetensorsFile file = SafetensorsFile.open(path)) {
+                assertArrayEquals(data, file.bytes("x"), type);
+            }
+        }
+    }
+
+    @Test
     void tensorsNeedNotBeAlignedToTheirElements() throws IOException {
         Path path = write(
                 tensors(tensor("x", "U8", "[1]", "[0,1]"), tensor("y", "F32", "[1]", "[1,5]")),
@@ -187,6 +200,7 @@ class SafetensorsFileTest {
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0,8],\"more\":[1]"), "got \"more\"");
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0,8],\"shape\":[2]"), "\"x.shape\" twice");
         BAD_HEADERS.put(tensor("x", "F99", "[2]", "[0,8]"), "got \"F99\"");
+        BAD_HEADERS.put(tensor("x", "F4", "[3]", "[0,2]"), "need whole bytes for tensor x F4[3], got 12 bits");
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0]"), "two data_offsets");
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0,8,8]"), "at most 2 numbers");
         BAD_HEADERS.put(tensor("x", "F32", "[-2]", "[0,8]"), "a whole number");
