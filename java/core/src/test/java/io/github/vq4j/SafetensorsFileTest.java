@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.io.IOException;
@@ -174,6 +175,20 @@ class SafetensorsFileTest {
         try (Stream<Path> files = Files.list(folder)) {
             assertEquals(2, files.count());
         }
+    }
+
+    @Test
+    void aFolderWithoutPermissionIsNamedAsTheReason() {
+        // Of the kernel, where nobody may make a file.
+        Path inSysfs = Path.of("/sys");
+        assumeTrue(Files.isDirectory(inSysfs.resolve("kernel")));
+        String message = assertThrows(
+                        IOException.class, () -> new SafetensorsWriter().write(inSysfs.resolve("x.safetensors")))
+                .getMessage();
+        assertTrue(
+                message.equals("cannot write /sys/x.safetensors: no permission to write into the folder /sys")
+                        || message.endsWith("Read-only file system"),
+                message);
     }
 
     @Test
