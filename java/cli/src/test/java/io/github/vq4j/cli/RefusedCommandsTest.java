@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import io.github.vq4j.Checkpoint;
 import io.github.vq4j.SafetensorsFile;
 import io.github.vq4j.SafetensorsWriter;
+import io.github.vq4j.VectorQuant;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -72,6 +74,35 @@ class RefusedCommandsTest extends CommandTest {
         fit();
         refuses("need --rows of at most 44739242, got 2000000000", "bench c.safetensors --rows 2000000000");
         refuses("need --rows and --rounds of at least 1, got 0 and 11", "bench c.safetensors --rows 0");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "encode c.safetensors v.npy -o v.codes",
+                "decode c.safetensors v.npy -o w.npy",
+                "inspect c.safetensors --data v.npy",
+                "bench c.safetensors"
+            })
+    void aLayerWithItsFeaturesOnAnotherAxis(String command) throws IOException {
+        write("v.npy", clusters(1));
+        save(VectorQuant.builder(FEATURES, 4).dim(2));
+        refuses("c.safetensors: need a layer built with dim 1 or -1, as vectors of a file", command);
+        run("inspect c.safetensors");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"encode c.safetensors v.npy -o v.codes", "inspect c.safetensors --data v.npy"})
+    void aLayerThatWaitsForItsInitialisation(String command) throws IOException {
+        write("v.npy", clusters(1));
+        save(VectorQuant.builder(FEATURES, 4).kmeansInit(true));
+        refuses("c.safetensors: codebook 0 of this VectorQuant of 4 codes x " + FEATURES + " features", command);
+    }
+
+    private void save(VectorQuant.Builder builder) throws IOException {
+        try (VectorQuant layer = builder.build()) {
+            Checkpoint.save(folder.resolve("c.safetensors"), layer);
+        }
     }
 
     @Test
