@@ -150,6 +150,21 @@ class RefusedCommandsTest extends CommandTest {
     }
 
     @Test
+    void codesThatTheCodebookDoesNotHave() throws IOException {
+        write("v.npy", clusters(1));
+        run("fit v.npy -o c.safetensors --codes 3");
+        run("encode c.safetensors v.npy -o v.codes");
+        byte[] bytes = Files.readAllBytes(folder.resolve("v.codes"));
+        // The last of three rows in the last byte: two bits each, of which 3 is no code.
+        bytes[bytes.length - 1] |= 0b110000;
+        Files.write(folder.resolve("w.codes"), bytes);
+        refuses(
+                folder.resolve("w.codes") + ": need codes of its codebook, got in 1003 rows from row 0 on, counted from 0:"
+                        + " code 3 at position 1002 is out of range; need 0 <= code < 3",
+                "decode c.safetensors w.codes -o b.npy");
+    }
+
+    @Test
     void aFormatThatCannotBeWritten() throws IOException {
         encode();
         refuses("ends in one of", "decode c.safetensors v.codes -o back.parquet");
