@@ -41,8 +41,9 @@ final class CodebookFile {
         Map<String, String> options = options(path);
         String dim = options.getOrDefault("layer.dim", "1");
         if (!dim.equals("1") && !dim.equals("-1")) {
-            throw new IOException(path + ": need a layer built with dim 1 or -1, as vectors of a file have the features on"
-                    + " the last of two axes, got dim = " + dim);
+            throw new IOException(
+                    path + ": need a layer built with dim 1 or -1, as vectors of a file have the features on"
+                            + " the last of two axes, got dim = " + dim);
         }
         return options;
     }

@@ -159,7 +159,8 @@ class RefusedCommandsTest extends CommandTest {
         bytes[bytes.length - 1] |= 0b110000;
         Files.write(folder.resolve("w.codes"), bytes);
         refuses(
-                folder.resolve("w.codes") + ": need codes of its codebook, got in 1003 rows from row 0 on, counted from 0:"
+                folder.resolve("w.codes")
+                        + ": need codes of its codebook, got in 1003 rows from row 0 on, counted from 0:"
                         + " code 3 at position 1002 is out of range; need 0 <= code < 3",
                 "decode c.safetensors w.codes -o b.npy");
     }

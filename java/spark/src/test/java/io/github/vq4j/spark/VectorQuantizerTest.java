@@ -386,8 +386,7 @@ class VectorQuantizerTest {
                 .filter(row -> row.getInt(0) != 0 || row.getInt(1) != 1)
                 .toList();
         session.createDataFrame(others, schema).write().mode("overwrite").parquet(codebooks);
-        String message = assertThrows(
-                        IllegalArgumentException.class, () -> VectorQuantizerModel.load(path.toString()))
+        String message = assertThrows(IllegalArgumentException.class, () -> VectorQuantizerModel.load(path.toString()))
                 .getMessage();
         assertTrue(message.contains(" in " + codebooks + ", got group 0, code 2 of "), message);
         assertTrue(message.endsWith("in row 1 of " + others.size() + "; are files missing?"), message);
