@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
@@ -97,7 +98,10 @@ final class Comparison {
             double expected = expectedSeconds(task, contender);
             if (expected > limitSeconds) {
                 String note = String.format(
-                        "not measured: about %.0f s a call, more than --limit = %.0f s", expected, limitSeconds);
+                        Locale.ROOT,
+                        "not measured: about %.0f s a call, more than --limit = %.0f s",
+                        expected,
+                        limitSeconds);
                 results.put(contender, new Report.Result(contender.name(), null, null, null, null, null, note));
             } else {
                 results.put(contender, firstCalls(task, contender));

@@ -43,8 +43,11 @@ record ReadmeTable(Report report, String source) {
         for (ReadmeTable table : tables.subList(1, tables.size())) {
             Machine machine = table.report.machine();
             block.append(String.format(
+                    Locale.ROOT,
                     "%n<details>%n<summary>%s with %s</summary>%n%s%n</details>%n",
-                    machine.processor(), machine.instructionSet(), table));
+                    machine.processor(),
+                    machine.instructionSet(),
+                    table));
         }
         return block.toString();
     }
@@ -70,16 +73,23 @@ record ReadmeTable(Report report, String source) {
         StringBuilder text = new StringBuilder("\n");
         Machine machine = report.machine();
         text.append(String.format(
+                Locale.ROOT,
                 "%s, %d cores (%s): all on %d threads, on the same data in one process, alternating, medians of %d rounds%n",
-                machine.processor(), machine.cores(), machine.instructionSet(), report.threads(), report.rounds()));
-        text.append(String.format("(`%s`, %s, commit %s).", source, report.date(), report.commit()));
+                machine.processor(),
+                machine.cores(),
+                machine.instructionSet(),
+                report.threads(),
+                report.rounds()));
+        text.append(String.format(Locale.ROOT, "(`%s`, %s, commit %s).", source, report.date(), report.commit()));
         if (report.flopsPeak() != null) {
             text.append(String.format(
+                    Locale.ROOT,
                     "%nIts fused multiply-adds reach %s, measured in the same run.",
                     Figures.flops(report.flopsPeak())));
         }
         if (report.copyRate() != null) {
             text.append(String.format(
+                    Locale.ROOT,
                     "%nA copy of memory reads and writes up to %s; shares are of a copy of as many bytes beside each row.",
                     Figures.bytesRate(report.copyRate())));
         }

@@ -13,6 +13,7 @@ import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
@@ -170,7 +171,14 @@ class CompareTest {
         Comparison comparison = new Comparison(1, 1, 0, 0.05);
         Contender slow = new KernelCall(CompareTest::pause, () -> new int[1]);
         comparison.measure(task(1e3), List.of(slow));
-        Report.Result result = comparison.measure(task(1e6), List.of(slow)).of(Report.OURS);
+        Locale before = Locale.getDefault();
+        Report.Result result;
+        Locale.setDefault(Locale.forLanguageTag("ar-EG")); // Whose digits are others.
+        try {
+            result = comparison.measure(task(1e6), List.of(slow)).of(Report.OURS);
+        } finally {
+            Locale.setDefault(before);
+        }
         assertNull(result.seconds());
         assertTrue(result.note().matches("not measured: about \\d+ s a call, more than --limit = .*"), result::note);
     }

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 
@@ -37,6 +38,19 @@ class ReadmeTableTest {
                 table.contains("| scatter, 1000 x 10 x 25 | 0.10 ms (1.00 GB/s, 50 % of a copy) |\n")
                         || table.contains("| scatter, 1000 x 10 x 25 | 100 us (1.00 GB/s, 50 % of a copy) |\n"),
                 table);
+    }
+
+    @Test
+    void theFiguresAreWrittenTheSameInEveryCountry() {
+        ReadmeTable table = new ReadmeTable(example(8.0e9), "file.json");
+        String block = ReadmeTable.blockOf(List.of(table, table));
+        Locale before = Locale.getDefault();
+        Locale.setDefault(Locale.forLanguageTag("ar-EG"));
+        try {
+            assertEquals(block, ReadmeTable.blockOf(List.of(table, table)));
+        } finally {
+            Locale.setDefault(before);
+        }
     }
 
     @Test

@@ -247,43 +247,47 @@ public final class Backend {
 
     /** Loads the CPU's library at first use, with JavaCPP's own, without which there are no pointers for CUDA either. */
     private static final class NativeLibrary {
-        static final @Nullable LinkageError FAILURE;
-        static final String WHY_NOT;
+        static final @Nullable Throwable FAILURE = failureOf(CpuKernels::threads);
+        static final String WHY_NOT = FAILURE == null ? "" : whyNotLoaded(FAILURE);
+    }
 
-        static {
-            LinkageError failure = null;
-            try {
-                CpuKernels.threads();
-            } catch (LinkageError thrown) {
-                failure = thrown;
-            }
-            FAILURE = failure;
-            WHY_NOT = failure == null ? "" : reason(failure);
+    /**
+     * What the first call of a native library fails with; null if it does not. A JVM that denies native access throws where
+     * JavaCPP loads a library, which is a part of its initialisation, or where a method of ours is bound.
+     */
+    static @Nullable Throwable failureOf(Runnable firstCall) {
+        try {
+            firstCall.run();
+            return null;
+        } catch (LinkageError | IllegalCallerException failure) {
+            return failure;
         }
+    }
 
-        private static String reason(LinkageError failure) {
-            String platform = Loader.getPlatform();
-            String library = "io/github/vq4j/internal/" + platform + "/libvq4j.so";
-            if (Backend.class.getClassLoader().getResource(library) == null) {
-                return withoutLibrary(platform);
-            }
-            String doesNotLoad =
-                    "the native library of vq4j for " + platform + " does not load (" + lastMessage(failure) + "). ";
-            if (Backend.class.getClassLoader() != Loader.class.getClassLoader()) {
-                return doesNotLoad + "JavaCPP has another class loader than vq4j: need the jars of both in one";
-            }
-            return doesNotLoad + "It is extracted to the folder that the system property org.bytedeco.javacpp.cachedir"
-                    + " names, else to .javacpp/cache in the home or to the folder for temporary files: need a folder that"
-                    + " can be written to and that is not mounted noexec, on Linux with glibc 2.34 or later";
+    /** Why the CPU's library does not load, and what would help. */
+    static String whyNotLoaded(Throwable failure) {
+        Throwable cause = failure;
+        while (cause.getCause() != null) {
+            cause = cause.getCause();
         }
-
-        private static String lastMessage(Throwable failure) {
-            Throwable cause = failure;
-            while (cause.getCause() != null) {
-                cause = cause.getCause();
-            }
-            return String.valueOf(cause.getMessage());
+        if (cause instanceof IllegalCallerException) {
+            return "the JVM denies native access (" + cause.getMessage()
+                    + "); start it with --enable-native-access=ALL-UNNAMED, or, where vq4j is on the module path, with"
+                    + " --enable-native-access=org.bytedeco.javacpp,io.github.vq4j.core";
         }
+        String platform = Loader.getPlatform();
+        String library = "io/github/vq4j/internal/" + platform + "/libvq4j.so";
+        if (Backend.class.getClassLoader().getResource(library) == null) {
+            return withoutLibrary(platform);
+        }
+        String doesNotLoad =
+                "the native library of vq4j for " + platform + " does not load (" + cause.getMessage() + "). ";
+        if (Backend.class.getClassLoader() != Loader.class.getClassLoader()) {
+            return doesNotLoad + "JavaCPP has another class loader than vq4j: need the jars of both in one";
+        }
+        return doesNotLoad + "It is extracted to the folder that the system property org.bytedeco.javacpp.cachedir"
+                + " names, else to .javacpp/cache in the home or to the folder for temporary files: need a folder that"
+                + " can be written to and that is not mounted noexec, on Linux with glibc 2.34 or later";
     }
 
     /** That there is no library for the platform on the class path, and what would help. */

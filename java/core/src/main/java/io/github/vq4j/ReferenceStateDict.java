@@ -84,8 +84,8 @@ public final class ReferenceStateDict {
      *
      * @param prefix what the names begin with in the dictionary of a whole model, such as "encoder.vq."; "" if nothing
      * @throws IOException if the file cannot be read or is not a safetensors file
-     * @throws IllegalArgumentException if the layer's options do not go with the tensors; the message names them
-     * @throws NotFiniteException if a code has a NaN or an infinity
+     * @throws IllegalArgumentException if the layer's options do not go with the tensors, or a tensor has a NaN or an
+     *     infinity; the message names them
      */
     public static void load(Path path, String prefix, Quantizer layer) throws IOException {
         checkForm(layer);
@@ -241,10 +241,19 @@ public final class ReferenceStateDict {
                             + (file.has(full) ? file.type(full) + Arrays.toString(file.shape(full)) : none(name)));
                 }
                 used.add(full);
-                return file.floats(full);
+                return finite(full, file.floats(full));
             } catch (IOException failure) {
                 throw new UncheckedIOException(failure);
             }
+        }
+
+        private float[] finite(String name, float[] values) {
+            for (int i = 0; i < values.length; i++) {
+                if (!Float.isFinite(values[i])) {
+                    throw bad("need finite numbers in " + name + ", got " + values[i] + " at position " + i);
+                }
+            }
+            return values;
         }
 
         /** "none", and what has the name behind another prefix, which is easily mistaken. */

@@ -43,7 +43,7 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
     /** What a zip archive begins with: "PK", 3, 4. */
     private static final int ZIP = 0x04034b50;
 
-    static final Map<String, Integer> ELEMENT_BYTES = elementBytes();
+    static final Map<String, Integer> ELEMENT_BITS = elementBits();
 
     private record Entry(String type, long[] shape, long begin, long end) {}
 
@@ -297,20 +297,23 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
     }
 
     private long bytesOf(String what, Entry entry) throws IOException {
-        Integer elementBytes = ELEMENT_BYTES.get(entry.type);
-        if (elementBytes == null) {
-            throw malformed("need " + what + " of a type among " + new TreeMap<>(ELEMENT_BYTES).keySet() + ", got \""
+        Integer elementBits = ELEMENT_BITS.get(entry.type);
+        if (elementBits == null) {
+            throw malformed("need " + what + " of a type among " + new TreeMap<>(ELEMENT_BITS).keySet() + ", got \""
                     + entry.type + "\"");
         }
-        long bytes = elementBytes;
+        long bits = elementBits;
         try {
             for (long axis : entry.shape) {
-                bytes = Math.multiplyExact(bytes, axis);
+                bits = Math.multiplyExact(bits, axis);
             }
         } catch (ArithmeticException overflow) {
-            throw malformed("the sizes of " + what + " " + describe(entry) + " overflow 63 bits in bytes");
+            throw malformed("the sizes of " + what + " " + describe(entry) + " overflow 63 bits");
         }
-        return bytes;
+        if (bits % Byte.SIZE != 0) {
+            throw malformed("need whole bytes for " + what + " " + describe(entry) + ", got " + bits + " bits");
+        }
+        return bits / Byte.SIZE;
     }
 
     private static String describe(Entry entry) {
@@ -383,12 +386,15 @@ public final class SafetensorsFile implements StateSource, AutoCloseable {
         return new IOException(path + ": " + why, closed);
     }
 
-    private static Map<String, Integer> elementBytes() {
-        Map<String, Integer> bytes = new HashMap<>();
-        List.of("BOOL", "U8", "I8", "F8_E4M3", "F8_E5M2").forEach(type -> bytes.put(type, 1));
-        List.of("U16", "I16", "F16", "BF16").forEach(type -> bytes.put(type, 2));
-        List.of("U32", "I32", "F32").forEach(type -> bytes.put(type, 4));
-        List.of("U64", "I64", "F64").forEach(type -> bytes.put(type, 8));
-        return Map.copyOf(bytes);
+    private static Map<String, Integer> elementBits() {
+        Map<String, Integer> bits = new HashMap<>();
+        bits.put("F4", 4);
+        List.of("F6_E2M3", "F6_E3M2").forEach(type -> bits.put(type, 6));
+        List.of("BOOL", "U8", "I8").forEach(type -> bits.put(type, 8));
+        List.of("F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ").forEach(type -> bits.put(type, 8));
+        List.of("U16", "I16", "F16", "BF16").forEach(type -> bits.put(type, 16));
+        List.of("U32", "I32", "F32").forEach(type -> bits.put(type, 32));
+        List.of("U64", "I64", "F64", "C64").forEach(type -> bits.put(type, 64));
+        return Map.copyOf(bits);
     }
 }

@@ -26,7 +26,7 @@ public final class SafetensorsWriter {
 
     private record Entry(String type, long[] shape, Object values) {
         int elementBytes() {
-            return SafetensorsFile.ELEMENT_BYTES.get(type);
+            return SafetensorsFile.ELEMENT_BITS.get(type) / Byte.SIZE;
         }
 
         long bytes() {

@@ -3,11 +3,13 @@ package io.github.vq4j;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.ThreadLocalRandom;
+import org.jspecify.annotations.Nullable;
 
 /** Files that are there as a whole or not at all. */
 final class WholeFile {
@@ -36,11 +38,7 @@ final class WholeFile {
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException failure) {
             Files.deleteIfExists(temporary);
-            // Channels are closed by an interrupt, and say nothing.
-            String why = failure instanceof ClosedByInterruptException
-                    ? "the thread has been interrupted"
-                    : failure.getMessage();
-            throw new IOException("cannot write " + path + ": " + why, failure);
+            throw new IOException("cannot write " + path + ": " + reason(failure, target), failure);
         } catch (RuntimeException | Error failure) {
             Files.deleteIfExists(temporary);
             throw failure;
@@ -49,6 +47,16 @@ final class WholeFile {
         try (FileChannel folder = FileChannel.open(target.getParent(), StandardOpenOption.READ)) {
             folder.force(true);
         }
+    }
+
+    /** Of failures that say nothing: of a channel, which is closed by an interrupt, and of a folder without permission. */
+    private static @Nullable String reason(IOException failure, Path target) {
+        if (failure instanceof ClosedByInterruptException) {
+            return "the thread has been interrupted";
+        }
+        return failure instanceof AccessDeniedException
+                ? "no permission to write into the folder " + target.getParent()
+                : failure.getMessage();
     }
 
     /** The file itself where the path is a link to it. What is there and is no file, as a device, is not replaced by one. */

@@ -3,6 +3,8 @@ package io.github.vq4j;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -157,6 +159,28 @@ class BackendTest {
         assertEquals(
                 "there are native libraries of vq4j for linux-x86_64 and linux-arm64 only, and this is macosx-arm64",
                 Backend.withoutLibrary("macosx-arm64"));
+    }
+
+    /** JDK 24 and newer, with --illegal-native-access=deny. */
+    @Test
+    void aJvmThatDeniesNativeAccessIsToldFromALibraryThatDoesNotLoad() {
+        IllegalCallerException denied =
+                new IllegalCallerException("Illegal native access from module io.github.vq4j.core");
+        ExceptionInInitializerError byJavacpp = new ExceptionInInitializerError(denied);
+        assertSame(denied, Backend.failureOf(() -> {
+            throw denied;
+        }));
+        assertSame(byJavacpp, Backend.failureOf(() -> {
+            throw byJavacpp;
+        }));
+        assertNull(Backend.failureOf(() -> {}));
+        for (Throwable failure : List.of(denied, byJavacpp)) {
+            assertEquals(
+                    "the JVM denies native access (Illegal native access from module io.github.vq4j.core); start it with"
+                            + " --enable-native-access=ALL-UNNAMED, or, where vq4j is on the module path, with"
+                            + " --enable-native-access=org.bytedeco.javacpp,io.github.vq4j.core",
+                    Backend.whyNotLoaded(failure));
+        }
     }
 
     @Test

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
@@ -227,27 +228,57 @@ class ReferenceStateDictTest {
                 "need a layer with a place for norm_layer.weight");
         float[] bad = codes.clone();
         bad[70] = Float.NaN;
-        refused(file, new SafetensorsWriter().floats("codebook.weight", bad, 8, 32), "first in row 2");
+        refused(
+                file,
+                new SafetensorsWriter().floats("codebook.weight", bad, 8, 32),
+                file + ": need finite numbers in codebook.weight, got NaN at position 70");
+        try (VectorQuant layer = VectorQuant.builder(32, 8)
+                .affineLr(1)
+                .norm(Norm.BATCH)
+                .backend(Backend.cpu())
+                .build()) {
+            for (String name : List.of("affine_transform.scale", "affine_transform.bias", "norm_layer.running_var")) {
+                ReferenceStateDict.save(file, "", layer);
+                changed(file, name, values -> values[5] = Float.POSITIVE_INFINITY);
+                byte[] before = CheckpointTest.bytes(layer);
+                String message = assertThrows(
+                                IllegalArgumentException.class, () -> ReferenceStateDict.load(file, "", layer))
+                        .getMessage();
+                assertEquals(file + ": need finite numbers in " + name + ", got Infinity at position 5", message);
+                assertArrayEquals(before, CheckpointTest.bytes(layer));
+            }
+        }
         try (VectorQuant layer = VectorQuant.builder(32, 8)
                 .statisticsAffine(true)
                 .affineGroups(2)
                 .backend(Backend.cpu())
                 .build()) {
             ReferenceStateDict.save(file, "", layer);
-            SafetensorsWriter uneven = new SafetensorsWriter();
-            try (SafetensorsFile saved = SafetensorsFile.open(file)) {
-                for (String name : saved.names()) {
-                    float[] values = saved.floats(name);
-                    values[values.length - 1] += name.endsWith("running_ze_mean") ? 1 : 0;
-                    uneven.floats(name, values, saved.shape(name));
-                }
-            }
-            uneven.write(file);
+            changed(file, "affine_transform.running_ze_mean", values -> values[values.length - 1] += 1);
             String message = assertThrows(
                             IllegalArgumentException.class, () -> ReferenceStateDict.load(file, "", layer))
                     .getMessage();
             assertTrue(message.contains("the same moments of the input in every row"), message);
         }
+    }
+
+    /** Writes a file again, with one tensor changed. */
+    private static void changed(Path file, String tensor, Consumer<float[]> change) throws IOException {
+        SafetensorsWriter writer = new SafetensorsWriter();
+        try (SafetensorsFile saved = SafetensorsFile.open(file)) {
+            for (String name : saved.names()) {
+                if (saved.type(name).equals("I64")) {
+                    writer.longs(name, saved.longs(name), saved.shape(name));
+                    continue;
+                }
+                float[] values = saved.floats(name);
+                if (name.equals(tensor)) {
+                    change.accept(values);
+                }
+                writer.floats(name, values, saved.shape(name));
+            }
+        }
+        writer.write(file);
     }
 
     private void refused(Path file, SafetensorsWriter writer, String part) throws IOException {

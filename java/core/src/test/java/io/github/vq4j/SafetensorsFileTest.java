@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.jupiter.api.DynamicTest.dynamicTest;
 
 import java.io.IOException;
@@ -122,6 +123,19 @@ class SafetensorsFileTest {
     }
 
     @Test
+    void allTypesOfTheFormatHaveTheirSize() throws IOException {
+        Map<String, Integer> bytesOfEight = Map.of(
+                "F4", 4, "F6_E2M3", 6, "F6_E3M2", 6, "F8_E8M0", 8, "F8_E4M3FNUZ", 8, "F8_E5M2FNUZ", 8, "C64", 64);
+        for (String type : bytesOfEight.keySet()) {
+            byte[] data = new byte[bytesOfEight.get(type)];
+            Path path = write(tensors(tensor("x", type, "[2,4]", "[0," + data.length + "]")), data);
+            try (SafetensorsFile file = SafetensorsFile.open(path)) {
+                assertArrayEquals(data, file.bytes("x"), type);
+            }
+        }
+    }
+
+    @Test
     void tensorsNeedNotBeAlignedToTheirElements() throws IOException {
         Path path = write(
                 tensors(tensor("x", "U8", "[1]", "[0,1]"), tensor("y", "F32", "[1]", "[1,5]")),
@@ -164,6 +178,20 @@ class SafetensorsFileTest {
     }
 
     @Test
+    void aFolderWithoutPermissionIsNamedAsTheReason() {
+        // Of the kernel, where nobody may make a file.
+        Path inSysfs = Path.of("/sys");
+        assumeTrue(Files.isDirectory(inSysfs.resolve("kernel")));
+        String message = assertThrows(
+                        IOException.class, () -> new SafetensorsWriter().write(inSysfs.resolve("x.safetensors")))
+                .getMessage();
+        assertTrue(
+                message.equals("cannot write /sys/x.safetensors: no permission to write into the folder /sys")
+                        || message.endsWith("Read-only file system"),
+                message);
+    }
+
+    @Test
     void aTensorThatCannotBeWrittenIsRefusedWhenItIsAdded() {
         SafetensorsWriter writer = new SafetensorsWriter().floats("x", new float[6], 2, 3);
         assertThrows(IllegalArgumentException.class, () -> writer.floats("x", new float[1], 1));
@@ -187,6 +215,7 @@ class SafetensorsFileTest {
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0,8],\"more\":[1]"), "got \"more\"");
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0,8],\"shape\":[2]"), "\"x.shape\" twice");
         BAD_HEADERS.put(tensor("x", "F99", "[2]", "[0,8]"), "got \"F99\"");
+        BAD_HEADERS.put(tensor("x", "F4", "[3]", "[0,2]"), "need whole bytes for tensor x F4[3], got 12 bits");
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0]"), "two data_offsets");
         BAD_HEADERS.put(tensor("x", "F32", "[2]", "[0,8,8]"), "at most 2 numbers");
         BAD_HEADERS.put(tensor("x", "F32", "[-2]", "[0,8]"), "a whole number");

@@ -44,7 +44,7 @@ final class BenchCommand implements Callable<Integer> {
             throw new IllegalArgumentException(
                     "need --rows and --rounds of at least 1, got " + rows + " and " + rounds);
         }
-        CodebookFile.options(codebook);
+        CodebookFile.optionsForRows(codebook);
         Backend backend = Backend.best();
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook, backend)) {
             Tensor z = normal(quantizer.featureSize());

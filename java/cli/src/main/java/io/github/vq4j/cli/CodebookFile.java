@@ -32,6 +32,22 @@ final class CodebookFile {
         }
     }
 
+    /**
+     * As {@link #options}, of a layer that takes rows x features, as files of vectors have them.
+     *
+     * @throws IOException also if the features are to be on another axis
+     */
+    static Map<String, String> optionsForRows(Path path) throws IOException {
+        Map<String, String> options = options(path);
+        String dim = options.getOrDefault("layer.dim", "1");
+        if (!dim.equals("1") && !dim.equals("-1")) {
+            throw new IOException(
+                    path + ": need a layer built with dim 1 or -1, as vectors of a file have the features on"
+                            + " the last of two axes, got dim = " + dim);
+        }
+        return options;
+    }
+
     /** How many codes a row has by the options of its layer; empty where they have no axis of their own. */
     static OptionalInt codesOfRow(Map<String, String> options) {
         // Not the number of codebooks, which groups and stages may share.

@@ -16,6 +16,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.OptionalInt;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Packed codes of a file of vectors: a safetensors file with one tensor {@code codes}, U8, the codes of all rows as
@@ -119,11 +120,19 @@ final class CodesFile {
                     throw malformed("ends in the middle of its codes");
                 }
             }
-            position += bytes.capacity();
-            done += count;
-            return codesOfRow.isPresent()
-                    ? packing.unpack(bytes.array(), count, codesOfRow.getAsInt())
-                    : packing.unpack(bytes.array(), count);
+            try {
+                Tensor codes = codesOfRow.isPresent()
+                        ? packing.unpack(bytes.array(), count, codesOfRow.getAsInt())
+                        : packing.unpack(bytes.array(), count);
+                position += bytes.capacity();
+                done += count;
+                return codes;
+            } catch (IllegalArgumentException damaged) {
+                throw malformed(
+                        "need codes of its codebook, got in " + count + " rows from row " + done
+                                + " on, counted from 0: " + damaged.getMessage(),
+                        damaged);
+            }
         }
 
         @Override
@@ -140,7 +149,11 @@ final class CodesFile {
         }
 
         private IOException malformed(String what) {
-            return new IOException(path + ": " + what);
+            return malformed(what, null);
+        }
+
+        private IOException malformed(String what, @Nullable Exception cause) {
+            return new IOException(path + ": " + what, cause);
         }
     }
 }

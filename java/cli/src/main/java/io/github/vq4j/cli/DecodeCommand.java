@@ -37,7 +37,7 @@ final class DecodeCommand implements Callable<Integer> {
         long begin = System.nanoTime();
         VectorWriter.checkFormat(output);
         OutputPath.of(output, codebook, codes);
-        OptionalInt codesOfRow = CodebookFile.codesOfRow(CodebookFile.options(codebook));
+        OptionalInt codesOfRow = CodebookFile.codesOfRow(CodebookFile.optionsForRows(codebook));
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
                 CodesFile.Reader reader =
                         new CodesFile.Reader(codes, quantizer.packing(), codesOfRow, CodesFile.fingerprint(codebook));

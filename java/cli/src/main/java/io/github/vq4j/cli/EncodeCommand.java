@@ -44,7 +44,7 @@ final class EncodeCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         long begin = System.nanoTime();
         OutputPath.of(output, codebook, vectors);
-        OptionalInt codesOfRow = CodebookFile.codesOfRow(CodebookFile.options(codebook));
+        OptionalInt codesOfRow = CodebookFile.codesOfRow(CodebookFile.optionsForRows(codebook));
         try (FrozenQuantizer quantizer = FrozenQuantizer.load(codebook);
                 VectorReader reader = Batches.open(vectors, tensor, quantizer.featureSize());
                 CodesFile.Writer writer = new CodesFile.Writer(

@@ -65,7 +65,8 @@ final class InspectCommand implements Callable<Integer> {
             PngFile.checkName(picture);
             OutputPath.of(picture, codebook, vectors);
         }
-        Map<String, String> options = CodebookFile.options(codebook);
+        Map<String, String> options =
+                vectors == null ? CodebookFile.options(codebook) : CodebookFile.optionsForRows(codebook);
         Map<String, Object> named = new LinkedHashMap<>();
         try (Checkpoint checkpoint = Checkpoint.load(codebook)) {
             Quantizer layer = checkpoint.layer().eval();
@@ -82,6 +83,8 @@ final class InspectCommand implements Callable<Integer> {
             if (vectors != null) {
                 measure(layer, named);
             }
+        } catch (IllegalStateException untrained) {
+            throw new IOException(codebook + ": " + untrained.getMessage(), untrained);
         }
         results.print(named);
         return 0;

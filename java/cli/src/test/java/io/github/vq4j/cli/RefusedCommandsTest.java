@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import io.github.vq4j.Checkpoint;
 import io.github.vq4j.SafetensorsFile;
 import io.github.vq4j.SafetensorsWriter;
+import io.github.vq4j.VectorQuant;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -74,6 +76,35 @@ class RefusedCommandsTest extends CommandTest {
         refuses("need --rows and --rounds of at least 1, got 0 and 11", "bench c.safetensors --rows 0");
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "encode c.safetensors v.npy -o v.codes",
+                "decode c.safetensors v.npy -o w.npy",
+                "inspect c.safetensors --data v.npy",
+                "bench c.safetensors"
+            })
+    void aLayerWithItsFeaturesOnAnotherAxis(String command) throws IOException {
+        write("v.npy", clusters(1));
+        save(VectorQuant.builder(FEATURES, 4).dim(2));
+        refuses("c.safetensors: need a layer built with dim 1 or -1, as vectors of a file", command);
+        run("inspect c.safetensors");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"encode c.safetensors v.npy -o v.codes", "inspect c.safetensors --data v.npy"})
+    void aLayerThatWaitsForItsInitialisation(String command) throws IOException {
+        write("v.npy", clusters(1));
+        save(VectorQuant.builder(FEATURES, 4).kmeansInit(true));
+        refuses("c.safetensors: codebook 0 of this VectorQuant of 4 codes x " + FEATURES + " features", command);
+    }
+
+    private void save(VectorQuant.Builder builder) throws IOException {
+        try (VectorQuant layer = builder.build()) {
+            Checkpoint.save(folder.resolve("c.safetensors"), layer);
+        }
+    }
+
     @Test
     void vectorsOfOtherFeaturesThanTheCodebook() throws IOException {
         fit();
@@ -116,6 +147,22 @@ class RefusedCommandsTest extends CommandTest {
         scalar.write(folder.resolve("w.codes"));
         String needed = "w.codes: need codes of type U8 on one axis, got I32 of shape []";
         refuses(needed, "decode c.safetensors w.codes -o b.npy");
+    }
+
+    @Test
+    void codesThatTheCodebookDoesNotHave() throws IOException {
+        write("v.npy", clusters(1));
+        run("fit v.npy -o c.safetensors --codes 3");
+        run("encode c.safetensors v.npy -o v.codes");
+        byte[] bytes = Files.readAllBytes(folder.resolve("v.codes"));
+        // The last of three rows in the last byte: two bits each, of which 3 is no code.
+        bytes[bytes.length - 1] |= 0b110000;
+        Files.write(folder.resolve("w.codes"), bytes);
+        refuses(
+                folder.resolve("w.codes")
+                        + ": need codes of its codebook, got in 1003 rows from row 0 on, counted from 0:"
+                        + " code 3 at position 1002 is out of range; need 0 <= code < 3",
+                "decode c.safetensors w.codes -o b.npy");
     }
 
     @Test

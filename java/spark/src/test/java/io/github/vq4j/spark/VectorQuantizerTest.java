@@ -29,6 +29,7 @@ import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.Row;
 import org.apache.spark.sql.SparkSession;
 import org.apache.spark.sql.types.DataTypes;
+import org.apache.spark.sql.types.StructType;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -372,6 +373,23 @@ class VectorQuantizerTest {
         assertRefused(
                 "need a row for each code in " + path + "/codebooks, got none; are files missing?",
                 () -> VectorQuantizerModel.load(path.toString()));
+    }
+
+    @Test
+    void aModelWithoutSomeOfItsCodesIsNotRead() throws Exception {
+        Path path = folder.resolve("damaged");
+        quantizer().fit(data).save(path.toString());
+        String codebooks = path + "/codebooks";
+        List<Row> rows = session.read().parquet(codebooks).collectAsList();
+        StructType schema = session.read().parquet(codebooks).schema();
+        List<Row> others = rows.stream()
+                .filter(row -> row.getInt(0) != 0 || row.getInt(1) != 1)
+                .toList();
+        session.createDataFrame(others, schema).write().mode("overwrite").parquet(codebooks);
+        String message = assertThrows(IllegalArgumentException.class, () -> VectorQuantizerModel.load(path.toString()))
+                .getMessage();
+        assertTrue(message.contains(" in " + codebooks + ", got group 0, code 2 of "), message);
+        assertTrue(message.endsWith("in row 1 of " + others.size() + "; are files missing?"), message);
     }
 
     @Test

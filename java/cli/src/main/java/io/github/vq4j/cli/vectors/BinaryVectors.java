@@ -140,6 +140,9 @@ final class BinaryVectors implements VectorReader {
     static BinaryVectors ofSafetensors(Path path, @Nullable String tensor) throws IOException {
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             Set<String> names = file.names();
+            if (names.isEmpty()) {
+                throw malformed(path, "need a tensor of vectors, got none");
+            }
             if (tensor == null && names.size() != 1) {
                 throw malformed(path, "need --tensor with one of " + names);
             }

@@ -104,6 +104,13 @@ class VectorFilesTest {
         assertFails("one of [F16, BF16, F32, F64], got I8 [2, 1]", safetensors("I8", new byte[2], 2), null);
     }
 
+    @Test
+    void safetensorsOfNothingAreAnError() throws IOException {
+        Path path = folder.resolve("none.safetensors");
+        new SafetensorsWriter().write(path);
+        assertFails(path + ": need a tensor of vectors, got none", path, null);
+    }
+
     private Path safetensors(String type, byte[] bytes, int rows) throws IOException {
         ByteBuffer header = SafetensorsHeader.of(Map.of(), "vectors", type, bytes.length, rows, 1);
         ByteBuffer file = ByteBuffer.allocate(header.remaining() + bytes.length);
