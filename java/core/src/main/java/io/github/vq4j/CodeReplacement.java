@@ -144,6 +144,14 @@ final class CodeReplacement implements AutoCloseable {
         }
     }
 
+    /** Takes a training pass over that had no rows for the codebook: what a pass before has replaced, it has not. */
+    void commitNone() {
+        kernels.clear(marks(), bytes());
+        kernels.clear(marked(), Long.BYTES);
+        kernels.commit(mask.pointer(), marks(), bytes());
+        kernels.commit(count.pointer(), marked(), Long.BYTES);
+    }
+
     /** The codes that the last training pass replaced, ascending. */
     int[] lastReplaced() {
         if (read(count) == 0) {

@@ -271,6 +271,40 @@ class ReplacementPolicyTest {
         }
     }
 
+    /** What a pass before has replaced is no longer told of a codebook that a pass has no rows for. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void aPassWithoutRowsHasReplacedNothing(Backend backend) {
+        Tensor z = Tensor.of(normal(3, 4 * FEATURES, 1), 4, FEATURES);
+        try (VectorQuant layer = layer(backend, ReplacementPolicy.RANDOM_INPUT)) {
+            layer.forward(z).close();
+            assertTrue(layer.replacedCodes().length > 0);
+            layer.forward(z, RowMask.of(new boolean[4], 4)).close();
+            assertEquals(0, layer.replacedCodes().length);
+        }
+        try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, 2 * CODES, 2)
+                .dim(-1)
+                .replaceFreq(1)
+                .quantizerDropout(1, false)
+                .backend(backend)
+                .build()) {
+            boolean replacedInBoth = false;
+            boolean leftOutAfterwards = false;
+            for (int step = 0; step < 20; step++) {
+                try (Quantized q = layer.forward(z)) {
+                    int[] replaced = layer.replacedCodes();
+                    assertEquals(q.replacedCodes(), replaced.length);
+                    boolean inSecond = Arrays.stream(replaced).anyMatch(code -> code >= CODES);
+                    boolean isLeftOut = q.codes().toIntArray()[1] < 0;
+                    assertEquals(!isLeftOut, inSecond);
+                    leftOutAfterwards |= replacedInBoth && isLeftOut;
+                    replacedInBoth |= inSecond;
+                }
+            }
+            assertTrue(leftOutAfterwards);
+        }
+    }
+
     /** A replaced code starts without the momentum of the one before. */
     @ParameterizedTest
     @MethodSource("backends")
