@@ -62,8 +62,8 @@ int32_t vq4j_cpu_restart_averages(const float* codebook, const int32_t* mask, co
     });
 }
 
-int32_t vq4j_cpu_expire_codes(const float* sizes, int64_t codes_count, float threshold, int32_t* mask,
-    int64_t* marked) {
+int32_t vq4j_cpu_expire_codes(const float* sizes, int64_t codes_count, float threshold, int32_t lifetime,
+    int32_t* counters, int32_t* mask, int64_t* marked) {
     return guarded([&] {
         check_sizes({{"codes_count", codes_count}});
         check_present({sizes, mask, marked});
@@ -71,6 +71,9 @@ int32_t vq4j_cpu_expire_codes(const float* sizes, int64_t codes_count, float thr
         for (int64_t k = 0; k < codes_count; ++k) {
             mask[k] = mask[k] != 0 || sizes[k] < threshold ? 1 : 0;
             *marked += mask[k];
+            if (mask[k] != 0 && counters != nullptr) {
+                counters[k] = lifetime;
+            }
         }
     });
 }

@@ -81,6 +81,8 @@ struct Restart {
 struct Expire {
     const float* sizes;
     float threshold;
+    int32_t lifetime;
+    int32_t* counters;
     int32_t* mask;
     unsigned long long* marked;
 
@@ -88,6 +90,9 @@ struct Expire {
         mask[k] = mask[k] != 0 || sizes[k] < threshold ? 1 : 0;
         if (mask[k] != 0) {
             atomicAdd(marked, 1ull);
+            if (counters != nullptr) {
+                counters[k] = lifetime;
+            }
         }
     }
 };
@@ -126,14 +131,15 @@ int32_t vq4j_cuda_restart_averages(void* stream, const float* codebook, const in
     });
 }
 
-int32_t vq4j_cuda_expire_codes(void* stream, const float* sizes, int64_t codes_count, float threshold, int32_t* mask,
-    int64_t* marked) {
+int32_t vq4j_cuda_expire_codes(void* stream, const float* sizes, int64_t codes_count, float threshold,
+    int32_t lifetime, int32_t* counters, int32_t* mask, int64_t* marked) {
     return guarded([&] {
         check_sizes({{"codes_count", codes_count}});
         check_present({sizes, mask, marked});
         const auto s = static_cast<cudaStream_t>(stream);
         fill(marked, 0, sizeof *marked, s);
         for_each(codes_count, s,
-            moving_averages::Expire{sizes, threshold, mask, reinterpret_cast<unsigned long long*>(marked)});
+            moving_averages::Expire{
+                sizes, threshold, lifetime, counters, mask, reinterpret_cast<unsigned long long*>(marked)});
     });
 }

@@ -112,10 +112,14 @@ void averages_restart_where_they_are_marked(Implementation& on) {
 void codes_below_the_threshold_are_marked_beside_those_that_are(Implementation& on) {
     const Array<float> sizes(on, Floats{0.5f, 1.0f, 3.0f, 0.0f, 2.0f});
     const Array<int32_t> mask(on, std::vector<int32_t>{0, 0, 1, 1, 0});
+    const Array<int32_t> counters(on, std::vector<int32_t>{4, 3, 5, 1, 2});
     const Array<int64_t> marked(on, 1);
-    CHECK_OK(on->expire_codes(sizes, 5, 1.0f, mask, marked));
+    CHECK_OK(on->expire_codes(sizes, 5, 1.0f, 5, counters, mask, marked));
     CHECK((mask.read() == std::vector<int32_t>{1, 0, 1, 1, 0}));
     CHECK(marked.read()[0] == 3);
+    CHECK((counters.read() == std::vector<int32_t>{5, 3, 5, 5, 2}));
+    CHECK_OK(on->expire_codes(sizes, 5, 3.0f, 0, nullptr, mask, marked));
+    CHECK((mask.read() == std::vector<int32_t>{1, 1, 1, 1, 1}));
 }
 
 void bad_arguments_are_named(Implementation& on) {
@@ -126,7 +130,7 @@ void bad_arguments_are_named(Implementation& on) {
         "0");
     CHECK_FAILS(on->moving_averages(counts, nullptr, 1, 1, 0.1f, 1e-5, x, x, x, x, x), VQ4J_INVALID_ARGUMENT, "null");
     CHECK_FAILS(on->restart_averages(x, mask, counts, 1, -1, 1.0f, x, x), VQ4J_INVALID_ARGUMENT, "features", "-1");
-    CHECK_FAILS(on->expire_codes(x, 4, 1.0f, mask, nullptr), VQ4J_INVALID_ARGUMENT, "null");
+    CHECK_FAILS(on->expire_codes(x, 4, 1.0f, 0, nullptr, mask, nullptr), VQ4J_INVALID_ARGUMENT, "null");
 }
 
 }  // namespace

@@ -815,12 +815,15 @@ VQ4J_API int32_t VQ4J_OPERATION(restart_averages)(VQ4J_STREAM const float* codeb
     const int64_t* counts, int64_t codes_count, int64_t features, float size, float* sizes, float* averages);
 
 /**
- * Marks the codes whose moving average of uses is below a threshold, N_k < threshold, for replacement.
- * @param mask   K; marks that are there already stay
- * @param marked 1, how many are marked then
+ * Marks the codes whose moving average of uses is below a threshold, N_k < threshold, for replacement. Their counters of
+ * count_down restart at lifetime.
+ * @param lifetime as for count_down; of no meaning without counters
+ * @param counters K, updated; NULL where nothing counts down
+ * @param mask     K; marks that are there already stay
+ * @param marked   1, how many are marked then
  */
 VQ4J_API int32_t VQ4J_OPERATION(expire_codes)(VQ4J_STREAM const float* sizes, int64_t codes_count, float threshold,
-    int32_t* mask, int64_t* marked);
+    int32_t lifetime, int32_t* counters, int32_t* mask, int64_t* marked);
 
 /* ---- quantizers without a codebook --------------------------------------------------------------------------- */
 

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Replaces codes that training batches do not use. A counter per code is set to the lifetime when the code is used,
- * else lowered by one; the code goes when it reaches zero. Moving averages may mark further codes.
+ * else lowered by one; the code goes when it reaches zero. Moving averages may mark further codes, whose life starts anew too.
  *
  * <p>A training pass marks and replaces on copies, which {@link #commit} takes over when nothing can fail any more.
  */
@@ -73,7 +73,8 @@ final class CodeReplacement implements AutoCloseable {
             kernels.clear(nextMask.pointer(), bytes());
         }
         if (averages != null) {
-            averages.markExpired(averaged, nextMask.pointer(), marked.pointer());
+            IntPointer lives = lifetime > 0 ? nextCounters.pointer() : null;
+            averages.markExpired(averaged, lifetime, lives, nextMask.pointer(), marked.pointer());
         }
         if (!kernels.onCuda()) {
             return read(marked) > 0;
@@ -142,6 +143,14 @@ final class CodeReplacement implements AutoCloseable {
             kernels.commit(cleared.pointer(), marks(), bytes());
             codebook.clearFollowers(cleared.pointer());
         }
+    }
+
+    /** Takes a training pass over that had no rows for the codebook: what a pass before has replaced, it has not. */
+    void commitNone() {
+        kernels.clear(marks(), bytes());
+        kernels.clear(marked(), Long.BYTES);
+        kernels.commit(mask.pointer(), marks(), bytes());
+        kernels.commit(count.pointer(), marked(), Long.BYTES);
     }
 
     /** The codes that the last training pass replaced, ascending. */

@@ -274,14 +274,15 @@ final class Codebook implements AutoCloseable {
             return;
         }
         FloatPointer working = state.working.atLeast(parameter.value().size());
-        if (working != state.transform.base()) {
-            kernels.copy(working, state.transform.base(), bytes());
-        }
         FloatPointer gradient = state.gradient.atLeast(parameter.value().size());
         long rows = sums.count(assignment.rows);
         float coefficient = (float) (2.0 / (rows * features));
         inner.begin();
         for (int step = 0; step < inner.steps(); step++) {
+            if (working != state.transform.base()) {
+                // Each step starts from the projected codebook, where its gradient is taken.
+                kernels.copy(working, state.transform.base(), bytes());
+            }
             sums.codebookGradient(
                     assignment.z,
                     null,

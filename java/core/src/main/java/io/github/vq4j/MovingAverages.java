@@ -140,9 +140,14 @@ final class MovingAverages implements AutoCloseable {
         return codebook;
     }
 
-    /** Marks the codes whose N_k after the step is too small, beside those that are marked. */
-    void markExpired(State state, IntPointer mask, LongPointer marked) {
-        kernels.movingAverages.expireCodes(state.nextSizes.atLeast(codes), codes, (float) options.expiry, mask, marked);
+    /**
+     * Marks the codes whose N_k after the step is too small, beside those that are marked.
+     *
+     * @param counters of what is left of every code's life, which restart at lifetime; null where lives do not end
+     */
+    void markExpired(State state, int lifetime, @Nullable IntPointer counters, IntPointer mask, LongPointer marked) {
+        kernels.movingAverages.expireCodes(
+                state.nextSizes.atLeast(codes), codes, (float) options.expiry, lifetime, counters, mask, marked);
     }
 
     /** Starts the averages after the step anew for the marked codes. */

@@ -767,6 +767,8 @@ public abstract sealed class Quantizer implements AutoCloseable
                     batch.catchUp();
                 }
                 commit(pass, figures);
+            } else if (training && isEnabled()) {
+                commitWithoutReplacement(0);
             }
             batch.submit(commits ? this::undoTrainingStep : () -> {});
             if (commits) {
@@ -1112,13 +1114,25 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** Takes over what a training pass has changed, after all that can fail. */
     private void commit(Pass pass, Figures figures) {
         inputNorm.commit(pass.norm);
-        for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
+        int withRows = Math.min(inUse(pass), codebooks.size());
+        for (int i = 0; i < withRows; i++) {
             codebooks.get(i).commit(pass.codebook(i));
         }
-        for (int i = 0; i < Math.min(inUse(pass), codebooks.size()); i++) {
+        for (int i = 0; i < withRows; i++) {
             CodeReplacement replacement = codebooks.get(i).replacement();
             if (replacement != null) {
                 figures.addReplaced(replacement.marked());
+            }
+        }
+        commitWithoutReplacement(withRows);
+    }
+
+    /** Takes over that a training pass has replaced no code of the codebooks from a number on, which had no rows in it. */
+    private void commitWithoutReplacement(int first) {
+        for (int i = first; i < codebooks.size(); i++) {
+            CodeReplacement replacement = codebooks.get(i).replacement();
+            if (replacement != null) {
+                replacement.commitNone();
             }
         }
     }

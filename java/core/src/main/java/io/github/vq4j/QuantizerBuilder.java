@@ -153,7 +153,8 @@ public abstract sealed class QuantizerBuilder<B extends QuantizerBuilder<B>>
 
     /**
      * Above 0, with {@link #ema}: a code is replaced, by the replacementPolicy, as soon as N_k, the moving average of
-     * the rows that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry). 0 by default.
+     * the rows that it gets in a batch, is below this; N_k then starts anew at max(1, emaExpiry), and so does the count
+     * of {@link #replaceFreq}. 0 by default.
      */
     public B emaExpiry(double threshold) {
         emaExpiry = Arguments.notNegative("emaExpiry", threshold);

@@ -17,8 +17,8 @@ public enum ReplacementPolicy {
      */
     KMEANS_INPUT,
     /**
-     * Copies of the codes that the batch uses most, the busiest first, plus noise of a hundredth of their length, so
-     * that the two share the rows. New codes go where codes are scarce for the rows there are.
+     * Copies of the codes that the batch uses most, the busiest first, as moving averages leave them, plus noise of a
+     * hundredth of their length, so that the two share the rows. New codes go where codes are scarce for the rows there are.
      */
     SPLIT_BUSIEST,
     /**

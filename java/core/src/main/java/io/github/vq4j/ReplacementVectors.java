@@ -50,6 +50,7 @@ final class ReplacementVectors implements AutoCloseable {
      *
      * @param counts how often the batch uses each code
      * @param batch the rows to take vectors from, measured
+     * @param codebook what the batch has made of the codebook otherwise
      */
     void place(Target target, LongPointer counts, Assignment batch, FloatPointer codebook) {
         long features = batch.rows.features();
@@ -72,7 +73,7 @@ final class ReplacementVectors implements AutoCloseable {
                 kernels.replacement.busiestCodes(counts, target.codes, target.marked, busiest);
                 FloatPointer copies = vectors.atLeast(target.codes * features);
                 Rows codes = Rows.matrix(target.codes, features);
-                kernels.tensors.takeRows(target.effective.effective(), codes, busiest, target.codes, copies);
+                kernels.tensors.takeRows(effective(target, codebook), codes, busiest, target.codes, copies);
                 place(target, copies, target.codes, 0, features, codebook);
             }
             case FARTHEST_INPUT -> {
@@ -85,6 +86,11 @@ final class ReplacementVectors implements AutoCloseable {
                 place(target, rows, count, count, features, codebook);
             }
         }
+    }
+
+    /** C' after the batch: moving averages, which have no affine, have moved the codes that the rows were compared with. */
+    private static FloatPointer effective(Target target, FloatPointer codebook) {
+        return target.effective.scale() == null ? codebook : target.effective.effective();
     }
 
     private void place(

@@ -101,6 +101,39 @@ class AlternatedOptimizationTest {
         }
     }
 
+    /** With a codebook norm each step leaves from the projected codebook, in whichever forward. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void stepsOfOneForwardAreThoseOfAsManyForwards(Backend backend) {
+        Tensor z = batch(3);
+        for (CodebookNorm norm : CodebookNorm.values()) {
+            try (VectorQuant once = single(backend, norm, 3);
+                    VectorQuant often = single(backend, norm, 1)) {
+                once.forward(z).close();
+                for (int step = 0; step < 3; step++) {
+                    often.forward(z).close();
+                }
+                // What is projected once more may differ in its last bit.
+                assertArrayEquals(
+                        often.effectiveCodebook().toFloatArray(),
+                        once.effectiveCodebook().toFloatArray(),
+                        1e-6f);
+            }
+        }
+    }
+
+    /** Of one code, to which all rows belong whatever it is. */
+    private static VectorQuant single(Backend backend, CodebookNorm norm, int steps) {
+        VectorQuant layer = VectorQuant.builder(FEATURES, 1)
+                .dim(-1)
+                .codebookNorm(norm)
+                .alternated(Optimizer.sgd(2, 0.9), steps, false)
+                .backend(backend)
+                .build();
+        layer.setCodebook(Tensor.of(new float[] {9, -9, 9, -9, 9, -9}, 1, FEATURES));
+        return layer;
+    }
+
     @ParameterizedTest
     @MethodSource("backends")
     void reassignmentGivesTheNearestOfTheUpdatedCodes(Backend backend) {

@@ -492,6 +492,24 @@ class MovingAveragesTest {
         }
     }
 
+    /** What replaces a code that expires has the whole lifetime before it. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void theLifeOfACodeThatExpiresStartsAnew(Backend backend) {
+        try (VectorQuant layer = VectorQuant.builder(2, 3)
+                .dim(-1)
+                .ema(0.5)
+                .emaExpiry(2)
+                .replaceFreq(3)
+                .backend(backend)
+                .build()) {
+            layer.setCodebook(Tensor.of(new float[] {0, 0, 50, 50, 90, 90}, 3, 2));
+            layer.forward(Tensor.of(new float[] {1, 0, 0, 1}, 2, 2)).close();
+            assertArrayEquals(new int[] {1, 2}, layer.replacedCodes());
+            assertArrayEquals(new int[] {3, 3, 3}, layer.lifeCounters());
+        }
+    }
+
     // ---- failures --------------------------------------------------------------------------------------------------
 
     @ParameterizedTest

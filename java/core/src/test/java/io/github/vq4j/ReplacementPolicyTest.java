@@ -186,6 +186,37 @@ class ReplacementPolicyTest {
         }
     }
 
+    /** Moving averages move the busy code in the same pass: the copies are where it is then, and share its rows. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void splitBusiestCopiesCodesOfMovingAveragesAsTheyAreAfterTheBatch(Backend backend) {
+        try (VectorQuant layer = VectorQuant.builder(FEATURES, CODES)
+                .dim(-1)
+                .ema(0.5)
+                .replaceFreq(1)
+                .replacementPolicy(ReplacementPolicy.SPLIT_BUSIEST)
+                .backend(backend)
+                .build()) {
+            // All rows are nearest to code 0, which goes half of the way and more to their mean.
+            float[] codebook = new float[CODES * FEATURES];
+            Arrays.fill(codebook, -1000);
+            Arrays.fill(codebook, 0, FEATURES, 1);
+            layer.setCodebook(Tensor.of(codebook, CODES, FEATURES));
+            float[] z = normal(5, 50 * FEATURES, 0.1);
+            for (int i = 0; i < z.length; i++) {
+                z[i] += 100;
+            }
+            trained(layer, z, CODES - 1);
+            double[][] after = effective(layer);
+            assertTrue(after[0][0] > 50, "the busy code has moved: " + after[0][0]);
+            double length = Math.sqrt(ReferenceVectorQuant.squared(after[0], new double[FEATURES]));
+            for (int k = 1; k < CODES; k++) {
+                double distance = Math.sqrt(ReferenceVectorQuant.squared(after[0], after[k]));
+                assertTrue(distance > 0 && distance < 0.05 * length, "code " + k + " is " + distance + " away");
+            }
+        }
+    }
+
     // ---- all policies ----------------------------------------------------------------------------------------------
 
     /** Every group's new codes are made of its own sub-vectors, every stage's of its own residuals. */
@@ -237,6 +268,40 @@ class ReplacementPolicyTest {
                     assertTrue(Math.abs(stored[i]) > 6 && Math.abs(stored[i]) < 14, policy + ": " + stored[i]);
                 }
             }
+        }
+    }
+
+    /** What a pass before has replaced is no longer told of a codebook that a pass has no rows for. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void aPassWithoutRowsHasReplacedNothing(Backend backend) {
+        Tensor z = Tensor.of(normal(3, 4 * FEATURES, 1), 4, FEATURES);
+        try (VectorQuant layer = layer(backend, ReplacementPolicy.RANDOM_INPUT)) {
+            layer.forward(z).close();
+            assertTrue(layer.replacedCodes().length > 0);
+            layer.forward(z, RowMask.of(new boolean[4], 4)).close();
+            assertEquals(0, layer.replacedCodes().length);
+        }
+        try (ResidualVectorQuant layer = ResidualVectorQuant.builder(FEATURES, 2 * CODES, 2)
+                .dim(-1)
+                .replaceFreq(1)
+                .quantizerDropout(1, false)
+                .backend(backend)
+                .build()) {
+            boolean replacedInBoth = false;
+            boolean leftOutAfterwards = false;
+            for (int step = 0; step < 20; step++) {
+                try (Quantized q = layer.forward(z)) {
+                    int[] replaced = layer.replacedCodes();
+                    assertEquals(q.replacedCodes(), replaced.length);
+                    boolean inSecond = Arrays.stream(replaced).anyMatch(code -> code >= CODES);
+                    boolean isLeftOut = q.codes().toIntArray()[1] < 0;
+                    assertEquals(!isLeftOut, inSecond);
+                    leftOutAfterwards |= replacedInBoth && isLeftOut;
+                    replacedInBoth |= inSecond;
+                }
+            }
+            assertTrue(leftOutAfterwards);
         }
     }
 

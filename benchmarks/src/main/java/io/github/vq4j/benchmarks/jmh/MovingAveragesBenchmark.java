@@ -44,6 +44,6 @@ public class MovingAveragesBenchmark extends OperationData {
     /** Those used less than once. */
     @Benchmark
     public void expireCodes() {
-        kernels.movingAverages.expireCodes(sizes, codes, 1, marks, marked);
+        kernels.movingAverages.expireCodes(sizes, codes, 1, 0, null, marks, marked);
     }
 }

@@ -69,11 +69,21 @@ public final class MovingAverageKernels extends KernelSection {
                         : CpuKernels.restartAverages(codebook, mask, counts, codes, features, size, sizes, averages));
     }
 
-    /** Marks the codes whose average size is below a threshold beside those that are marked. */
-    public void expireCodes(FloatPointer sizes, long codes, float threshold, IntPointer mask, LongPointer marked) {
+    /**
+     * Marks the codes whose average size is below a threshold beside those that are marked, whose counters restart at
+     * lifetime; counters may be null.
+     */
+    public void expireCodes(
+            FloatPointer sizes,
+            long codes,
+            float threshold,
+            int lifetime,
+            IntPointer counters,
+            IntPointer mask,
+            LongPointer marked) {
         check(
                 onCuda()
-                        ? CudaKernels.expireCodes(stream(), sizes, codes, threshold, mask, marked)
-                        : CpuKernels.expireCodes(sizes, codes, threshold, mask, marked));
+                        ? CudaKernels.expireCodes(stream(), sizes, codes, threshold, lifetime, counters, mask, marked)
+                        : CpuKernels.expireCodes(sizes, codes, threshold, lifetime, counters, mask, marked));
     }
 }
