@@ -51,6 +51,9 @@ final class Codebook implements AutoCloseable {
         /** What the pass stores as the codebook. */
         private FloatPointer next;
 
+        /** Whether the gradient of the codebook is not in the parameter's before {@link Codebook#gradient}. */
+        private boolean isGradientApart;
+
         State(Kernels kernels) {
             working = Scratch.floats(kernels);
             gradient = Scratch.floats(kernels);
@@ -388,6 +391,12 @@ final class Codebook implements AutoCloseable {
 
     // ---- backward ------------------------------------------------------------------------------------------------
 
+    /** Leaves the gradient that the parameter has until {@link #gradient}: what else the pass computes before may fail. */
+    void keepGradientApart(State state) {
+        // Under an affine or a linear map that of C' is put elsewhere anyway.
+        state.isGradientApart = linear == null && !effective.hasAffine();
+    }
+
     /** Where the gradient of C' has to be put for {@link #gradient}. */
     FloatPointer gradientRoom(State state) {
         return effective.gradientRoom(gradientOfBase(state), state.transform);
@@ -403,6 +412,10 @@ final class Codebook implements AutoCloseable {
         if (!learnsByGradient()) {
             return;
         }
+        if (state.isGradientApart) {
+            kernels.copy(parameter.newGradient(), gradientOfBase(state), bytes());
+            state.isGradientApart = false;
+        }
         effective.gradient(gradientOfBase(state), state.transform);
         orthogonal.addGradient(state.transform.base(), gradientOfBase(state), state.orthogonal);
         if (linear != null) {
@@ -417,7 +430,10 @@ final class Codebook implements AutoCloseable {
     }
 
     private FloatPointer gradientOfBase(State state) {
-        return linear == null ? parameter.newGradient() : linear.gradientRoom(state.mapped);
+        if (linear != null) {
+            return linear.gradientRoom(state.mapped);
+        }
+        return state.isGradientApart ? partialGradient(state) : parameter.newGradient();
     }
 
     // ---- state ---------------------------------------------------------------------------------------------------

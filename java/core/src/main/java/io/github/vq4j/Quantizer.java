@@ -1156,6 +1156,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         parameters.forEach(Parameter::newGradient); // which is cleared at its first use: not in a batch
         // What is waited for anyway fails at its first bad row, before gradients of parameters are overwritten.
         boolean isAwaited = onHost || (pass.isMasked && pass.mask.isNeededByFailures());
+        pass.failsAtOnce = isAwaited;
         Batch batch = isAwaited ? null : kernels.beginBatch(savedBatch);
         try (batch) {
             run(pass, () -> addDifferentiation(pass, gradOutput, alpha, gradInput));
