@@ -181,6 +181,11 @@ final class Codebook implements AutoCloseable {
         return awaitsKmeans;
     }
 
+    /** Whether the host takes over from a training pass when codes are due for replacement. */
+    boolean tellsOfFurtherPasses() {
+        return replacement != null && replacement.tellsOfFurtherPasses();
+    }
+
     /** Whether {@link #prepareForTraining} takes moments of the rows. */
     boolean takesMoments() {
         return effective.readsRows();

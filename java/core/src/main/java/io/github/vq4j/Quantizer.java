@@ -1085,7 +1085,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Whether a training pass changes what the host has to know of: all that can fail has to be known before. */
     private boolean changesOnHost() {
-        return sums.hasWorkers() || anyCodebook(Codebook::awaitsKmeans);
+        return sums.hasWorkers() || anyCodebook(Codebook::awaitsKmeans) || anyCodebook(Codebook::tellsOfFurtherPasses);
     }
 
     /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */
@@ -1126,12 +1126,6 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** After a training pass has failed that was thought to be done: on the device it has changed nothing. */
     private void undoTrainingStep() {
         trainingSteps--;
-        for (Codebook codebook : codebooks) {
-            CodeReplacement replacement = codebook.replacement();
-            if (replacement != null) {
-                replacement.forgetPassesWithout();
-            }
-        }
     }
 
     /** Training passes so far. */
