@@ -153,6 +153,20 @@ void lloyd_is_exact_where_squares_underflow_or_overflow(Implementation& on) {
     }
 }
 
+void lloyd_is_exact_where_products_alone_overflow(Implementation& on) {
+    // Of rows and codes that are far apart, while the squares of their lengths and R^2 times the slack are still finite.
+    for (unsigned seed = 1; seed < 6; ++seed) {
+        const Shape shape{300, 1, 8};
+        const Floats rows = random_floats(shape.size(), seed, 0.0f, 5e18f);
+        for (const int64_t codes_count : {2, 40}) {
+            const Floats start = first_rows(rows, shape, codes_count);
+            for (const int64_t moves : {1, 2, 4}) {
+                CHECK(lloyd(on, rows, shape, start, moves, 0.0) == plain_lloyd(on, rows, shape, start, moves, 0.0));
+            }
+        }
+    }
+}
+
 void lloyd_is_exact_with_one_code_far_away(Implementation& on) {
     // The radius of the codebook, and with it the rounding of all scores, is a million times the rows' distances.
     const Shape shape{1000, 1, 7};
@@ -311,6 +325,7 @@ const std::vector<Test> tests = {
     TEST(lloyd_breaks_ties_like_the_plain_operations),
     TEST(lloyd_is_exact_far_from_the_origin),
     TEST(lloyd_is_exact_where_squares_underflow_or_overflow),
+    TEST(lloyd_is_exact_where_products_alone_overflow),
     TEST(lloyd_is_exact_with_one_code_far_away),
     TEST(lloyd_stops_as_its_options_say),
     TEST(lloyd_names_bad_input_and_leaves_the_codebook),

@@ -59,12 +59,13 @@ struct OpenRows {
     }
 };
 
-// The groups whose bounds, lowered by the drifts, do not decide; see 3. of the proof.
+// The groups whose bounds, lowered by the drifts, do not decide; see 3. of the proof. R^2 is rounded before the slack
+// makes it small, here and below, so that it is infinite where a score may overflow.
 VQ4J_SHARED uint32_t open_groups(const BoundedCodebook& codebook, float squared_distance_to_own, float* bounds) {
     const float u = distance_from_above(squared_distance_to_own, codebook.slack);
     const float reach = (u + 2.0f * codebook.radius) * (1.0f + 64.0f * rounding_unit);
     const float u_and_rounding = u + 3.0f * rounding_unit * reach;
-    const float least = 4.0f * codebook.slack * reach * reach + underflow_slack;
+    const float least = 4.0f * codebook.slack * (reach * reach) + underflow_slack;
     uint32_t open = 0;
     for (int64_t g = 0; g < codebook.groups; ++g) {
         const float l = (bounds[g] - codebook.drifts[g]) * round_down;
@@ -82,7 +83,7 @@ VQ4J_SHARED void bounds_from_scores(const BoundedCodebook& codebook, float squar
     const float length = distance_from_above(squared_length_of_row, codebook.slack);
     const float reach = length + codebook.radius;
     const float rounding = 2.0f * rounding_unit * reach;
-    const float slack = 2.0f * codebook.slack * reach * reach + underflow_slack;
+    const float slack = 2.0f * codebook.slack * (reach * reach) + underflow_slack;
     for (int64_t g = 0; g < codebook.groups; ++g) {
         const float squared = squared_length_of_row - 2.0f * bounds[g] - slack;
         const float l = (sqrtf(squared > 0.0f ? squared : 0.0f) - rounding) * round_down;
@@ -98,7 +99,7 @@ VQ4J_SHARED void start_search(const BoundedCodebook& codebook, float squared_len
     const float reach = (u + 2.0f * codebook.radius) * (1.0f + 64.0f * rounding_unit);
     const float distance = u + 2.0f * rounding_unit * reach;
     const float start =
-        0.5f * (squared_length_of_row - distance * distance) - 2.0f * codebook.slack * reach * reach - underflow_slack;
+        0.5f * (squared_length_of_row - distance * distance) - 2.0f * codebook.slack * (reach * reach) - underflow_slack;
     if (is_finite(start)) {
         open.best_score[r] = start;
         open.best_code[r] = std::numeric_limits<int32_t>::max();

@@ -35,6 +35,9 @@ final class CodeReplacement implements AutoCloseable {
 
     private int nextPassesWithout;
 
+    /** Whether the pass in progress has asked how long codes are to live. */
+    private boolean hasAsked;
+
     /** @param lifetime training batches that a code may be unused; 0: any number */
     CodeReplacement(RowSums sums, int codes, int lifetime, ReplacementPolicy policy, long seed) {
         kernels = sums.kernels;
@@ -82,7 +85,8 @@ final class CodeReplacement implements AutoCloseable {
         if (!vectors.needNumber()) {
             return true;
         }
-        if (passesWithout > 0) {
+        hasAsked = passesWithout == 0;
+        if (!hasAsked) {
             nextPassesWithout = passesWithout - 1;
             return false;
         }
@@ -93,9 +97,12 @@ final class CodeReplacement implements AutoCloseable {
         return marks;
     }
 
-    /** Forgets what is known of further passes: a pass that was thought to be committed has failed, or the state is another. */
-    void forgetPassesWithout() {
-        passesWithout = 0;
+    /**
+     * Whether the host takes over by {@link #commit} how many further passes cannot mark a code: the pass must not fail after
+     * it, since a code that it alone has used is due earlier then.
+     */
+    boolean tellsOfFurtherPasses() {
+        return hasAsked && nextPassesWithout > 0;
     }
 
     /** How many codes have been marked last. */
@@ -168,7 +175,7 @@ final class CodeReplacement implements AutoCloseable {
     }
 
     void visitState(StateVisitor state, String prefix) {
-        forgetPassesWithout();
+        passesWithout = 0; // the state may be another afterwards
         state.ints(
                 prefix + "replacement.counters", kernels, counters.pointer(), Math.min(1, lifetime), lifetime, codes);
         state.ints(prefix + "replacement.mask", kernels, mask.pointer(), 0, 1, codes);

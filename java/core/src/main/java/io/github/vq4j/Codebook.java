@@ -51,6 +51,9 @@ final class Codebook implements AutoCloseable {
         /** What the pass stores as the codebook. */
         private FloatPointer next;
 
+        /** Whether the gradient of the codebook is not in the parameter's before {@link Codebook#gradient}. */
+        private boolean isGradientApart;
+
         State(Kernels kernels) {
             working = Scratch.floats(kernels);
             gradient = Scratch.floats(kernels);
@@ -176,6 +179,11 @@ final class Codebook implements AutoCloseable {
     /** Whether the next training pass initialises the codebook from its rows. */
     boolean awaitsKmeans() {
         return awaitsKmeans;
+    }
+
+    /** Whether the host takes over from a training pass when codes are due for replacement. */
+    boolean tellsOfFurtherPasses() {
+        return replacement != null && replacement.tellsOfFurtherPasses();
     }
 
     /** Whether {@link #prepareForTraining} takes moments of the rows. */
@@ -389,6 +397,12 @@ final class Codebook implements AutoCloseable {
 
     // ---- backward ------------------------------------------------------------------------------------------------
 
+    /** Leaves the gradient that the parameter has until {@link #gradient}: what else the pass computes before may fail. */
+    void keepGradientApart(State state) {
+        // Under an affine or a linear map that of C' is put elsewhere anyway.
+        state.isGradientApart = linear == null && !effective.hasAffine();
+    }
+
     /** Where the gradient of C' has to be put for {@link #gradient}. */
     FloatPointer gradientRoom(State state) {
         return effective.gradientRoom(gradientOfBase(state), state.transform);
@@ -404,6 +418,10 @@ final class Codebook implements AutoCloseable {
         if (!learnsByGradient()) {
             return;
         }
+        if (state.isGradientApart) {
+            kernels.copy(parameter.newGradient(), gradientOfBase(state), bytes());
+            state.isGradientApart = false;
+        }
         effective.gradient(gradientOfBase(state), state.transform);
         orthogonal.addGradient(state.transform.base(), gradientOfBase(state), state.orthogonal);
         if (linear != null) {
@@ -418,7 +436,10 @@ final class Codebook implements AutoCloseable {
     }
 
     private FloatPointer gradientOfBase(State state) {
-        return linear == null ? parameter.newGradient() : linear.gradientRoom(state.mapped);
+        if (linear != null) {
+            return linear.gradientRoom(state.mapped);
+        }
+        return state.isGradientApart ? partialGradient(state) : parameter.newGradient();
     }
 
     // ---- state ---------------------------------------------------------------------------------------------------

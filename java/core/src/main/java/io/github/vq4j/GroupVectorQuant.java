@@ -185,6 +185,9 @@ public final class GroupVectorQuant extends Quantizer {
             FloatPointer ofCodes =
                     task.ofCodes == task.ofRows ? ofRows : takeGroup(pass, g, task.ofCodes, part.ownCodeGradient());
             FloatPointer result = pass.scratch.atLeast(part.rows.elements());
+            if (pass.failsAtOnce && g + 1 < groups) {
+                codebooks.get(g).keepGradientApart(pass.codebook(g)); // the task's may be bad in a later group
+            }
             differentiateAssignment(pass, g, ofRows, ofCodes, mean, result);
             kernels.tensors.putFeatures(result, pass.rows, firstFeature(g), part.rows.features(), out);
         }

@@ -24,7 +24,10 @@ public final class NotFiniteException extends IllegalArgumentException {
         return tensor;
     }
 
-    /** The first bad row. */
+    /**
+     * The first bad row. A {@link GroupVectorQuant} whose groups have codebooks of their own reads one group after the other:
+     * there it is the first of the first group that has a bad one, and a row before it may be bad in a later group.
+     */
     public long row() {
         return row;
     }

@@ -41,6 +41,9 @@ final class Pass implements AutoCloseable {
     boolean isMasked;
     long samples;
 
+    /** Whether operations of the backward throw as they are called: not in a batch. */
+    boolean failsAtOnce;
+
     /** How many of the assignments the pass makes: the first of them. */
     int used;
 

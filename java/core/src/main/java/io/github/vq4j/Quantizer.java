@@ -1087,7 +1087,7 @@ public abstract sealed class Quantizer implements AutoCloseable
 
     /** Whether a training pass changes what the host has to know of: all that can fail has to be known before. */
     private boolean changesOnHost() {
-        return sums.hasWorkers() || anyCodebook(Codebook::awaitsKmeans);
+        return sums.hasWorkers() || anyCodebook(Codebook::awaitsKmeans) || anyCodebook(Codebook::tellsOfFurtherPasses);
     }
 
     /** Computes what the codebooks become by a training pass. Changes nothing but the pass. */
@@ -1140,12 +1140,6 @@ public abstract sealed class Quantizer implements AutoCloseable
     /** After a training pass has failed that was thought to be done: on the device it has changed nothing. */
     private void undoTrainingStep() {
         trainingSteps--;
-        for (Codebook codebook : codebooks) {
-            CodeReplacement replacement = codebook.replacement();
-            if (replacement != null) {
-                replacement.forgetPassesWithout();
-            }
-        }
     }
 
     /** Training passes so far. */
@@ -1170,6 +1164,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         parameters.forEach(Parameter::newGradient); // which is cleared at its first use: not in a batch
         // What is waited for anyway fails at its first bad row, before gradients of parameters are overwritten.
         boolean isAwaited = onHost || (pass.isMasked && pass.mask.isNeededByFailures());
+        pass.failsAtOnce = isAwaited;
         Batch batch = isAwaited ? null : kernels.beginBatch(savedBatch);
         try (batch) {
             run(pass, () -> addDifferentiation(pass, gradOutput, alpha, gradInput));

@@ -581,6 +581,68 @@ class AsynchronousPassTest {
         }
     }
 
+    /** What a pass tells of how long codes are to live holds for one that succeeds, for all of its codebooks, alone. */
+    @Test
+    void aPassThatFailsForOneCodebookDoesNotPutOffReplacementsOfAnother() {
+        float[] all = {0, 10, 20, 30};
+        float[] three = {0, 10, 20};
+        float[] good = ofTwoGroups(three, all);
+        float[] bad = ofTwoGroups(all, new float[] {3e38f}); // the sum of the second group's rows is infinite
+        try (GroupVectorQuant onCpu = ofTwoGroups(Backend.cpu(), all);
+                GroupVectorQuant onCuda = ofTwoGroups(Backend.cuda(0), all);
+                Tensor z = onDevice(good);
+                Tensor badZ = onDevice(bad)) {
+            Tensor hostZ = Tensor.of(good, ROWS, FEATURES);
+            for (int pass = 0; pass < 2; pass++) {
+                onCpu.forward(hostZ).close();
+                onCuda.forward(z).close();
+            }
+            assertThrows(NotFiniteException.class, () -> onCpu.forward(Tensor.of(bad, ROWS, FEATURES)));
+            onCpu.forward(hostZ).close();
+            List<String> failures = new ArrayList<>();
+            for (Tensor rows : List.of(badZ, z)) {
+                try {
+                    onCuda.forward(rows).close(); // without a look at its numbers
+                } catch (NotFiniteException failure) {
+                    failures.add(failure.tensor());
+                }
+            }
+            assertArrayEquals(new int[] {3}, onCpu.replacedCodes());
+            assertArrayEquals(new int[] {3}, onCuda.replacedCodes());
+            assertArrayEquals(onCpu.codebook(0).toFloatArray(), onCuda.codebook(0).toFloatArray());
+            assertEquals(List.of("moving average of the codebook"), failures, "which is waited for");
+        }
+    }
+
+    /** Codes that are averages, and replaced by a centroid when unused for three passes; both groups start with these values. */
+    private static GroupVectorQuant ofTwoGroups(Backend backend, float[] codes) {
+        GroupVectorQuant layer = GroupVectorQuant.builder(FEATURES, 2 * codes.length, 2)
+                .dim(-1)
+                .ema(0.9)
+                .replaceFreq(3)
+                .replacementPolicy(ReplacementPolicy.KMEANS_INPUT)
+                .backend(backend)
+                .build();
+        float[] values = new float[codes.length * FEATURES / 2];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = codes[i / (FEATURES / 2)];
+        }
+        for (int group = 0; group < 2; group++) {
+            layer.setCodebook(group, Tensor.of(values, codes.length, FEATURES / 2));
+        }
+        return layer;
+    }
+
+    /** Rows whose features of a group are one of these values, in turn. */
+    private static float[] ofTwoGroups(float[] first, float[] second) {
+        float[] values = new float[ROWS * FEATURES];
+        for (int i = 0; i < values.length; i++) {
+            int row = i / FEATURES;
+            values[i] = i % FEATURES < FEATURES / 2 ? first[row % first.length] : second[row % second.length];
+        }
+        return values;
+    }
+
     @Test
     void aPassAfterOneThatFailedUnseenIsWhatItIsWithoutThatOne() {
         float[] rows = numbers(1);

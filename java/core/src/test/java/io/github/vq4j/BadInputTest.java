@@ -316,6 +316,27 @@ class BadInputTest {
         }
     }
 
+    /** Groups are differentiated one after the other: what those before the bad one have found is not taken over. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void notFiniteGradientOfALaterGroup(Backend backend) {
+        try (GroupVectorQuant layer =
+                GroupVectorQuant.builder(32, 16, 4).backend(backend).build()) {
+            layer.forward(batch(1)).close();
+            layer.backward(batch(2), 1).close();
+            List<float[]> before = new ArrayList<>();
+            layer.parameters().forEach(each -> before.add(each.gradient().toFloatArray()));
+            float[] gradient = normal(3, 3 * 32 * 7);
+            gradient[(1 * 32 + 31) * 7 + 2] = Float.NaN; // of the last group
+            layer.forward(batch(4)).close();
+            assertThrows(NotFiniteException.class, () -> layer.backward(Tensor.of(gradient, 3, 32, 7), 1));
+            for (int i = 0; i < before.size(); i++) {
+                Parameter parameter = layer.parameters().get(i);
+                assertArrayEquals(before.get(i), parameter.gradient().toFloatArray(), parameter.name());
+            }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("backends")
     void notFiniteCodebook(Backend backend) {
