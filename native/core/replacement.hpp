@@ -17,13 +17,14 @@ struct CodePlaces {
     float* codebook;
 };
 
-// Code k becomes vector[d * stride] plus noise * |vector| * N(0, 1), mapped back through its group's affine.
+// Code k becomes vector[d * stride] plus noise * |vector| * N(0, 1), mapped back through its group's affine. A vector whose
+// squared length overflows has no noise, which would not be finite.
 VQ4J_SHARED void place_code(const float* vector, int64_t stride, int64_t k, float noise, uint64_t seed, uint64_t step,
     CodePlaces to) {
     const float amount = noise * sqrtf(squared_length(vector, stride, to.features));
     for (int64_t d = 0; d < to.features; ++d) {
         float value = vector[d * stride];
-        if (noise != 0.0f) {
+        if (noise != 0.0f && is_finite(amount)) {
             const uint64_t index = static_cast<uint64_t>(k * to.features + d);
             value = noisy_element(value, amount, normal(seed, index, purpose::replacement_noise + step));
         }

@@ -140,6 +140,17 @@ void codes_beyond_the_exact_ones_have_noise(Implementation& on) {
     CHECK(place(2) != placed);
 }
 
+void a_vector_whose_squared_length_overflows_has_no_noise(Implementation& on) {
+    const Floats vector{3e19f, -2e19f, 1.0f};
+    const Array<float> v(on, vector), placed(on, Floats(6)), replaced(on, Floats(6));
+    const Array<int32_t> mask(on, Marks(2, 1));
+    CHECK_OK(on->place_codes(v, 1, mask, 2, 3, nullptr, nullptr, 1, 0, 0.01f, 9, 1, placed));
+    CHECK_OK(on->replace_codes(v, 1, 1, 3, mask, 2, nullptr, nullptr, 1, 0.01f, 9, 1, replaced));
+    const Floats twice{3e19f, -2e19f, 1.0f, 3e19f, -2e19f, 1.0f};
+    CHECK(placed.read() == twice);
+    CHECK(replaced.read() == twice);
+}
+
 void bad_arguments_are_named(Implementation& on) {
     const Array<float> x(on, Floats(4));
     const Array<int64_t> order(on, 4);
@@ -166,6 +177,7 @@ int main() {
         TEST(an_order_that_nobody_wants_is_all_zero),
         TEST(marked_codes_take_the_vectors_in_turn),
         TEST(codes_beyond_the_exact_ones_have_noise),
+        TEST(a_vector_whose_squared_length_overflows_has_no_noise),
         TEST(bad_arguments_are_named),
     });
 }

@@ -738,7 +738,7 @@ VQ4J_API int32_t VQ4J_OPERATION(count_down)(VQ4J_STREAM const int64_t* counts, i
 /**
  * Replaces the marked codes by random rows: x = z_r + noise * |z_r| * N(0, 1), mapped back through the affine,
  * c_k = (x - shift_t) / scale_t, so that the effective code lands on x (where scale is not zero). Row r of code k is drawn
- * uniformly by Philox, key seed, counter (k, step).
+ * uniformly by Philox, key seed, counter (k, step). A row whose squared length overflows has no noise.
  * @param mask         K
  * @param scale, shift groups x D, or NULL both
  * @param codebook     K x D, updated

@@ -18,6 +18,16 @@ final class Arguments {
         return value;
     }
 
+    /** Refuses the first number that is a NaN or an infinity, by its place. */
+    static void allFinite(String name, float[] values) {
+        for (int i = 0; i < values.length; i++) {
+            if (!Float.isFinite(values[i])) {
+                throw new IllegalArgumentException(
+                        "need finite numbers in " + name + ", got " + values[i] + " at position " + i);
+            }
+        }
+    }
+
     static double notNegative(String name, double value) {
         if (!(value >= 0) || Double.isInfinite(value)) {
             throw new IllegalArgumentException("need " + name + " >= 0 and finite, got " + value);

@@ -81,6 +81,8 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
      * Saves a layer and what the optimisers hold of its parameters. The same state gives the same bytes.
      *
      * @throws IOException if the file cannot be written; one that was there is still there then
+     * @throws IllegalArgumentException if a number of the state is not finite, as after a step too long: {@link #load} would
+     *     refuse the file. One that was there is still there then, too
      */
     public static void save(Path path, Quantizer layer, Optimizer... optimizers) throws IOException {
         writer(layer, optimizers).write(path);

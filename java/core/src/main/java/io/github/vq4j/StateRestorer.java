@@ -33,12 +33,7 @@ final class StateRestorer implements StateVisitor {
     @Override
     public void floats(String name, Kernels kernels, FloatPointer values, long... shape) {
         float[] read = read(name, "F32", shape, () -> source.floats(name));
-        for (int i = 0; i < read.length; i++) {
-            if (!Float.isFinite(read[i])) {
-                throw new IllegalArgumentException(
-                        "need finite numbers in " + name + ", got " + read[i] + " at position " + i);
-            }
-        }
+        Arguments.allFinite(name, read);
         changes.add(() -> kernels.write(read, values));
     }
 

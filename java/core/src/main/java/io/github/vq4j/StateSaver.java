@@ -9,7 +9,7 @@ import java.util.function.LongSupplier;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 
-/** Copies the state that it is shown into a file to be written. */
+/** Copies the state that it is shown into a file to be written; refuses what could not be read again. */
 final class StateSaver implements StateVisitor {
     private final SafetensorsWriter writer;
 
@@ -19,9 +19,20 @@ final class StateSaver implements StateVisitor {
 
     @Override
     public void floats(String name, Kernels kernels, FloatPointer values, long... shape) {
+        float[] copy = copy(kernels, values, shape);
+        Arguments.allFinite(name, copy);
+        writer.floats(name, copy, shape);
+    }
+
+    @Override
+    public void unboundedFloats(String name, Kernels kernels, FloatPointer values, long... shape) {
+        writer.floats(name, copy(kernels, values, shape), shape);
+    }
+
+    private static float[] copy(Kernels kernels, FloatPointer values, long... shape) {
         float[] copy = new float[Arguments.product(shape)];
         kernels.read(values, copy);
-        writer.floats(name, copy, shape);
+        return copy;
     }
 
     @Override

@@ -327,6 +327,21 @@ class CheckpointTest {
         }
     }
 
+    /** load would refuse it: the last file that can be read is not written over. */
+    @Test
+    void aLayerThatIsNoLongerFiniteIsNotSaved() throws IOException {
+        Path file = trained(small());
+        byte[] before = Files.readAllBytes(file);
+        try (VectorQuant layer = small().build();
+                Optimizer optimizer = Optimizer.sgd(Float.MAX_VALUE)) {
+            TrainedLayer.train(layer, optimizer, 0, 1);
+            String message = assertThrows(IllegalArgumentException.class, () -> Checkpoint.save(file, layer, optimizer))
+                    .getMessage();
+            assertTrue(message.startsWith("need finite numbers in codebook, got "), message);
+        }
+        assertArrayEquals(before, Files.readAllBytes(file));
+    }
+
     @Test
     void aLinkStaysALinkAndTheFileBehindItIsWritten() throws IOException {
         Path file = trained(small());
