@@ -609,7 +609,8 @@ class AsynchronousPassTest {
             }
             assertArrayEquals(new int[] {3}, onCpu.replacedCodes());
             assertArrayEquals(new int[] {3}, onCuda.replacedCodes());
-            assertArrayEquals(onCpu.codebook(0).toFloatArray(), onCuda.codebook(0).toFloatArray());
+            assertArrayEquals(
+                    onCpu.codebook(0).toFloatArray(), onCuda.codebook(0).toFloatArray());
             assertEquals(List.of("moving average of the codebook"), failures, "which is waited for");
         }
     }
