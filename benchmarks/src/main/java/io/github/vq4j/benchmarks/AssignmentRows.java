@@ -33,17 +33,7 @@ final class AssignmentRows {
             if (peers.faiss() != null && operation == Operation.ASSIGNMENT) {
                 contenders.add(peers.faiss().assignment(rows, codebook));
             }
-            Comparison.Task task = new Comparison.Task(
-                    operation,
-                    rows.rows(),
-                    codebook.rows(),
-                    rows.columns(),
-                    data,
-                    2.0 * rows.rows() * codebook.rows() * rows.columns(),
-                    0,
-                    new ExactCodes(rows, codebook),
-                    null);
-            return comparison.measure(task, contenders);
+            return comparison.measure(Comparison.Task.ofCodes(operation, rows, codebook, data), contenders);
         } finally {
             Comparison.close(contenders);
         }

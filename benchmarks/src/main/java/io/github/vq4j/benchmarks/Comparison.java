@@ -79,6 +79,21 @@ final class Comparison {
             double bytes,
             @Nullable ExactCodes exact,
             @Nullable Objective objective) {
+        /** The codes of rows, which are compared with those of exact distances. */
+        static Task ofCodes(Operation operation, Matrix rows, Matrix codebook, String data) {
+            double flops = 2.0 * rows.rows() * codebook.rows() * rows.columns();
+            return new Task(
+                    operation,
+                    rows.rows(),
+                    codebook.rows(),
+                    rows.columns(),
+                    data,
+                    flops,
+                    0,
+                    new ExactCodes(rows, codebook),
+                    null);
+        }
+
         /** What the time of a call grows with. */
         double work() {
             return Math.max(1, Math.max(flops, bytes));

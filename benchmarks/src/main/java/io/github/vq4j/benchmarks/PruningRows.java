@@ -13,17 +13,7 @@ final class PruningRows {
         try {
             contenders.add(new LayerAssignment(rows, codebook));
             contenders.add(new UnprunedAssignment(rows, codebook));
-            Comparison.Task task = new Comparison.Task(
-                    Operation.PRUNING,
-                    rows.rows(),
-                    codebook.rows(),
-                    rows.columns(),
-                    data,
-                    2.0 * rows.rows() * codebook.rows() * rows.columns(),
-                    0,
-                    new ExactCodes(rows, codebook),
-                    null);
-            return comparison.measure(task, contenders);
+            return comparison.measure(Comparison.Task.ofCodes(Operation.PRUNING, rows, codebook, data), contenders);
         } finally {
             Comparison.close(contenders);
         }
