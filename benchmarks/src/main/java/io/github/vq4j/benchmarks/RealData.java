@@ -14,8 +14,6 @@ import org.jspecify.annotations.Nullable;
  * @param imageFolders folders of images under MNIST's names
  */
 record RealData(@Nullable Path vectors, List<Path> imageFolders) {
-    private static final int MOST_FOLDERS_DOWN = 3;
-
     /**
      * What is in a place.
      *
@@ -36,7 +34,7 @@ record RealData(@Nullable Path vectors, List<Path> imageFolders) {
     }
 
     private static List<Path> imageFolders(Path place) throws IOException {
-        try (Stream<Path> files = Files.walk(place, MOST_FOLDERS_DOWN)) {
+        try (Stream<Path> files = Files.walk(place, VectorFile.MOST_FOLDERS_DOWN)) {
             return files.filter(file -> file.getFileName().toString().matches("train-images-idx3-ubyte(\\.gz)?"))
                     .map(file -> file.toAbsolutePath().getParent())
                     .distinct()

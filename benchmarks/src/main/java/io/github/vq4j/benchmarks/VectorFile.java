@@ -12,7 +12,9 @@ import java.util.zip.GZIPInputStream;
 
 /** Real vectors from a file of one of the formats of {@link VectorReader}, also gzipped. */
 final class VectorFile {
-    private static final int MOST_FOLDERS_DOWN = 3;
+    /** How far below a folder that is named data is looked for. */
+    static final int MOST_FOLDERS_DOWN = 3;
+
     private static final String GZIPPED = ".gz";
 
     private VectorFile() {}
