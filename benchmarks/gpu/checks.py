@@ -31,20 +31,21 @@ def step(library, rows, codebook, device):
         return torch.zeros(*shape, dtype=dtype, device=device)
 
     codes = assigned(library, rows, codebook, device)
-    output, distances, counts = empty(rows_count, features), empty(rows_count), empty(codes_count, dtype=torch.int64)
+    output, left = empty(rows_count, features), empty(rows_count, features)
+    distances, counts = empty(rows_count), empty(codes_count, dtype=torch.int64)
     sample_means, mean = empty(1, dtype=torch.float64), empty(1, dtype=torch.float64)
     of_rows, of_codes, sums = empty(rows_count, features), empty(codes_count, features), empty(codes_count, features)
     means, variances = empty(features), empty(features)
     moved = codebook.clone()
     library.lookup(codebook, codes_count, codes, rows_count, 1, features, output)
-    library.commitment_loss(rows, rows_count, 1, features, codebook, codes, 1, distances, sample_means, mean, output)
+    library.commitment_loss(rows, rows_count, 1, features, codebook, codes, 1, distances, sample_means, mean, None, left)
     library.count_codes(codes, rows_count, codes_count, counts)
     library.input_gradient(rows, output, rows_count, 1, features, codebook, codes, 0.1, of_rows)
     library.codebook_gradient(rows, output, rows_count, 1, features, codebook, codes, codes_count, 0.9, 0.5, of_codes)
     library.scatter(rows, rows_count, 1, features, codes, codes_count, sums)
     library.moments(rows, rows_count, 1, features, 1, features, means, variances)
     library.update_centroids(sums, counts, codes_count, features, moved)
-    return {"codes": codes, "output": output, "distances": distances, "mean": mean, "counts": counts,
+    return {"codes": codes, "output": output, "left": left, "distances": distances, "mean": mean, "counts": counts,
             "gradient of rows": of_rows, "gradient of codes": of_codes, "sums": sums, "means": means,
             "variances": variances, "moved codebook": moved}
 

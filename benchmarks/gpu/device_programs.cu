@@ -105,7 +105,7 @@ extern "C" VQ4J_API int32_t vq4j_benchmark_training_steps(void* stream, const fl
             require_ok(vq4j_cuda_pack_codebook(stream, codebook, codes_count, features, packed));
             require_ok(vq4j_cuda_assign(stream, rows, rows_count, 1, features, packed, codes_count, codes));
             require_ok(vq4j_cuda_commitment_loss(stream, rows, rows_count, 1, features, codebook, codes, 1, distances, losses,
-                losses + 1, output));
+                losses + 1, output, nullptr));
             require_ok(vq4j_cuda_count_codes(stream, codes, rows_count, codes_count, counts));
             require_ok(vq4j_cuda_fetch(stream, fetched[step % 2], losses, sizeof fetched[0]));
             require_ok(vq4j_cuda_input_gradient(stream, rows, grad, rows_count, 1, features, codebook, codes, commitment,

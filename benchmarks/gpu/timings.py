@@ -201,7 +201,7 @@ class Timings:
         } | copy, moved=whole)
         yield self.row("loss", size, "normal", {
             VQ4J: lambda i: library.commitment_loss(at(i), rows_count, 1, features, codebook, codes, 1, distances, means,
-                                                    means[1:], None),
+                                                    means[1:], None, None),
             "torch, mse_loss": lambda i: torch.nn.functional.mse_loss(at(i), codebook[long_codes])
         } | copy, moved=whole)
 

@@ -1,5 +1,6 @@
 // Squared distance of every row to its code, its means over each sample and over all, in fp64 over chunks of 256 rows, and
-// the codes themselves where they are wanted. Bound by memory, 4 N D bytes read and as many written where codes are.
+// the codes themselves and what they leave of the rows where these are wanted. Bound by memory, 4 N D bytes read and as many
+// written for each of the two.
 #include "core/arguments.hpp"
 #include "cpu/chunks.hpp"
 #include "cpu/kernels.hpp"
@@ -10,7 +11,7 @@ using namespace vq4j;
 
 int32_t vq4j_cpu_commitment_loss(const float* rows, int64_t outer, int64_t inner, int64_t features, const float* codebook,
     const int32_t* codes, int64_t samples, float* distances, double* sample_means, double* mean_of_all,
-    float* out) {
+    float* out, float* left) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         const int64_t rows_count = layout.rows();
@@ -21,6 +22,9 @@ int32_t vq4j_cpu_commitment_loss(const float* rows, int64_t outer, int64_t inner
             table.squared_distances({rows, layout}, codebook, codes, begin, end, distances);
             if (out != nullptr) {
                 table.look_up(codebook, codes, layout, begin, end, out);
+            }
+            if (left != nullptr) {
+                table.residual({rows, layout}, codebook, codes, begin, end, left);
             }
         };
         const int64_t sample_rows = rows_count / samples;

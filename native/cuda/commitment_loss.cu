@@ -1,8 +1,9 @@
-// Squared distance of every row to its code, its means over each sample and over all, and the codes themselves where they
-// are wanted: all that follows an assignment in one kernel.
+// Squared distance of every row to its code, its means over each sample and over all, and the codes themselves and what they
+// leave of the rows where these are wanted: all that follows an assignment in one kernel.
 //
 // A block takes a chunk of 256 rows (chunk_distances.cuh). Then thread 0 adds the chunk's distances in fp64, and the block
-// that finishes last the chunks. One read of the rows; bound by memory, 4 N D bytes read and as many written where codes are.
+// that finishes last the chunks. One read of the rows; bound by memory, 4 N D bytes read and as many written for the codes and
+// for what they leave.
 #include "core/arguments.hpp"
 #include "cuda/chunk_distances.cuh"
 #include "cuda/chunks.cuh"
@@ -22,7 +23,8 @@ struct Measure {
     double* chunk_sums;
     double* sample_means;
     double* mean;
-    float* out;  // null: the codes are not wanted
+    float* out;   // null: the codes are not wanted
+    float* left;  // null: nor is what they leave
     FinishedBlocks finished;
 
     // Samples that chunks consist of, samples that consist of chunks: their means fall off.
@@ -45,9 +47,12 @@ __global__ void __launch_bounds__(threads) measure_kernel(Measure measure) {
     const int count = static_cast<int>(left < chunk_rows ? left : chunk_rows);
     measure.rows.measure(
         first, count, [&](int64_t n) { return measure.codebook + measure.codes[n] * layout.features; },
-        [&](int64_t, int64_t at, float, float e) {
+        [&](int64_t, int64_t at, float z, float e) {
             if (measure.out != nullptr) {
                 measure.out[at] = e;
+            }
+            if (measure.left != nullptr) {
+                measure.left[at] = z - e;
             }
         },
         distances);
@@ -108,7 +113,7 @@ using namespace vq4j;
 
 int32_t vq4j_cuda_commitment_loss(void* stream, const float* rows, int64_t outer, int64_t inner, int64_t features,
     const float* codebook, const int32_t* codes, int64_t samples, float* distances, double* sample_means, double* mean,
-    float* out) {
+    float* out, float* left) {
     return guarded([&] {
         const Layout layout = checked_rows(outer, inner, features);
         const int64_t rows_count = layout.rows();
@@ -119,7 +124,7 @@ int32_t vq4j_cuda_commitment_loss(void* stream, const float* rows, int64_t outer
         const DeviceScratch<double> chunk_sums(chunks_of(rows_count), s);
         const DeviceFinishedBlocks finished(s);
         const commitment_loss::Measure measure{{rows, layout}, codebook, codes, of_samples, distances, chunk_sums.get(),
-            sample_means, mean, out, finished.get()};
+            sample_means, mean, out, left, finished.get()};
         launch(commitment_loss::measure_kernel, blocks_for(rows_count, chunk_rows), commitment_loss::threads, 0, s, measure);
         if (!measure.chunks_have_samples() && !measure.samples_have_chunks()) {
             commitment_loss::means_of_samples(distances, of_samples, features, sample_means, s);

@@ -89,7 +89,7 @@ int32_t vq4j_cuda_lloyd(void* stream, const float* rows, int64_t outer, int64_t 
             require_ok(vq4j_cuda_pack_codebook(stream, fitted.get(), codes_count, features, packed.get()));
             require_ok(vq4j_cuda_assign(stream, rows, outer, inner, features, packed.get(), codes_count, codes));
             require_ok(vq4j_cuda_commitment_loss(stream, rows, outer, inner, features, fitted.get(), codes, 1,
-                distances.get(), mean_of_sample.get(), objective, nullptr));
+                distances.get(), mean_of_sample.get(), objective, nullptr, nullptr));
             for_each(1, s, lloyd::Decide{iteration, max_iterations, tolerance, objective, state.get(), iterations});
         };
         const auto move = [&] {

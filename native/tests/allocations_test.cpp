@@ -66,7 +66,7 @@ public:
         CHECK_OK(on->count_codes(codes_, shape.rows(), codes_count, counts_));
         CHECK_OK(on->lookup(codebook_, codes_count, codes_, outer, inner, features, out_));
         CHECK_OK(on->commitment_loss(z_, outer, inner, features, codebook_, codes_, outer, distances_, sample_means_, loss_,
-            out_));
+            out_, nullptr));
         CHECK_OK(on->input_gradient(z_, g_, outer, inner, features, codebook_, codes_, 0.1f, out_));
         CHECK_OK(on->codebook_gradient(z_, g_, outer, inner, features, codebook_, codes_, codes_count, 0.1f, 1.0f, by_code_));
         float* const of_sgd[] = {codebook_, by_code_, velocity_};

@@ -59,7 +59,8 @@ public:
         Implementation& on = on_;
         CHECK_OK(on->pack_codebook(codebook, codes_count, features, packed));
         CHECK_OK(on->assign(z, rows_count_, 1, features, packed, codes_count, codes));
-        CHECK_OK(on->commitment_loss(z, rows_count_, 1, features, codebook, codes, 1, distances, losses, losses + 1, output));
+        CHECK_OK(on->commitment_loss(z, rows_count_, 1, features, codebook, codes, 1, distances, losses, losses + 1, output,
+            nullptr));
         CHECK_OK(on->count_codes(codes, rows_count_, codes_count, counts));
         CHECK_OK(on->input_gradient(z, grad, rows_count_, 1, features, codebook, codes, 0.25f, grad_rows));
         CHECK_OK(on->codebook_gradient(z, grad, rows_count_, 1, features, codebook, codes, codes_count, 0.5f, 0.75f,
@@ -211,7 +212,7 @@ void a_commit_comes_after_kernels_that_count_their_blocks(Implementation& on) {
     const Array<float> distances(on, 600), state(on, Floats(600));
     const Array<double> means(on, 2);
     const int64_t batch = begin(on);
-    CHECK_OK(on->commitment_loss(z, 600, 1, features, codebook, codes, 1, distances, means, means + 1, nullptr));
+    CHECK_OK(on->commitment_loss(z, 600, 1, features, codebook, codes, 1, distances, means, means + 1, nullptr, nullptr));
     CHECK_OK(on->commit(state, distances, 600 * static_cast<int64_t>(sizeof(float))));
     finish(on, batch);
     CHECK(state.read() == distances.read());

@@ -115,7 +115,8 @@ void means_of_all_rows_are_the_commitment_loss(Implementation& on) {
     const Array<int32_t> codes(on, values);
     const Array<float> distances(on, shape.rows());
     const Array<double> expected_samples(on, 4), expected(on, 1), sample_means(on, 4), mean(on, 1);
-    CHECK_OK(on->commitment_loss(rows, 4, 301, 5, codebook, codes, 4, distances, expected_samples, expected, nullptr));
+    CHECK_OK(on->commitment_loss(rows, 4, 301, 5, codebook, codes, 4, distances, expected_samples, expected, nullptr,
+        nullptr));
     std::vector<int64_t> numbers = numbers_above(values, -1);
     const Array<int64_t> order(on, numbers);
     for (const int64_t* each : {static_cast<const int64_t*>(order), static_cast<const int64_t*>(nullptr)}) {

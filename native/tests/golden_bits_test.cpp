@@ -72,7 +72,7 @@ void rows(Implementation& on) {
     const Array<float> out(on, shape.size()), distances(on, shape.rows());
     const Array<double> means(on, shape.outer), mean(on, 1);
     CHECK_OK(on->commitment_loss(data.z, shape.outer, shape.inner, shape.features, data.codebook, data.codes,
-        shape.outer, distances, means, mean, nullptr));
+        shape.outer, distances, means, mean, nullptr, nullptr));
     expect(distances, 0x2ccb05fe4441612f, "commitment_loss, distances");
     expect(mean, 0x21495dd811c634a6, "commitment_loss, mean");
     CHECK_OK(on->input_gradient(data.z, data.gradient, shape.outer, shape.inner, shape.features, data.codebook,

@@ -50,7 +50,7 @@ Fit plain_lloyd(Implementation& on, const Floats& rows, Shape shape, const Float
         CHECK_OK(on->pack_codebook(codebook, codes_count, features, packed));
         CHECK_OK(on->assign(z, shape.outer, shape.inner, features, packed, codes_count, codes));
         CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, features, codebook, codes, 1, distances,
-            mean_of_sample, mean, nullptr));
+            mean_of_sample, mean, nullptr, nullptr));
         const double objective = mean.read()[0];
         if (iteration == most || (iteration > 0 && previous - objective <= tolerance * previous)) {
             return {codebook.read(), codes.read(), objective, iteration};

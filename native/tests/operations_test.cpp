@@ -416,15 +416,8 @@ void commitment_loss_is_the_mean_squared_error(Implementation& on) {
         const Array<float> distances(on, shape.rows());
         const Array<double> sample_means(on, samples);
         const Array<double> mean(on, 1);
-        const Array<float> out(on, shape.size()), vectors(on, shape.size());
         CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, shape.features, c, codes, samples, distances,
-            sample_means, mean, nullptr));
-        const Floats alone = distances.read();
-        CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, shape.features, c, codes, samples, distances,
-            sample_means, mean, out));
-        CHECK(distances.read() == alone);
-        CHECK_OK(on->lookup(c, 9, codes, shape.outer, shape.inner, shape.features, vectors));
-        CHECK(out.read() == vectors.read());
+            sample_means, mean, nullptr, nullptr));
         Doubles expected(static_cast<size_t>(shape.rows()));
         Doubles expected_means(static_cast<size_t>(samples));
         for (int64_t n = 0; n < shape.rows(); ++n) {
@@ -444,7 +437,34 @@ void commitment_loss_is_the_mean_squared_error(Implementation& on) {
     const Array<float> z(on, Floats(6));
     const Array<int32_t> codes(on, std::vector<int32_t>(6));
     const Array<double> means(on, 4);
-    CHECK_FAILS(on->commitment_loss(z, 6, 1, 1, z, codes, 4, z, means, means, nullptr), VQ4J_INVALID_ARGUMENT, "samples", "6", "4");
+    CHECK_FAILS(on->commitment_loss(z, 6, 1, 1, z, codes, 4, z, means, means, nullptr, nullptr), VQ4J_INVALID_ARGUMENT,
+        "samples", "6", "4");
+}
+
+void commitment_loss_gives_codes_and_what_they_leave(Implementation& on) {
+    for (const Shape shape : shapes) {
+        const Array<float> z(on, random_floats(shape.size(), 16)), c(on, random_floats(9 * shape.features, 17));
+        const Array<int32_t> codes(on, random_codes(shape.rows(), 9, 18));
+        const Array<float> expected_codes(on, shape.size()), expected_left(on, shape.size());
+        CHECK_OK(on->lookup(c, 9, codes, shape.outer, shape.inner, shape.features, expected_codes));
+        CHECK_OK(on->residual(z, shape.outer, shape.inner, shape.features, c, 9, codes, expected_left));
+        const Array<float> distances(on, shape.rows()), out(on, shape.size()), left(on, shape.size());
+        const Array<double> means(on, shape.outer), mean(on, 1);
+        const auto measure = [&](float* e, float* rest) {
+            CHECK_OK(on->commitment_loss(z, shape.outer, shape.inner, shape.features, c, codes, shape.outer, distances,
+                means, mean, e, rest));
+            return distances.read();
+        };
+        const Floats alone = measure(nullptr, nullptr);
+        CHECK(measure(out, nullptr) == alone);
+        CHECK(out.read() == expected_codes.read());
+        CHECK(measure(nullptr, left) == alone);
+        CHECK(left.read() == expected_left.read());
+        const Array<float> out_of_both(on, shape.size()), left_of_both(on, shape.size());
+        CHECK(measure(out_of_both, left_of_both) == alone);
+        CHECK(out_of_both.read() == expected_codes.read());
+        CHECK(left_of_both.read() == expected_left.read());
+    }
 }
 
 void input_gradient_is_straight_through_plus_commitment(Implementation& on) {
@@ -1197,6 +1217,7 @@ const std::vector<Test> tests = {
     TEST(sums_by_code_of_many_rows_and_codes),
     TEST(the_lowest_of_equal_codes_wins_in_any_panel),
     TEST(commitment_loss_is_the_mean_squared_error),
+    TEST(commitment_loss_gives_codes_and_what_they_leave),
     TEST(input_gradient_is_straight_through_plus_commitment),
     TEST(scatter_and_codebook_gradient_sum_by_code),
     TEST(both_gradients_together_are_as_one_by_one),

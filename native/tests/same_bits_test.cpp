@@ -81,7 +81,7 @@ RowResults row_results(Implementation& on, const Floats& rows, const Floats& gra
     keep(on->row_norm(z, s.outer, s.inner, s.features, VQ4J_UNIT, out));
     keep(on->row_norm(z, s.outer, s.inner, s.features, VQ4J_MAX_NORM, out));
     keep(on->row_norm_gradient(z, g, s.outer, s.inner, s.features, VQ4J_UNIT, out));
-    CHECK_OK(on->commitment_loss(z, s.outer, s.inner, s.features, c, q, s.outer, distances, means, mean, nullptr));
+    keep(on->commitment_loss(z, s.outer, s.inner, s.features, c, q, s.outer, distances, means, mean, nullptr, out));
     results.distances = distances.read();
     means.read();
     mean.read();

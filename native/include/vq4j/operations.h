@@ -310,17 +310,18 @@ VQ4J_API int32_t VQ4J_OPERATION(narrow)(VQ4J_STREAM const float* values, int64_t
 /* ---- loss and gradients -------------------------------------------------------------------------------------- */
 
 /**
- * What follows an assignment: the squared error of every row to its code, its means, and the codes' vectors. The mean is
- * the value of the commitment loss (1 - beta) mean((z - sg(e))^2) + beta mean((sg(z) - e)^2), the same for every beta.
+ * What follows an assignment: the squared error of every row to its code, its means, the codes' vectors, and what these
+ * leave of the rows. The mean is the value of the commitment loss (1 - beta) mean((z - sg(e))^2) + beta mean((sg(z) - e)^2), the same for every beta.
  * @param codes        N, each in [0, K)
  * @param distances    N, |z_n - e_n|^2
  * @param sample_means samples, mean over the elements of each sample
  * @param mean         1, mean over all N * D elements
  * @param out          N x D in the layout of rows, e_n as of lookup; or NULL
+ * @param left         N x D in the layout of rows, z_n - e_n as of residual; or NULL
  */
 VQ4J_API int32_t VQ4J_OPERATION(commitment_loss)(VQ4J_STREAM const float* rows, int64_t outer, int64_t inner,
     int64_t features, const float* codebook, const int32_t* codes, int64_t samples, float* distances,
-    double* sample_means, double* mean, float* out);
+    double* sample_means, double* mean, float* out, float* left);
 
 /**
  * Means of squared errors that some of the rows have, over the elements of each sample's rows among them and of all of

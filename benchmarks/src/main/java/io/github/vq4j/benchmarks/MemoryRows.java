@@ -112,6 +112,7 @@ final class MemoryRows implements AutoCloseable {
                             distances.pointer(),
                             sampleMean.pointer(),
                             mean.pointer(),
+                            null,
                             null),
                     () -> Bits.of(distances.pointer(), rows.rows()));
             return measure(Operation.LOSS, bytes(rows) + 2 * codeBytes() + bytes(codebook), ours, (z, c, q) -> {

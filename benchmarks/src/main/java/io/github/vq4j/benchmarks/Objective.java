@@ -32,6 +32,7 @@ record Objective(Matrix rows, long codes) {
                     distances.pointer(),
                     sampleMean.pointer(),
                     mean.pointer(),
+                    null,
                     null);
             return mean.pointer().get();
         }

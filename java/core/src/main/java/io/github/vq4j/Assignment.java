@@ -37,6 +37,9 @@ final class Assignment implements AutoCloseable {
     /** The mean that the assignment has as a term of the pass's loss; its own mean where that is of all rows. */
     DoublePointer termLoss;
 
+    /** Whether {@link #distances}, {@link #sampleLosses} and {@link #loss} are those of these rows and codes. */
+    boolean isMeasured;
+
     /** Which of the pass's rows they are; null: all. */
     @Nullable
     RowSelection selection;
@@ -60,6 +63,7 @@ final class Assignment implements AutoCloseable {
         this.z = z;
         this.rows = rows;
         this.codes = codes;
+        isMeasured = false;
         selection = null;
     }
 

@@ -315,8 +315,14 @@ final class Codebook implements AutoCloseable {
      * Distances and losses of rows and their codes.
      *
      * @param out receives the codes' vectors, in the layout of the rows; null: nothing does
+     * @param left receives what they leave of the rows; null: nothing does
      */
-    void measure(State state, Assignment assignment, long samples, @Nullable FloatPointer out) {
+    void measure(
+            State state,
+            Assignment assignment,
+            long samples,
+            @Nullable FloatPointer out,
+            @Nullable FloatPointer left) {
         kernels.loss.commitmentLoss(
                 assignment.z,
                 assignment.rows,
@@ -326,7 +332,9 @@ final class Codebook implements AutoCloseable {
                 assignment.distances(),
                 assignment.sampleLosses(samples),
                 assignment.loss(),
-                out);
+                out,
+                left);
+        assignment.isMeasured = true;
     }
 
     /** Counts how often each code occurs; in training, over the rows of all workers. */

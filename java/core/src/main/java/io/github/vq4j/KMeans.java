@@ -191,6 +191,7 @@ public final class KMeans {
                                 distances.pointer(),
                                 means.pointer(),
                                 mean.pointer(),
+                                null,
                                 null);
                         objectives.add(together.fetch(mean.pointer(), 1));
                         kernels.loss.scatter(drawn.pointer(), batch, codes.pointer(), numCodes, sums.pointer());

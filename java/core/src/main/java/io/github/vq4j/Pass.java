@@ -38,6 +38,9 @@ final class Pass implements AutoCloseable {
     /** Whether rows in 16 bits are read again after the first assignment. */
     boolean keepsZ;
 
+    /** Whether distances and losses are wanted. */
+    boolean measures;
+
     boolean isMasked;
     long samples;
 

@@ -734,7 +734,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         List<Tensor> results = new ArrayList<>(3);
         boolean done = false;
         try {
-            start(pass, z, axis, mask, true);
+            start(pass, z, axis, mask, true, true);
             if (!isEnabled()) {
                 pass.leaveAllOut(Rows.of(z.shape(), axis));
             } else if (pass.isEmpty() && training) {
@@ -810,7 +810,7 @@ public abstract sealed class Quantizer implements AutoCloseable
         checkInitialised(used);
         Pass pass = takePass();
         try (Batch batch = kernels.beginBatch()) {
-            start(pass, z, axis, mask, used > 1);
+            start(pass, z, axis, mask, used > 1, false);
             pass.used = used;
             run(pass, () -> normaliseAndAssign(pass, false));
             codes.copyFrom(kernels, wholeCodes(pass));
@@ -857,12 +857,17 @@ public abstract sealed class Quantizer implements AutoCloseable
         }
     }
 
-    /** @param keepsZ whether z is read after the first assignment */
-    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean keepsZ) {
+    /**
+     * @param keepsZ whether z is read after the first assignment
+     * @param measures whether distances and losses are wanted
+     */
+    private void start(
+            Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean keepsZ, boolean measures) {
         pass.tensor = z;
         pass.samples = samples(z, axis);
         pass.used = assignmentCount;
         pass.keepsZ = keepsZ;
+        pass.measures = measures;
         pass.rows = Rows.of(z.shape(), axis);
         pass.wholeZ = pass.input.readLater(z);
         pass.z = pass.wholeZ;
@@ -933,15 +938,14 @@ public abstract sealed class Quantizer implements AutoCloseable
     }
 
     private void measure(Pass pass, @Nullable FloatPointer out) {
-        boolean ofAllRows = !pass.isMasked && haveAllRows(pass.assignments());
         for (int i = 0; i < pass.used; i++) {
             Assignment assignment = pass.assignment(i);
-            if (!assignment.isEmpty()) {
-                codebookOf(i).measure(stateOf(pass, i), assignment, ofAllRows ? pass.samples : 1, out);
+            if (!assignment.isEmpty() && !assignment.isMeasured) {
+                measure(pass, i, out, null);
             }
             assignment.termLoss = assignment.loss();
         }
-        if (ofAllRows) {
+        if (!pass.isMasked && haveAllRows(pass.assignments())) {
             return;
         }
         for (Assignment term : lossTerms(pass)) {
@@ -958,6 +962,13 @@ public abstract sealed class Quantizer implements AutoCloseable
                     term.sampleLosses(pass.samples),
                     term.ownTermLoss());
         }
+    }
+
+    /** Distances and losses of an assignment, its codes' vectors, and what these leave of the rows. */
+    final void measure(Pass pass, int number, @Nullable FloatPointer out, @Nullable FloatPointer left) {
+        Assignment assignment = pass.assignment(number);
+        long samples = pass.isMasked || assignment.selection != null ? 1 : pass.samples;
+        codebookOf(number).measure(stateOf(pass, number), assignment, samples, out, left);
     }
 
     /** Squared errors of all rows of a pass whose mean a term of the loss is. */

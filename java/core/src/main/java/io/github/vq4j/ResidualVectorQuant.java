@@ -156,7 +156,11 @@ public final class ResidualVectorQuant extends Quantizer {
         Assignment stage = pass.assignment(i);
         if (stage.selection == null) {
             FloatPointer next = pass.assignment(i + 1).ownRows(pass.rows);
-            subtractCodes(pass, i, next);
+            if (pass.measures) {
+                measure(pass, i, null, next);
+            } else {
+                subtractCodes(pass, i, next);
+            }
             return next;
         }
         // Its rows are copies: what they were taken from is free.

@@ -164,7 +164,7 @@ class DeviceStepsTest {
     @Test
     void ofResidualStages() {
         assertEquals(
-                new Steps(42, 17, 1),
+                new Steps(39, 17, 1),
                 Steps.of(ResidualVectorQuant.builder(FEATURES, 4 * CODES, 4).dim(-1)));
     }
 

@@ -24,13 +24,13 @@ public class GradientsBenchmark extends OperationData {
         ofRows = floats(layout.elements());
         ofCodes = floats(layout.elements());
         kernels.assignment.lookup(codebook, codes, codesOfRows, layout, out);
-        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
+        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null, null);
     }
 
     /** Squared errors and their mean. */
     @Benchmark
     public void commitmentLoss() {
-        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null);
+        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, sampleMeans, mean, null, null);
     }
 
     /** Means of squared errors that are there. */

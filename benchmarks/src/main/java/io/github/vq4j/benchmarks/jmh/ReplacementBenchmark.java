@@ -22,7 +22,7 @@ public class ReplacementBenchmark extends OperationData {
         marks = ints((long) codes);
         replaced = longs(1);
         distances = floats(rows);
-        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, doubles(1), doubles(1), null);
+        kernels.loss.commitmentLoss(z, layout, codebook, codesOfRows, 1, distances, doubles(1), doubles(1), null, null);
         farthest = longs(rows);
         busiest = longs(codes);
         tickets = longs(codes);

@@ -16,6 +16,7 @@ public final class LossKernels extends KernelSection {
      * Squared error of every row to its code, and its means over each sample and over all.
      *
      * @param out receives the codes' vectors as of {@link AssignmentKernels#lookup}; null: nothing does
+     * @param left receives what they leave of the rows as of {@link AssignmentKernels#residual}; null: nothing does
      */
     public void commitmentLoss(
             FloatPointer z,
@@ -26,7 +27,8 @@ public final class LossKernels extends KernelSection {
             FloatPointer distances,
             DoublePointer sampleMeans,
             DoublePointer mean,
-            @Nullable FloatPointer out) {
+            @Nullable FloatPointer out,
+            @Nullable FloatPointer left) {
         check(
                 onCuda()
                         ? CudaKernels.commitmentLoss(
@@ -41,7 +43,8 @@ public final class LossKernels extends KernelSection {
                                 distances,
                                 sampleMeans,
                                 mean,
-                                out)
+                                out,
+                                left)
                         : CpuKernels.commitmentLoss(
                                 z,
                                 rows.outer(),
@@ -53,7 +56,8 @@ public final class LossKernels extends KernelSection {
                                 distances,
                                 sampleMeans,
                                 mean,
-                                out));
+                                out,
+                                left));
     }
 
     /**
