@@ -13,6 +13,11 @@ namespace {
 
 std::atomic<bool> filters_are_allowed{true};
 
+// Whether the kernels in use have filters, and may use them.
+bool uses_filters() {
+    return kernels().filter != nullptr && filters_are_allowed.load(std::memory_order_relaxed);
+}
+
 bool may_have_filter(int64_t codes_count, int64_t features) {
     return kernels().filter != nullptr && kernels().filter->floats(codes_count, features) > 0;
 }
@@ -29,10 +34,6 @@ void clear_filter(PackedCodebook<float> packed, int64_t codes_count, int64_t fea
     if (may_have_filter(codes_count, features)) {
         new (packed.filter) FilterState(directions);
     }
-}
-
-bool uses_filters() {
-    return kernels().filter != nullptr && filters_are_allowed.load(std::memory_order_relaxed);
 }
 
 AssignRows assign_kernel() {

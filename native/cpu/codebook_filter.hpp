@@ -88,9 +88,6 @@ int64_t packed_floats(int64_t codes_count, int64_t features);
 // Of a codebook whose panels are new; whether they hold directions.
 void clear_filter(PackedCodebook<float> packed, int64_t codes_count, int64_t features, bool directions);
 
-// Whether the kernels in use have filters, and may use them (vq4j_cpu_set_filters).
-bool uses_filters();
-
 // The operations that assign call this first; `rows` is how many they have. Whether there is a filter.
 bool make_filter_for(int64_t rows, PackedCodebook<const float> packed, int64_t codes_count, int64_t features);
 

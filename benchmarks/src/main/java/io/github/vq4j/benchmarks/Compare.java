@@ -103,7 +103,7 @@ final class Compare implements Callable<Integer> {
                             + " both (default: the environment variable VQ4J_DATA).")
     private @Nullable Path data;
 
-    @Option(names = "--commit", description = "Commit to note in the file (default: that of the working folder).")
+    @Option(names = "--commit", description = "Commit to note in the file (default: that of the working folder, or unknown).")
     private @Nullable String commit;
 
     /** A part of the work that the progress bar counts. */
@@ -313,18 +313,19 @@ final class Compare implements Callable<Integer> {
         }
     }
 
-    private static @Nullable String commitOfWorkingFolder() {
+    private static String commitOfWorkingFolder() {
+        String unknown = "unknown";
         try {
             Process git = new ProcessBuilder("git", "describe", "--always", "--dirty", "--exclude", "*")
                     .redirectError(ProcessBuilder.Redirect.DISCARD)
                     .start();
             String answer = new String(git.getInputStream().readAllBytes()).strip();
-            return git.waitFor() == 0 && !answer.isEmpty() ? answer : null;
+            return git.waitFor() == 0 && !answer.isEmpty() ? answer : unknown;
         } catch (IOException noGit) {
-            return null;
+            return unknown;
         } catch (InterruptedException stop) {
             Thread.currentThread().interrupt();
-            return null;
+            return unknown;
         }
     }
 

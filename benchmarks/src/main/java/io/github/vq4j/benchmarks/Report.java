@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  * What a comparison has measured, as its JSON file has it.
  *
  * @param date of the run
- * @param commit of the sources, with "-dirty" where they had been changed
+ * @param commit of the sources, with "-dirty" where they had been changed; "unknown" outside of a checkout
  * @param machine it ran on
  * @param threads of every contender
  * @param rounds samples of a median
@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 @JsonInclude(JsonInclude.Include.NON_NULL)
 record Report(
         String date,
-        @Nullable String commit,
+        String commit,
         Machine machine,
         int threads,
         int rounds,
@@ -40,6 +40,7 @@ record Report(
         @Nullable Double copyRate,
         List<Row> rows) {
     Report {
+        Objects.requireNonNull(commit, "no commit");
         Objects.requireNonNull(machine, "no machine");
         Objects.requireNonNull(contenders, "no contenders");
         Objects.requireNonNull(rows, "no rows");

@@ -240,6 +240,9 @@ public record Checkpoint(Quantizer layer, List<Optimizer> optimizers) implements
     private static List<Optimizer> optimizers(SafetensorsFile file) {
         List<Optimizer> optimizers = new ArrayList<>();
         int count = new NamedOptions(file.metadata()).required("optimizers");
+        if (count < 0) {
+            throw new IllegalArgumentException("need at least 0 optimisers, got " + count);
+        }
         for (int i = 0; i < count; i++) {
             NamedOptions options = new NamedOptions(metadata(file, OPTIMIZER + i, 0));
             Optimizer optimizer = Optimizer.visitOptions(options, OPTIMIZER + i, null);

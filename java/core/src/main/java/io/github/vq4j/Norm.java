@@ -4,7 +4,10 @@ package io.github.vq4j;
 public enum Norm {
     /** Nothing. */
     NONE,
-    /** Every row is scaled to length 1. */
+    /**
+     * Every row is scaled to length 1: divided by its length, or by 1e-12 where that is more, as PyTorch's {@code normalize}
+     * does. A row of zeros therefore stays, and its gradient is 1e12 times that of what it became.
+     */
     UNIT,
     /** Rows longer than 10 are scaled to length 10; others stay as they are. */
     MAX_NORM,

@@ -90,8 +90,9 @@ public abstract sealed class QuantizerBuilder<B extends QuantizerBuilder<B>>
     }
 
     /**
-     * An affine that moves the codebook's moments to the running moments of the input, momentum 0.1; not learned. Off by
-     * default; excludes affineLr > 0.
+     * An affine that moves the codebook's moments to the running moments of the input, momentum 0.1; not learned. Needs many
+     * codes in each of the {@link #affineGroups}: the moments are those of a group's codes, and one code has no variance, so
+     * that it is scaled without bounds. Off by default; excludes affineLr > 0.
      */
     public B statisticsAffine(boolean statisticsAffine) {
         this.statisticsAffine = statisticsAffine;

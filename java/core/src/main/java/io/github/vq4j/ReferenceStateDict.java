@@ -84,8 +84,8 @@ public final class ReferenceStateDict {
      *
      * @param prefix what the names begin with in the dictionary of a whole model, such as "encoder.vq."; "" if nothing
      * @throws IOException if the file cannot be read or is not a safetensors file
-     * @throws IllegalArgumentException if the layer's options do not go with the tensors, or a tensor has a NaN or an
-     *     infinity; the message names them
+     * @throws IllegalArgumentException if the layer's options do not go with the tensors, or a tensor has a NaN, an
+     *     infinity or a negative variance; the message names them
      */
     public static void load(Path path, String prefix, Quantizer layer) throws IOException {
         checkForm(layer);
@@ -241,16 +241,18 @@ public final class ReferenceStateDict {
                             + (file.has(full) ? file.type(full) + Arrays.toString(file.shape(full)) : none(name)));
                 }
                 used.add(full);
-                return finite(full, file.floats(full));
+                return possible(full, file.floats(full));
             } catch (IOException failure) {
                 throw new UncheckedIOException(failure);
             }
         }
 
-        private float[] finite(String name, float[] values) {
+        private float[] possible(String name, float[] values) {
+            boolean variances = name.endsWith("_var");
             for (int i = 0; i < values.length; i++) {
-                if (!Float.isFinite(values[i])) {
-                    throw bad("need finite numbers in " + name + ", got " + values[i] + " at position " + i);
+                if (!Float.isFinite(values[i]) || (variances && values[i] < 0)) {
+                    throw bad("need " + (variances ? "variances of at least 0" : "finite numbers") + " in " + name
+                            + ", got " + values[i] + " at position " + i);
                 }
             }
             return values;

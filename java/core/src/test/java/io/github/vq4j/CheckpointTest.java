@@ -250,6 +250,7 @@ class CheckpointTest {
         edits.put("need option kmeansInit = true or false", edit -> edit.metadata.put("layer.kmeansInit", "1"));
         edits.put(
                 "need options that this version knows, got [colour]", edit -> edit.metadata.put("layer.colour", "red"));
+        edits.put("need at least 0 optimisers, got -1", edit -> edit.metadata.put("optimizers", "-1"));
         edits.put("need 2000000000 optimisers, got 1", edit -> edit.metadata.put("optimizers", "2000000000"));
         edits.put("need option optimizer.0 = none, SGD or Adam", edit -> edit.metadata.put("optimizer.0", "Newton"));
         edits.put("need a tensor codebook F32[8, 32], got none", edit -> edit.tensors.remove("codebook"));

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -237,16 +238,19 @@ class ReferenceStateDictTest {
                 .norm(Norm.BATCH)
                 .backend(Backend.cpu())
                 .build()) {
-            for (String name : List.of("affine_transform.scale", "affine_transform.bias", "norm_layer.running_var")) {
-                ReferenceStateDict.save(file, "", layer);
-                changed(file, name, values -> values[5] = Float.POSITIVE_INFINITY);
-                byte[] before = CheckpointTest.bytes(layer);
-                String message = assertThrows(
-                                IllegalArgumentException.class, () -> ReferenceStateDict.load(file, "", layer))
-                        .getMessage();
-                assertEquals(file + ": need finite numbers in " + name + ", got Infinity at position 5", message);
-                assertArrayEquals(before, CheckpointTest.bytes(layer));
+            Map<String, Float> impossible = Map.of(
+                    "affine_transform.scale", Float.POSITIVE_INFINITY,
+                    "affine_transform.bias", Float.NaN,
+                    "norm_layer.running_var", -1f);
+            for (String name : impossible.keySet()) {
+                String need = name.endsWith("_var") ? "variances of at least 0" : "finite numbers";
+                float value = impossible.get(name);
+                assertEquals(
+                        file + ": need " + need + " in " + name + ", got " + value + " at position 5",
+                        refusedWith(file, layer, name, value));
             }
+            String message = refusedWith(file, layer, "norm_layer.running_var", Float.NaN);
+            assertTrue(message.contains("got NaN"), message);
         }
         try (VectorQuant layer = VectorQuant.builder(32, 8)
                 .statisticsAffine(true)
@@ -279,6 +283,18 @@ class ReferenceStateDictTest {
             }
         }
         writer.write(file);
+    }
+
+    /** What loading the layer's own state_dict says with this number in a tensor. */
+    private static String refusedWith(Path file, VectorQuant layer, String tensor, float value) throws IOException {
+        ReferenceStateDict.save(file, "", layer);
+        changed(file, tensor, values -> values[5] = value);
+        byte[] before = CheckpointTest.bytes(layer);
+        String message = assertThrows(
+                        IllegalArgumentException.class, () -> ReferenceStateDict.load(file, "", layer))
+                .getMessage();
+        assertArrayEquals(before, CheckpointTest.bytes(layer));
+        return message;
     }
 
     private void refused(Path file, SafetensorsWriter writer, String part) throws IOException {
