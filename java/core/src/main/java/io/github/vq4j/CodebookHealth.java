@@ -289,8 +289,13 @@ public final class CodebookHealth implements AutoCloseable {
         FloatPointer squared = distances.atLeast(2L * count);
         kernels.assignment.codeDistances(
                 rows, sampled, state.effective(), best, 2, Distance.SQUARED_EUCLIDEAN.kind(), squared);
-        Moments columns = moments("distances", squared, Rows.matrix(count, 2));
-        return (columns.means[1] - columns.means[0]) / features;
+        // On the host: these are few, and their variance, which moments are taken with, overflows long before they do.
+        double[] pairs = read(squared, 2 * count);
+        double sum = 0;
+        for (int n = 0; n < count; n++) {
+            sum += pairs[2 * n + 1] - pairs[2 * n];
+        }
+        return sum / count / features;
     }
 
     /** How many rows to take, so few that the comparison with all codes costs little beside that of the forward. */

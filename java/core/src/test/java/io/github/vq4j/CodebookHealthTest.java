@@ -154,6 +154,30 @@ class CodebookHealthTest {
         }
     }
 
+    /** Whose squared distances fit in fp32, but not their variance. */
+    @ParameterizedTest
+    @MethodSource("backends")
+    void theGapOfLargeNumbersIsANumber(Backend backend) {
+        float[] z = normal(1, ROWS * FEATURES);
+        for (int i = 0; i < z.length; i++) {
+            z[i] *= 1e12f;
+        }
+        try (VectorQuant layer = VectorQuant.builder(FEATURES, 9)
+                        .dim(-1)
+                        .backend(backend)
+                        .build();
+                CodebookHealth health = CodebookHealth.of(layer, 1)) {
+            float[] codes = normal(2, 9 * FEATURES);
+            for (int i = 0; i < codes.length; i++) {
+                codes[i] *= 1e12f;
+            }
+            layer.setCodebook(0, Tensor.of(codes, 9, FEATURES));
+            layer.forward(Tensor.of(z, ROWS, FEATURES)).close();
+            double expected = gap(rowsOf(z), rowsOf(codes));
+            assertEquals(expected, health.observe().get(0).secondBestGap(), 1e-5 * expected);
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("backends")
     void oneCodeHasNoSecondBest(Backend backend) {
