@@ -103,7 +103,9 @@ final class Compare implements Callable<Integer> {
                             + " both (default: the environment variable VQ4J_DATA).")
     private @Nullable Path data;
 
-    @Option(names = "--commit", description = "Commit to note in the file (default: that of the working folder, or unknown).")
+    @Option(
+            names = "--commit",
+            description = "Commit to note in the file (default: that of the working folder, or unknown).")
     private @Nullable String commit;
 
     /** A part of the work that the progress bar counts. */

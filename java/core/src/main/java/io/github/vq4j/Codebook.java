@@ -318,11 +318,7 @@ final class Codebook implements AutoCloseable {
      * @param left receives what they leave of the rows; null: nothing does
      */
     void measure(
-            State state,
-            Assignment assignment,
-            long samples,
-            @Nullable FloatPointer out,
-            @Nullable FloatPointer left) {
+            State state, Assignment assignment, long samples, @Nullable FloatPointer out, @Nullable FloatPointer left) {
         kernels.loss.commitmentLoss(
                 assignment.z,
                 assignment.rows,

@@ -861,8 +861,7 @@ public abstract sealed class Quantizer implements AutoCloseable
      * @param keepsZ whether z is read after the first assignment
      * @param measures whether distances and losses are wanted
      */
-    private void start(
-            Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean keepsZ, boolean measures) {
+    private void start(Pass pass, Tensor z, int axis, @Nullable RowMask mask, boolean keepsZ, boolean measures) {
         pass.tensor = z;
         pass.samples = samples(z, axis);
         pass.used = assignmentCount;

@@ -290,8 +290,7 @@ class ReferenceStateDictTest {
         ReferenceStateDict.save(file, "", layer);
         changed(file, tensor, values -> values[5] = value);
         byte[] before = CheckpointTest.bytes(layer);
-        String message = assertThrows(
-                        IllegalArgumentException.class, () -> ReferenceStateDict.load(file, "", layer))
+        String message = assertThrows(IllegalArgumentException.class, () -> ReferenceStateDict.load(file, "", layer))
                 .getMessage();
         assertArrayEquals(before, CheckpointTest.bytes(layer));
         return message;
