@@ -311,7 +311,8 @@ VQ4J_API int32_t VQ4J_OPERATION(narrow)(VQ4J_STREAM const float* values, int64_t
 
 /**
  * What follows an assignment: the squared error of every row to its code, its means, the codes' vectors, and what these
- * leave of the rows. The mean is the value of the commitment loss (1 - beta) mean((z - sg(e))^2) + beta mean((sg(z) - e)^2), the same for every beta.
+ * leave of the rows. The mean is the value of the commitment loss
+ * (1 - beta) mean((z - sg(e))^2) + beta mean((sg(z) - e)^2), the same for every beta.
  * @param codes        N, each in [0, K)
  * @param distances    N, |z_n - e_n|^2
  * @param sample_means samples, mean over the elements of each sample

@@ -18,6 +18,7 @@ import java.util.function.DoubleSupplier;
 import java.util.function.DoubleUnaryOperator;
 import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.jspecify.annotations.Nullable;
@@ -241,21 +242,23 @@ public final class ReferenceStateDict {
                             + (file.has(full) ? file.type(full) + Arrays.toString(file.shape(full)) : none(name)));
                 }
                 used.add(full);
-                return possible(full, file.floats(full));
+                float[] values = file.floats(full);
+                checkEach(full, "finite numbers", Float::isFinite, values);
+                if (name.endsWith("_var")) {
+                    checkEach(full, "variances of at least 0", variance -> variance >= 0, values);
+                }
+                return values;
             } catch (IOException failure) {
                 throw new UncheckedIOException(failure);
             }
         }
 
-        private float[] possible(String name, float[] values) {
-            boolean variances = name.endsWith("_var");
+        private void checkEach(String name, String needed, Predicate<Float> is, float[] values) {
             for (int i = 0; i < values.length; i++) {
-                if (!Float.isFinite(values[i]) || (variances && values[i] < 0)) {
-                    throw bad("need " + (variances ? "variances of at least 0" : "finite numbers") + " in " + name
-                            + ", got " + values[i] + " at position " + i);
+                if (!is.test(values[i])) {
+                    throw bad("need " + needed + " in " + name + ", got " + values[i] + " at position " + i);
                 }
             }
-            return values;
         }
 
         /** "none", and what has the name behind another prefix, which is easily mistaken. */

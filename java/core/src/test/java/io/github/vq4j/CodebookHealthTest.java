@@ -158,19 +158,13 @@ class CodebookHealthTest {
     @ParameterizedTest
     @MethodSource("backends")
     void theGapOfLargeNumbersIsANumber(Backend backend) {
-        float[] z = normal(1, ROWS * FEATURES);
-        for (int i = 0; i < z.length; i++) {
-            z[i] *= 1e12f;
-        }
+        float[] z = large(normal(1, ROWS * FEATURES));
+        float[] codes = large(normal(2, 9 * FEATURES));
         try (VectorQuant layer = VectorQuant.builder(FEATURES, 9)
                         .dim(-1)
                         .backend(backend)
                         .build();
                 CodebookHealth health = CodebookHealth.of(layer, 1)) {
-            float[] codes = normal(2, 9 * FEATURES);
-            for (int i = 0; i < codes.length; i++) {
-                codes[i] *= 1e12f;
-            }
             layer.setCodebook(0, Tensor.of(codes, 9, FEATURES));
             layer.forward(Tensor.of(z, ROWS, FEATURES)).close();
             double expected = gap(rowsOf(z), rowsOf(codes));
@@ -513,6 +507,13 @@ class CodebookHealthTest {
 
     private static double[][] rowsOf(float[] values) {
         return new Layout(new long[] {values.length / FEATURES, FEATURES}, 1).rowsOf(values);
+    }
+
+    private static float[] large(float[] values) {
+        for (int i = 0; i < values.length; i++) {
+            values[i] *= 1e12f;
+        }
+        return values;
     }
 
     private static float[] normal(long seed, int count) {
